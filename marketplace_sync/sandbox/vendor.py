@@ -1,0 +1,66 @@
+"""The shape every simulated vendor has: routes for the wire, acts for its people, ticks for what happens by itself."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.faults import Faults
+from marketplace_sync.sandbox.state import State
+from marketplace_sync.sandbox.webhooks import WebhookSender
+
+
+class UnknownAct(ValueError):
+    """Somebody asked a vendor's people for something they do not do."""
+
+
+class Vendor(ABC):
+    """One account at one vendor, mounted at `/<account>`.
+
+    Subclasses define `routes` (the vendor's API, paths without the mount prefix) and methods named `act_<name>`: what
+    people at the vendor or its buyers do (place an order, pack a parcel, approve a return). Acts take keyword
+    arguments, return JSON, and are what the control endpoint, the running shop and the tests call.
+    """
+
+    platform: str
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        state: State,
+        clock: Clock,
+        seed: int = 1,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.account = account
+        self.state = state
+        self.clock = clock
+        self.random = random.Random(f"{seed}:{account}")
+        self.settings = settings or {}
+        self.faults = Faults()
+        self.webhooks = WebhookSender(state, clock)
+        self.base_url = ""
+        """Where the vendor is reached, e.g. http://127.0.0.1:8700/john_lewis. Set when the server has its port."""
+
+    @abstractmethod
+    def routes(self) -> Sequence[BaseRoute]:
+        """The vendor's API. Handlers put into `self.state`; the server commits before the answer leaves."""
+
+    async def tick(self) -> None:
+        """Called about five times a second: asynchronous jobs, delayed visibility, releases. Must return quickly."""
+
+    async def act(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Do what a person at the vendor does. Raises UnknownAct, and ValueError when it is not possible now."""
+        method = getattr(self, f"act_{name}", None)
+        if method is None:
+            known = sorted(n.removeprefix("act_") for n in dir(self) if n.startswith("act_"))
+            raise UnknownAct(f"{self.account} has no act {name!r}; it has: {', '.join(known)}")
+        result = method(**arguments)
+        return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,105 @@
+"""Sends webhooks like a vendor does: signed by the vendor's code, retried with back-off, sometimes twice or out of order."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.state import State
+
+
+class WebhookSender:
+    """A persistent queue of deliveries. `enqueue` inside a handler; `run` sends until the server stops.
+
+    Knobs (changed at run time through the control endpoint): `duplicate` and `reorder` are probabilities, `delay` is
+    seconds before a first try, `time_scale` multiplies the vendor's retry delays, `drop` loses deliveries for good.
+    """
+
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._deliveries = state.collection("_webhook_deliveries")
+        self._state = state
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._random = random.Random(11)
+        self.duplicate = 0.0
+        self.reorder = 0.0
+        self.drop = 0.0
+        self.delay = 0.0
+        self.time_scale = 1.0
+        self.retry_delays: tuple[float, ...] = (10, 60, 300, 900, 1800, 3600, 3600, 3600)
+        self.timeout_seconds = 5.0
+        self.on_given_up: Callable[[dict[str, Any]], None] = lambda delivery: None
+        """Told of a delivery that failed its last retry (Shopify then deletes the subscription)."""
+        self.sent = 0
+        self.failed = 0
+
+    def enqueue(self, url: str, body: bytes, headers: dict[str, str], *, subscription: str = "") -> str:
+        """Queue one delivery; it goes out after the state is committed. Returns the delivery's key."""
+        key = str(uuid.uuid4())
+        if self._random.random() < self.drop:
+            return key
+        self._deliveries.put(
+            key,
+            {
+                "key": key,
+                "url": url,
+                "body": base64.b64encode(body).decode(),
+                "headers": headers,
+                "subscription": subscription,
+                "attempts": 0,
+                "due": self._clock.timestamp() + self.delay,
+            },
+        )
+        self._wake.set()
+        return key
+
+    def waiting(self) -> int:
+        return len(self._deliveries)
+
+    async def run(self) -> None:
+        """Send what is due, up to eight at once, until cancelled."""
+        async with httpx.AsyncClient(timeout=self.timeout_seconds, follow_redirects=False) as client:
+            while True:
+                self._wake.clear()
+                due = [d for d in self._deliveries.values() if d["due"] <= self._clock.timestamp()][:8]
+                if not due:
+                    try:
+                        await asyncio.wait_for(self._wake.wait(), timeout=0.2)
+                    except TimeoutError:
+                        continue
+                    continue
+                if len(due) > 1 and self._random.random() < self.reorder:
+                    self._random.shuffle(due)
+                await asyncio.gather(*(self._send(client, delivery) for delivery in due))
+                self._state.commit()
+
+    async def _send(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
+        times = 2 if self._random.random() < self.duplicate else 1
+        accepted = False
+        for _ in range(times):
+            try:
+                answer = await client.post(
+                    delivery["url"], content=base64.b64decode(delivery["body"]), headers=delivery["headers"]
+                )
+                accepted = 200 <= answer.status_code < 300
+            except httpx.HTTPError:
+                accepted = False
+        if accepted:
+            self.sent += 1
+            self._deliveries.delete(delivery["key"])
+            return
+        self.failed += 1
+        delivery["attempts"] += 1
+        if delivery["attempts"] > len(self.retry_delays):
+            self._deliveries.delete(delivery["key"])
+            self.on_given_up(delivery)
+            return
+        delivery["due"] = self._clock.timestamp() + self.retry_delays[delivery["attempts"] - 1] * self.time_scale
+        self._deliveries.put(delivery["key"], delivery)
