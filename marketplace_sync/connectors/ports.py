@@ -1,0 +1,202 @@
+"""What a connector can offer to the flows, and what it declares about itself. Flows know these and no vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from marketplace_sync.domain.effects import Effect, EffectKind, Outcome, Resolution
+from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
+from marketplace_sync.domain.store import StoreOrder, Variant
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a marketplace said about one thing, verbatim, not yet read."""
+
+    kind: str
+    """`order`, `return` or `refund`."""
+    key: str
+    """The vendor's id of the thing: unique per connection and kind."""
+    payload: bytes
+    """The vendor's own JSON of this one thing, as it came over the wire."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a feed. A watermark is opaque to everyone but the connector that made it."""
+
+    statements: Sequence[Statement]
+    watermark: str | None = None
+    """Where a later read may start once everything up to here is stored; None: not known before the last page."""
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a marketplace can be polled for."""
+
+    name: str
+    every_seconds: int
+    description: str
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One result of trying a connection: what was tried, whether it worked, and the fix when it did not."""
+
+    subject: str
+    works: bool
+    detail: str
+    fix: str = ""
+
+
+class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a marketplace connection can do; a route that asks for more is refused when the configuration is read."""
+
+    price_basis: PriceBasis
+    needs_acknowledgement: bool
+    seller_can_cancel: bool
+    seller_refunds: bool
+    """True: the seller asks for refunds. False: the marketplace makes them and we mirror."""
+    has_returns: bool
+    has_stock: bool
+    has_settlement_api: bool = False
+    has_consent: bool = False
+
+
+class StoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    has_webhooks: bool
+    can_remove_lines: bool
+    can_record_refunds: bool
+
+
+class Malformed(ValueError):
+    """A vendor's statement cannot be read. The message names the key and the field; the statement itself is kept."""
+
+
+class ForgedWebhook(ValueError):
+    """A delivery whose signature does not fit. Nothing of it was parsed."""
+
+
+class UnreadableWebhook(ValueError):
+    """A genuine delivery that cannot be understood: kept, and shown to a person."""
+
+
+@runtime_checkable
+class Outbound(Protocol):
+    """A connection that can be written to. Called by its courier only, from several threads at once."""
+
+    def batch_limit(self, kind: EffectKind) -> int:
+        """How many effects of this kind one call of `deliver` may carry (1 for most)."""
+        ...
+
+    def concurrency(self) -> int:
+        """How many calls of `deliver` may be under way at once."""
+        ...
+
+    def deliver(self, effects: Sequence[Effect]) -> Sequence[Outcome]:
+        """Send effects of one kind; one outcome each, in order. Does not retry writes and raises only on a bug."""
+        ...
+
+    def resolve(self, effect: Effect) -> Resolution:
+        """Ask the vendor whether an effect in doubt happened. Never writes."""
+        ...
+
+    def is_idempotent(self, kind: EffectKind) -> bool:
+        """True when the vendor itself makes a repeat harmless, so that in doubt simply means: send again."""
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    def check(self) -> Sequence[Finding]:
+        """Try credentials and permissions with harmless reads. Never raises for what the vendor does."""
+        ...
+
+
+class Marketplace(Outbound, Checkable, Protocol):
+    @property
+    def capabilities(self) -> MarketplaceCapabilities: ...
+
+    def feeds(self) -> Sequence[Feed]: ...
+
+    def read(self, feed: str, watermark: str | None) -> Iterator[Page]:
+        """Pages of one feed from `watermark` on (with overlap; None: everything). Raises TransportError."""
+        ...
+
+    def parse(self, statement: Statement) -> Sequence[Order | Return | Refund]:
+        """Read one statement. Raises Malformed. Pure: no I/O."""
+        ...
+
+    def fetch_order(self, order_id: str) -> Statement | None:
+        """One order as it is now, None when the marketplace does not have it. Raises TransportError."""
+        ...
+
+
+class StoreOrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    orders: Sequence[StoreOrder]
+    watermark: str | None = None
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified delivery: what to store before it is answered. `delivery_id` is the same on the vendor's retries."""
+
+    delivery_id: str
+    topic: str
+
+
+@runtime_checkable
+class WebhookSource(Protocol):
+    def verify(self, headers: Mapping[str, str], body: bytes) -> WebhookDelivery:
+        """Check the signature in constant time over the exact bytes, before anything is parsed. `headers` keys are
+        lower case. Raises ForgedWebhook."""
+        ...
+
+    def concerns(self, topic: str, body: bytes) -> Sequence[str]:
+        """Ids of the store orders a stored delivery is about (they are read again, the body is not trusted).
+        Empty when it concerns none. Raises UnreadableWebhook."""
+        ...
+
+    def subscribe(self, url: str) -> Sequence[str]:
+        """Make the vendor deliver to `url` (idempotent). Returns the topics now subscribed. Raises TransportError."""
+        ...
+
+
+class Store(Outbound, Checkable, Protocol):
+    @property
+    def capabilities(self) -> StoreCapabilities: ...
+
+    def variants(self) -> Iterator[Sequence[Variant]]:
+        """The whole catalogue, page by page. Raises TransportError."""
+        ...
+
+    def changed_orders(self, watermark: str | None) -> Iterator[StoreOrderPage]:
+        """Orders changed since `watermark` (with overlap; None: what the store lets us see). Raises TransportError."""
+        ...
+
+    def order(self, store_order_id: str) -> StoreOrder | None:
+        """One order now. Raises TransportError, Malformed."""
+        ...
+
+    def source_identifiers(self, since: datetime) -> Iterator[tuple[str, str]]:
+        """(source_identifier, store order id) of every order we injected that was created since. For drift checks."""
+        ...
+
+
+class SeenEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the marketing platform has it, known by the key we put into its properties."""
+
+    sync_key: str
+    occurred_at: datetime
+
+
+class MarketingPlatform(Outbound, Checkable, Protocol):
+    def events(self, metric: str, since: datetime, until: datetime) -> Iterator[SeenEvent]:
+        """Events of one metric of ours in a window of event time. Raises TransportError."""
+        ...
+
+
+class Connector(Protocol):
+    """What a vendor package exposes as a module, found through `registry`."""
+
+    SETTINGS: type[Any]
+    ROLE: str

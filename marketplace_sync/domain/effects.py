@@ -1,0 +1,272 @@
+"""The wishes a flow can have of a vendor, typed: what a courier delivers, in which lane, and what can come of it.
+
+Lanes, most urgent first: a courier always takes the lowest number it may.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import msgspec
+
+from marketplace_sync.domain.orders import Order
+
+
+class Lane(IntEnum):
+    URGENT = 1
+    """Dispatch and acknowledge: deadlines of the marketplace."""
+    INJECTION = 2
+    EVENTS = 3
+    REVERSALS = 4
+    """Cancellations and refunds."""
+    STOCK = 5
+    PROFILES = 6
+    CATALOGUE = 7
+    BACKFILL = 8
+
+
+URGENT_LANES = (Lane.URGENT, Lane.INJECTION, Lane.EVENTS, Lane.REVERSALS)
+BULK_LANES = (Lane.STOCK, Lane.PROFILES, Lane.CATALOGUE, Lane.BACKFILL)
+
+
+class EffectKind(StrEnum):
+    # to a marketplace
+    ACKNOWLEDGE_ORDER = "acknowledge_order"
+    DISPATCH = "dispatch"
+    CANCEL_LINES = "cancel_lines"
+    ACKNOWLEDGE_RETURN = "acknowledge_return"
+    REFUND_LINES = "refund_lines"
+    SET_STOCK = "set_stock"
+    # to a store
+    CREATE_ORDER = "create_order"
+    CANCEL_ORDER = "cancel_order"
+    REMOVE_LINES = "remove_lines"
+    RECORD_REFUND = "record_refund"
+    # to a marketing platform
+    TRACK_EVENT = "track_event"
+    UPSERT_PROFILE = "upsert_profile"
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+class EffectState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    DEAD = "dead"
+    SUPERSEDED = "superseded"
+
+
+class LineUnits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Units of one line of a marketplace order."""
+
+    line_id: str
+    quantity: int
+    sku: str = ""
+    stock_number: str = ""
+
+
+class AcknowledgeOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    order_id: str
+    lines: tuple[LineUnits, ...]
+
+
+class Dispatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Parcels that left, as the marketplace wants to hear it: `carrier` is the marketplace's own code."""
+
+    order_id: str
+    lines: tuple[LineUnits, ...]
+    carrier: str
+    tracking_number: str
+    shipped_at: datetime
+    tracking_url: str = ""
+    fulfilment_id: str = ""
+
+
+class CancelLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tell the marketplace that units are cancelled: its own request agreed to, or the seller's decision."""
+
+    order_id: str
+    lines: tuple[LineUnits, ...]
+    requested_by_marketplace: bool
+    reason: str = ""
+
+
+class AcknowledgeReturn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    order_id: str
+    return_id: str
+    lines: tuple[LineUnits, ...]
+
+
+class RefundLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ask the marketplace to give money back for units (marketplaces where the seller refunds)."""
+
+    order_id: str
+    refund_key: str
+    lines: tuple[LineUnits, ...]
+    currency: str
+    amounts: tuple[int, ...]
+    """Minor units per line, gross."""
+    reason: str = ""
+
+
+class SetStock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    sku: str
+    stock_number: str
+    quantity: int
+
+
+class OrderedVariant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which store variant a marketplace line is."""
+
+    line_id: str
+    variant_id: str
+    sku: str
+
+
+class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Put a marketplace order into the store, once: `source_identifier` is unique in the store for ever."""
+
+    source_identifier: str
+    marketplace: str
+    """The connection's display name, e.g. `John Lewis`."""
+    order: Order
+    variants: tuple[OrderedVariant, ...]
+    tags: tuple[str, ...] = ()
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    store_order_id: str
+    source_identifier: str
+    reason: str
+    initiator: str
+
+
+class RemoveLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Take unshipped units off a store order. `reference` makes it recognisable and unrepeatable."""
+
+    store_order_id: str
+    source_identifier: str
+    reference: str
+    lines: tuple[LineUnits, ...]
+    reason: str = ""
+
+
+class RecordRefund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Record in the store that the marketplace gave money back for shipped units."""
+
+    store_order_id: str
+    source_identifier: str
+    reference: str
+    lines: tuple[LineUnits, ...]
+    currency: str
+    amount: int | None = None
+    """Minor units, gross, in the basis the store order was created on; None: what the store's lines are worth."""
+    reason: str = ""
+    returned: bool = True
+    """The goods came back (restock at the store's return location when it has one)."""
+
+
+class TrackEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One customer event. Its identifiers are fixed for ever: a replay under another identity would double it."""
+
+    metric: str
+    unique_id: str
+    occurred_at: datetime
+    identifiers: dict[str, str]
+    """`email`, `external_id`; at least one."""
+    properties: dict[str, Any]
+    value: int | None = None
+    currency: str = ""
+    backfill: bool = False
+    profile: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Further profile attributes (first_name, last_name, location) for the first event of a person."""
+
+
+class UpsertProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    identifiers: dict[str, str]
+    attributes: dict[str, Any]
+    properties: dict[str, Any]
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    identifiers: dict[str, str]
+    consented_at: datetime
+    source: str
+    list_id: str = ""
+
+
+Payload = (
+    AcknowledgeOrder | Dispatch | CancelLines | AcknowledgeReturn | RefundLines | SetStock | CreateOrder | CancelOrder
+    | RemoveLines | RecordRefund | TrackEvent | UpsertProfile | Subscription
+)  # fmt: skip
+
+PAYLOAD_TYPES: dict[EffectKind, type[Any]] = {
+    EffectKind.ACKNOWLEDGE_ORDER: AcknowledgeOrder,
+    EffectKind.DISPATCH: Dispatch,
+    EffectKind.CANCEL_LINES: CancelLines,
+    EffectKind.ACKNOWLEDGE_RETURN: AcknowledgeReturn,
+    EffectKind.REFUND_LINES: RefundLines,
+    EffectKind.SET_STOCK: SetStock,
+    EffectKind.CREATE_ORDER: CreateOrder,
+    EffectKind.CANCEL_ORDER: CancelOrder,
+    EffectKind.REMOVE_LINES: RemoveLines,
+    EffectKind.RECORD_REFUND: RecordRefund,
+    EffectKind.TRACK_EVENT: TrackEvent,
+    EffectKind.UPSERT_PROFILE: UpsertProfile,
+    EffectKind.SUBSCRIBE: Subscription,
+    EffectKind.UNSUBSCRIBE: Subscription,
+}
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """One wish as a courier holds it."""
+
+    effect_id: int
+    connection: str
+    kind: EffectKind
+    subject: str
+    lane: Lane
+    payload: Any
+    """An instance of PAYLOAD_TYPES[kind]."""
+    natural_key: str
+    attempts: int = 0
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The vendor has it. `result` is what later steps need (ids), JSON."""
+
+    result: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The vendor looked at it and said no; repeating it unchanged is pointless. `reason` is for a person."""
+
+    reason: str
+    code: str = ""
+
+
+class Postponed(msgspec.Struct, frozen=True):
+    """Nothing happened at the vendor and it may work later: throttled, down, busy. `after`: seconds, if it said."""
+
+    reason: str
+    after: float | None = None
+    counts_as_attempt: bool = True
+
+
+class InDoubt(msgspec.Struct, frozen=True):
+    """The answer was lost: it may have happened. Must be resolved before it is repeated."""
+
+    reason: str
+
+
+class NotThere(msgspec.Struct, frozen=True):
+    """Resolution only: the vendor was asked and does not have it, so it may be sent."""
+
+
+Outcome = Delivered | Refused | Postponed | InDoubt
+Resolution = Delivered | NotThere | Refused | Postponed | InDoubt

@@ -1,0 +1,199 @@
+"""What happened to an order between two statements of it: order events; the same fact is always the same event."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from marketplace_sync.domain.orders import Initiator, Order, OrderLine, Refund, Return, ReturnState
+
+_NAMESPACE = uuid.UUID("6f1d3c1e-8a52-5f0b-9a53-2a3a0f8c7d11")
+
+
+class EventKind(StrEnum):
+    """The steps of an order's life. `dispatched` is the store's word, `dispatch_confirmed` the marketplace's."""
+
+    PLACED = "placed"
+    ACKNOWLEDGED = "acknowledged"
+    DISPATCHED = "dispatched"
+    DISPATCH_CONFIRMED = "dispatch_confirmed"
+    CANCELLATION_REQUESTED = "cancellation_requested"
+    CANCELLED = "cancelled"
+    RETURN_REQUESTED = "return_requested"
+    RETURN_DECLINED = "return_declined"
+    RETURNED = "returned"
+    REFUNDED = "refunded"
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fact about one order (`line_id` empty) or one line of it, with the units it concerns."""
+
+    connection: str
+    order_id: str
+    kind: EventKind
+    occurred_at: datetime
+    key: str
+    """What makes the fact unique within its order and kind: a cumulative count, a fulfilment id, a refund id."""
+    line_id: str = ""
+    quantity: int = 0
+    initiator: Initiator = Initiator.UNKNOWN
+    amount: int | None = None
+    """Minor units of the order's currency, where the source states money."""
+    detail: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def event_id(self) -> uuid.UUID:
+        """The same fact has the same id, whoever sees it and however often."""
+        return event_id(self.connection, self.order_id, self.kind, self.line_id, self.key)
+
+
+def event_id(connection: str, order_id: str, kind: str, line_id: str, key: str) -> uuid.UUID:
+    return uuid.uuid5(_NAMESPACE, "\x1f".join((connection, order_id, kind, line_id, key)))
+
+
+def carried(before: Order | None, after: Order) -> Order:
+    """`after`, keeping what `before` already knew: units ordered and cancelled never become fewer.
+
+    Some marketplaces reduce a line's quantity when units are cancelled, or leave the line out: what vanished was
+    cancelled.
+    """
+    if before is None:
+        return after
+    stated = {line.line_id: line for line in after.lines}
+    lines = []
+    for known in before.lines:
+        line = stated.pop(known.line_id, None)
+        if line is None:
+            lines.append(replace(known, cancelled=max(known.cancelled, known.quantity - known.dispatched)))
+            continue
+        vanished = max(0, known.quantity - line.quantity)
+        lines.append(
+            replace(
+                line,
+                quantity=max(known.quantity, line.quantity),
+                cancelled=max(known.cancelled, line.cancelled, vanished),
+                acknowledged=max(known.acknowledged, line.acknowledged),
+                dispatched=max(known.dispatched, line.dispatched),
+            )
+        )
+    lines.extend(stated.values())
+    return replace(
+        after,
+        lines=tuple(lines),
+        acknowledge_by=after.acknowledge_by or before.acknowledge_by,
+        placed_at=before.placed_at,
+    )
+
+
+def changes(connection: str, before: Order | None, after: Order, seen_at: datetime) -> list[OrderEvent]:
+    """The events that lead from one statement to the next. `before` None: the order is new.
+
+    `after` has been through `carried`. Marketplaces that do not say when a status moved give `seen_at`.
+    """
+    events: list[OrderEvent] = []
+    if before is None:
+        events.append(
+            OrderEvent(
+                connection=connection,
+                order_id=after.order_id,
+                kind=EventKind.PLACED,
+                occurred_at=after.placed_at,
+                key="1",
+                quantity=sum(line.quantity for line in after.lines),
+            )
+        )
+    earlier = {line.line_id: line for line in before.lines} if before else {}
+    for line in after.lines:
+        events.extend(_line_changes(connection, after.order_id, earlier.get(line.line_id), line, seen_at))
+    return events
+
+
+def _line_changes(
+    connection: str, order_id: str, before: OrderLine | None, after: OrderLine, seen_at: datetime
+) -> list[OrderEvent]:
+    earlier = _counts(before) if before else {}
+    asked_before = before is not None and before.cancellation_requested > 0
+    found = []
+    for kind, count in _counts(after).items():
+        known = earlier.get(kind, 0)
+        if count <= known:
+            continue
+        initiator = Initiator.UNKNOWN
+        detail: dict[str, Any] = {}
+        if kind in (EventKind.CANCELLED, EventKind.CANCELLATION_REQUESTED):
+            asked = asked_before or kind is EventKind.CANCELLATION_REQUESTED
+            initiator = Initiator.CUSTOMER if asked else Initiator.MARKETPLACE
+            if after.cancel_reason:
+                detail["reason"] = after.cancel_reason
+        found.append(
+            OrderEvent(
+                connection=connection,
+                order_id=order_id,
+                kind=kind,
+                occurred_at=seen_at,
+                key=str(count),
+                line_id=after.line_id,
+                quantity=count - known,
+                initiator=initiator,
+                detail=detail,
+            )
+        )
+    return found
+
+
+def _counts(line: OrderLine) -> dict[EventKind, int]:
+    return {
+        EventKind.ACKNOWLEDGED: line.acknowledged,
+        # Units asked for and units already cancelled together, so that a second request is a new fact.
+        EventKind.CANCELLATION_REQUESTED: (
+            line.cancellation_requested + line.cancelled if line.cancellation_requested else 0
+        ),
+        EventKind.DISPATCH_CONFIRMED: line.dispatched,
+        EventKind.CANCELLED: line.cancelled,
+    }
+
+
+def return_events(connection: str, stated: Return) -> list[OrderEvent]:
+    """The facts one statement of a return holds; stating it again yields the same events."""
+    common: dict[str, Any] = {
+        "connection": connection,
+        "order_id": stated.order_id,
+        "line_id": stated.line_id,
+        "key": stated.return_id,
+        "quantity": stated.quantity,
+        "initiator": Initiator.CUSTOMER,
+        "detail": {"reason": stated.reason, "return_id": stated.return_id},
+    }
+    events = [OrderEvent(kind=EventKind.RETURN_REQUESTED, occurred_at=stated.requested_at, **common)]
+    if stated.state in (ReturnState.DECLINED, ReturnState.REJECTED):
+        events.append(OrderEvent(kind=EventKind.RETURN_DECLINED, occurred_at=stated.changed_at, **common))
+    if stated.state is ReturnState.APPROVED:
+        events.append(OrderEvent(kind=EventKind.RETURNED, occurred_at=stated.changed_at, **common))
+        events.append(
+            OrderEvent(
+                kind=EventKind.REFUNDED, occurred_at=stated.changed_at, amount=stated.refund_amount, **common
+            )
+        )
+    return events
+
+
+def refund_events(connection: str, stated: Refund) -> list[OrderEvent]:
+    return [
+        OrderEvent(
+            connection=connection,
+            order_id=stated.order_id,
+            kind=EventKind.REFUNDED,
+            occurred_at=stated.refunded_at,
+            key=stated.refund_id,
+            line_id=stated.line_id,
+            quantity=stated.quantity,
+            initiator=Initiator(stated.initiator),
+            amount=None if stated.amount is None else stated.amount + stated.shipping_amount,
+            detail={"reason": stated.reason, "shipping_amount": stated.shipping_amount},
+        )
+    ]

@@ -1,0 +1,180 @@
+"""An order as a marketplace states it, whatever the marketplace: who, what, how far along, at what price basis.
+
+Progress is cumulative per line: units acknowledged include those dispatched since, and what was dispatched stays so.
+A vendor's statuses are turned into these counts by its connector; what changed between two statements is worked out in
+`lifecycle`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class PriceBasis(StrEnum):
+    """What a line's `unit_price` is: what the buyer paid, or what the marketplace pays the seller for it."""
+
+    RETAIL = "retail"
+    COST = "cost"
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the parcel goes. Any part may be missing: marketplaces leave out what they like."""
+
+    full_name: str = ""
+    company: str = ""
+    line_1: str = ""
+    line_2: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    country: str = ""
+    """ISO 3166 alpha-2."""
+    phone: str = ""
+    email: str = ""
+
+    def problems(self) -> list[str]:
+        """Why no parcel could be sent here, in words; empty when it can."""
+        missing = [
+            name
+            for name, value in (
+                ("name", self.full_name or self.company),
+                ("first address line", self.line_1),
+                ("city or postcode", self.city or self.postal_code),
+            )
+            if not value.strip()
+        ]
+        found = [f"no {name}" for name in missing]
+        if len(self.country) != 2 or not self.country.isalpha():
+            found.append(f"country {self.country!r} is not a two-letter code")
+        return found
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line. Quantities are units; money is minor units of the order's currency, for one unit or the whole line."""
+
+    line_id: str
+    quantity: int
+    """Units ordered, cancelled ones included."""
+    sku: str = ""
+    """Our SKU as the marketplace states it; empty when it does not."""
+    stock_number: str = ""
+    """The marketplace's own product number."""
+    barcode: str = ""
+    title: str = ""
+    unit_price: int | None = None
+    """Gross (including `tax`) for one unit on the order's price basis; None when the marketplace states none."""
+    total: int | None = None
+    tax: int | None = None
+    """The part of `total` that is tax."""
+    tax_rate: str = ""
+    """A decimal fraction as text, `"0.2"` for 20 %."""
+    promised_on: date | None = None
+    brand: str = ""
+    category: str = ""
+    acknowledged: int = 0
+    dispatched: int = 0
+    cancellation_requested: int = 0
+    """Units somebody asked to cancel and nobody has answered yet."""
+    cancelled: int = 0
+    cancel_reason: str = ""
+
+    @property
+    def open(self) -> int:
+        """Units that still wait to be dispatched or cancelled."""
+        return max(0, self.quantity - self.cancelled - self.dispatched)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One order of one marketplace connection, as last stated."""
+
+    order_id: str
+    """The marketplace's own key, used in its URLs."""
+    reference: str
+    """What the marketplace calls the order towards the seller."""
+    customer_order_number: str
+    """What the buyer knows the order by."""
+    status: str
+    """The vendor's own status code, kept for display."""
+    placed_at: datetime
+    currency: str
+    price_basis: PriceBasis
+    lines: tuple[OrderLine, ...]
+    shipping_address: Address = Address()
+    billing_address: Address | None = None
+    buyer_email: str = ""
+    buyer_email_is_relay: bool = False
+    """The address identifies the order, not a person: never mailable, never merged on."""
+    buyer_locale: str = ""
+    shipping_price: int | None = None
+    shipping_tax: int | None = None
+    total: int | None = None
+    tax: int | None = None
+    is_test: bool = False
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    """What was odd in the vendor's statement, in words: becomes a work item, never stops the order."""
+
+    def open_units(self) -> int:
+        return sum(line.open for line in self.lines)
+
+    def line(self, line_id: str) -> OrderLine | None:
+        return next((line for line in self.lines if line.line_id == line_id), None)
+
+
+class ReturnState(StrEnum):
+    """How far a return got. `APPROVED` is where the marketplace gives the buyer the money back."""
+
+    REQUESTED = "requested"
+    AUTHORISED = "authorised"
+    DECLINED = "declined"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One return of units of one order line, as the marketplace states it."""
+
+    return_id: str
+    order_id: str
+    line_id: str
+    quantity: int
+    state: ReturnState
+    status: str
+    """The vendor's own status code."""
+    requested_at: datetime
+    changed_at: datetime
+    reason: str = ""
+    refund_amount: int | None = None
+    """Minor units of the order's currency, gross, on `refund_basis`; None when not stated."""
+    refund_basis: PriceBasis = PriceBasis.RETAIL
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money a marketplace gave back to a buyer for one order line."""
+
+    refund_id: str
+    order_id: str
+    line_id: str
+    quantity: int
+    amount: int | None
+    """Minor units of the order's currency, gross, without shipping."""
+    refunded_at: datetime
+    shipping_amount: int = 0
+    reason: str = ""
+    initiator: str = "unknown"
+    basis: PriceBasis = PriceBasis.RETAIL
+
+
+class Initiator(StrEnum):
+    """Who started a cancellation, a return or a refund."""
+
+    CUSTOMER = "customer"
+    SELLER = "seller"
+    MARKETPLACE = "marketplace"
+    UNKNOWN = "unknown"
