@@ -1,0 +1,60 @@
+"""What a connector is given to talk with: the one HTTP seam, whatever library is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A vendor's answer with a 2xx status (or one of the statuses the caller said it would read)."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    body: bytes
+
+
+class Authentication(Protocol):
+    """Puts credentials on a request. Asked again, with `refused=True`, once after a 401."""
+
+    def headers(self, wire: Wire, *, refused: bool) -> Mapping[str, str]: ...
+
+
+class Wire(Protocol):
+    """HTTP to one vendor account: base URL, authentication, rate budget, time-outs, redaction and request log in one
+    place. Thread-safe. Raises the TransportError family and nothing else."""
+
+    connection: str
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        write: bool = False,
+        bucket: str = "default",
+        cost: int = 1,
+        reads: tuple[int, ...] = (),
+        authenticated: bool = True,
+        operation: str = "",
+    ) -> Answer:
+        """One request.
+
+        A read (`write=False`) is repeated a few times with back-off on transient failures before it raises
+        VendorUnavailable. A write is sent once: when its answer is lost or is a 5xx, AnswerLost is raised; when it
+        surely was not processed (connection refused, 429) VendorUnavailable or Throttled.
+        `bucket` and `cost` name the rate budget to draw from (waits for room); `reads` lists further statuses to
+        return instead of raising; `operation` is the name for logs and errors (default: method and path).
+        """
+        ...
+
+    def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
+        """Tell the budget what the vendor said about it (cost buckets, remaining windows, waits)."""
+        ...
