@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from marketplace_sync.domain.effects import Effect, EffectKind, Outcome, Resolution
+from marketplace_sync.domain.effects import Effect, EffectKind, Lane, Outcome, Resolution
 from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
 from marketplace_sync.domain.store import StoreOrder, Variant
 
@@ -85,8 +85,9 @@ class UnreadableWebhook(ValueError):
 class Outbound(Protocol):
     """A connection that can be written to. Called by its courier only, from several threads at once."""
 
-    def batch_limit(self, kind: EffectKind) -> int:
-        """How many effects of this kind one call of `deliver` may carry (1 for most)."""
+    def batch_limit(self, kind: EffectKind, lane: Lane) -> int:
+        """How many effects of this kind one call of `deliver` may carry (1 for most). The lane matters where history
+        goes another way than what happens now."""
         ...
 
     def concurrency(self) -> int:
@@ -189,9 +190,30 @@ class SeenEvent(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
 
 
+class MetricTotal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the marketing platform adds up for one metric, one interval of event time and one currency."""
+
+    begins_at: datetime
+    """UTC; the interval's first instant."""
+    currency: str
+    """ISO 4217 as the events were sent; empty for events without a currency."""
+    count: int
+    value: int
+    """Minor units of `currency` (hundredths when there is none)."""
+    dimensions: tuple[str, ...] = ()
+    """The values of the further dimensions asked for, in that order."""
+
+
 class MarketingPlatform(Outbound, Checkable, Protocol):
     def events(self, metric: str, since: datetime, until: datetime) -> Iterator[SeenEvent]:
-        """Events of one metric of ours in a window of event time. Raises TransportError."""
+        """Events of one metric of ours with `since <= event time < until`. Raises TransportError."""
+        ...
+
+    def metric_aggregates(
+        self, metric: str, since: datetime, until: datetime, by: Sequence[str] = (), *, interval: str = "day"
+    ) -> Sequence[MetricTotal]:
+        """Counts and values per interval (`hour`, `day`, `week`, `month`) and currency, further split by the
+        platform's own dimensions `by`. Intervals in which nothing happened are left out. Raises TransportError."""
         ...
 
 

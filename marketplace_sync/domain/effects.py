@@ -185,6 +185,13 @@ class TrackEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     backfill: bool = False
     profile: dict[str, Any] = msgspec.field(default_factory=dict)
     """Further profile attributes (first_name, last_name, location) for the first event of a person."""
+    marketplace: str = ""
+    """The connection the fact comes from."""
+
+    @property
+    def sync_key(self) -> str:
+        """What the event is recognised by when it is read back: `<marketplace>:<unique_id>`."""
+        return f"{self.marketplace}:{self.unique_id}" if self.marketplace else self.unique_id
 
 
 class UpsertProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -196,8 +203,13 @@ class UpsertProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     identifiers: dict[str, str]
     consented_at: datetime
+    """When the person opted in (or out, for an unsubscription)."""
     source: str
+    """Who said so, for the record kept at the platform."""
     list_id: str = ""
+    after_opt_out: bool = False
+    """The person opted in again after an opt-out of which we know: a recorded opt-out older than `consented_at` may be
+    replaced. Without it an opt-out stands, however old it is."""
 
 
 Payload = (
@@ -235,6 +247,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """An instance of PAYLOAD_TYPES[kind]."""
     natural_key: str
     attempts: int = 0
+    """Tries so far, the one under way included: above 1 the vendor may have seen it before."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
