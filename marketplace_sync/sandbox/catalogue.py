@@ -13,7 +13,7 @@ class Product:
     stock_number: str
     """John Lewis' 8-digit part number."""
     barcode: str
-    """13 digits."""
+    """EAN-13, with a valid check digit."""
     title: str
     brand: str
     category: str
@@ -35,6 +35,13 @@ _LINES = (
 )
 
 
+def _ean(first_twelve: int) -> str:
+    """The 13 digits with the check digit that scanners and validators expect."""
+    digits = [int(digit) for digit in f"{first_twelve:012d}"]
+    weighted = sum(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits))
+    return f"{first_twelve:012d}{-weighted % 10}"
+
+
 def products() -> list[Product]:
     """Twenty-one variants, the same in every sandbox."""
     found: list[Product] = []
@@ -45,13 +52,13 @@ def products() -> list[Product]:
                 Product(
                     sku=f"{code}-{variant}",
                     stock_number=f"{81400000 + number * 137}",
-                    barcode=f"{5012345000000 + number * 1013}",
+                    barcode=_ean(501234500000 + number * 1013),
                     title=f"{title}, {variant.lower()}",
                     brand=brand,
                     category=category,
                     collection=collection,
                     price=price,
-                    cost=price * 6 // 12,
+                    cost=price // 2,
                     stock=40 + number * 7,
                 )
             )

@@ -18,6 +18,10 @@ class Clock:
         now = time.time()
         return self._started + (now - self._started) * self.speed + self.offset_seconds
 
+    def lead(self) -> float:
+        """Seconds by which the sandbox is ahead of the real time: what a restart has to be given back as offset."""
+        return self.timestamp() - time.time()
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.timestamp(), UTC)
 

@@ -1,8 +1,9 @@
 """What goes wrong on the wire, on purpose: one ASGI layer around every vendor, switched by settings or at run time.
 
-    before the write    status, delay, throttle, cut, reset_before
+    before the write    status, throttle, cut, html, garbage, huge (the vendor never hears of the call); delay (it does)
     after the write     lost_answer (the write happened, the caller gets a cut connection),
-                        error_after (the write happened, the caller gets a 500), truncate, html, garbage
+                        error_after (the write happened, the caller gets a 500),
+                        truncate (the write happened, half of the answer comes)
 
 Duplicated and reordered webhook deliveries are the sender's doing: see `webhooks.py`.
 """
@@ -66,12 +67,16 @@ class Faults:
         return {"rules": [asdict(rule) for rule in self.rules], "struck": self.struck}
 
 
-def cut(receive: Receive) -> None:
+async def cut(receive: Receive) -> None:
     """Drop the caller's TCP connection without a word, as a dying load balancer does."""
     cycle = getattr(receive, "__self__", None)
     transport = getattr(cycle, "transport", None)
-    if transport is not None:
-        transport.abort()
+    if transport is None:
+        raise RuntimeError("the server hides its transport: a connection can only be cut under uvicorn")
+    transport.abort()
+    # Lets the server learn of the loss before this request returns, or it complains that no answer was sent.
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class FaultLayer:
@@ -90,7 +95,7 @@ class FaultLayer:
             await asyncio.sleep(rule.seconds)
             await self.app(scope, receive, send)
         elif rule.kind == "cut":
-            cut(receive)
+            await cut(receive)
         elif rule.kind in ("status", "throttle"):
             status = 429 if rule.kind == "throttle" else rule.status
             headers = [(b"content-type", b"application/json")]
@@ -115,7 +120,7 @@ class FaultLayer:
 
         await self.app(scope, receive, hold)
         if rule.kind == "lost_answer":
-            cut(receive)
+            await cut(receive)
         elif rule.kind == "error_after":
             await _answer(send, 500, [(b"content-type", b"text/html")], b"<h1>Internal Server Error</h1>")
         else:  # truncate: the headers promise the whole body, half of it comes
@@ -125,7 +130,7 @@ class FaultLayer:
             headers.append((b"content-length", str(len(body) + 1).encode()))
             await send({**start, "headers": headers})
             await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-            cut(receive)
+            await cut(receive)
 
 
 async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -135,9 +140,7 @@ async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], b
 
 
 async def _huge(send: Send, megabytes: int) -> None:
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
-    )
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     chunk = b" " * (1 << 20)
     for _ in range(megabytes):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})

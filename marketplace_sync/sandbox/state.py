@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,9 @@ class State:
         self._collections: dict[str, Collection] = {}
         self._changed: dict[tuple[str, str], None] = {}
         self._file: sqlite3.Connection | None = None
+        self._position = 0
+        self.on_reload: list[Callable[[], None]] = []
+        """Called after a rollback replaced the documents: whoever keeps an index over them builds it again."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -104,7 +107,12 @@ class State:
         counters.put(name, {"next": value + 1})
         return value
 
+    def is_committed(self, collection: str, key: str) -> bool:
+        """Whether the document is as durable as it looks: no `put` of it waits for a commit."""
+        return (collection, key) not in self._changed
+
     def commit(self) -> None:
+        """Make every `put` since the last commit durable. Raises TypeError for a document that JSON cannot hold."""
         if self._file is None or not self._changed:
             self._changed.clear()
             return
@@ -132,12 +140,18 @@ class State:
         self._changed.clear()
 
     def rollback(self) -> None:
-        """Forget what was put since the last commit (a handler failed half way)."""
-        if self._file is not None and self._changed:
+        """Forget what was put since the last commit (a handler failed half way), as if killed and started again.
+
+        Without a file there is nothing to go back to: what the handler had put by then stays.
+        """
+        changed = bool(self._changed)
+        self._changed.clear()
+        if self._file is not None and changed:
             for collection in self._collections.values():
                 collection._documents.clear()
             self._load()
-        self._changed.clear()
+            for reloaded in self.on_reload:
+                reloaded()
 
     def clear(self) -> None:
         for collection in self._collections.values():

@@ -53,14 +53,19 @@ class Vendor(ABC):
     def routes(self) -> Sequence[BaseRoute]:
         """The vendor's API. Handlers put into `self.state`; the server commits before the answer leaves."""
 
-    async def tick(self) -> None:
+    async def tick(self) -> None:  # noqa: B027 -- most vendors have nothing to do by themselves
         """Called about five times a second: asynchronous jobs, delayed visibility, releases. Must return quickly."""
 
     async def act(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Do what a person at the vendor does. Raises UnknownAct, and ValueError when it is not possible now."""
+        """Do what a person at the vendor does. Raises UnknownAct; ValueError when the arguments are wrong or it is not
+        possible now; LookupError when the order, product or person it is about does not exist."""
         method = getattr(self, f"act_{name}", None)
         if method is None:
             known = sorted(n.removeprefix("act_") for n in dir(self) if n.startswith("act_"))
             raise UnknownAct(f"{self.account} has no act {name!r}; it has: {', '.join(known)}")
+        try:
+            inspect.signature(method).bind(**arguments)
+        except TypeError as problem:
+            raise ValueError(f"act {name!r} of {self.account}: {problem}") from None
         result = method(**arguments)
         return await result if inspect.isawaitable(result) else result

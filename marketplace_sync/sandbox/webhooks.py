@@ -1,9 +1,10 @@
-"""Sends webhooks like a vendor does: signed by the vendor's code, retried with back-off, sometimes twice or out of order."""
+"""Sends webhooks as vendors do: signed by the vendor's code, retried with back-off, sometimes twice or out of order."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import random
 import uuid
 from collections.abc import Callable
@@ -68,17 +69,41 @@ class WebhookSender:
         async with httpx.AsyncClient(timeout=self.timeout_seconds, follow_redirects=False) as client:
             while True:
                 self._wake.clear()
-                due = [d for d in self._deliveries.values() if d["due"] <= self._clock.timestamp()][:8]
+                due = self._due(8)
                 if not due:
                     try:
                         await asyncio.wait_for(self._wake.wait(), timeout=0.2)
                     except TimeoutError:
                         continue
                     continue
-                if len(due) > 1 and self._random.random() < self.reorder:
-                    self._random.shuffle(due)
-                await asyncio.gather(*(self._send(client, delivery) for delivery in due))
+                await asyncio.gather(*(self._send_in_turn(client, one_after_another) for one_after_another in due))
                 self._state.commit()
+
+    def _due(self, most: int) -> list[list[dict[str, Any]]]:
+        """What to send now, as queues: in order within a subscription, unless this batch is to be out of order."""
+        now = self._clock.timestamp()
+        due = list(
+            itertools.islice(
+                (
+                    delivery
+                    for key, delivery in self._deliveries.items()
+                    # What is not durable yet may still be forgotten, and nobody may have heard of it then.
+                    if delivery["due"] <= now and self._state.is_committed(self._deliveries.name, key)
+                ),
+                most,
+            )
+        )
+        if len(due) > 1 and self._random.random() < self.reorder:
+            self._random.shuffle(due)
+            return [[delivery] for delivery in due]
+        queues: dict[str, list[dict[str, Any]]] = {}
+        for delivery in due:
+            queues.setdefault(delivery["subscription"], []).append(delivery)
+        return list(queues.values())
+
+    async def _send_in_turn(self, client: httpx.AsyncClient, deliveries: list[dict[str, Any]]) -> None:
+        for delivery in deliveries:
+            await self._send(client, delivery)
 
     async def _send(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
         times = 2 if self._random.random() < self.duplicate else 1
@@ -89,7 +114,7 @@ class WebhookSender:
                     delivery["url"], content=base64.b64decode(delivery["body"]), headers=delivery["headers"]
                 )
                 accepted = 200 <= answer.status_code < 300
-            except httpx.HTTPError:
+            except (httpx.HTTPError, httpx.InvalidURL):
                 accepted = False
         if accepted:
             self.sent += 1

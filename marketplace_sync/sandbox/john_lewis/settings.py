@@ -1,0 +1,90 @@
+"""What can be set about the simulated John Lewis, with the value it has when nobody sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from marketplace_sync.sandbox.john_lewis.carriers import APPROVED
+
+
+@dataclass
+class EdgeSettings:
+    """Rates are probabilities from 0 to 1; every oddity is off until it is given a rate."""
+
+    # Access
+    username: str = "sandbox-seller"
+    password: str = "sandbox-john-lewis"  # noqa: S105 -- the documented login of a simulated account
+    basic_allowed: bool = True
+    """Whether HTTP Basic still works beside the JWT (it is to be retired)."""
+    access_token_seconds: float = 300
+    refresh_token_seconds: float = 14_400
+    limit: int | None = 250
+    """Calls a minute and login, in fixed windows; None for no limit."""
+    send_retry_after: bool = False
+
+    # Reading
+    default_page_size: int = 10
+    page_ceiling: int = 100
+    stale_read_seconds: float = 0
+    """For how long the list of orders may still show an order as it was before a change."""
+    show_cancel_reason: bool = False
+    """Adds `items[].cancel_reason_code`, which the documented body does not have."""
+    second_retailer: bool = False
+    """Whether this login also serves a retailer other than John Lewis."""
+
+    # Workflow
+    approved_carriers: list[str] = field(default_factory=lambda: sorted(APPROVED))
+    """Slugs that John Lewis accepts of all the carriers the platform knows."""
+    partial_seller_cancel: bool = False
+    """Whether a seller may cancel part of a line that nobody asked to cancel (whole lines only, says the practice)."""
+    split_line_reference: str = "same"
+    """Line reference of the row split off a line: `same`, or `suffixed` (1, 1/2, 1/3)."""
+    fulfilment_route_required: bool = False
+    promise_working_days: int = 5
+    """From order date to `promised_date`."""
+    automatic_cancel_working_days: int | None = None
+    """So long after the dispatch deadline John Lewis cancels what has not left; None for never."""
+
+    # Oddities
+    null_cost_rate: float = 0.0
+    blank_sku_rate: float = 0.0
+    blank_customer_order_number_rate: float = 0.0
+    missing_email_rate: float = 0.06
+    missing_state_rate: float = 0.25
+    test_order_rate: float = 0.0
+    unknown_status_rate: float = 0.0
+    """Orders that arrive as ON_HOLD, a status of no documentation, and become ORDER after `hold_seconds`."""
+    hold_seconds: float = 120
+    extra_field_rate: float = 0.0
+    publishing_rate: float = 0.0
+    """How often a product is found publishing when it is changed, which then lasts `publishing_seconds`."""
+    publishing_seconds: float = 180
+    part_number_change_days: float | None = None
+    """Every so many days one product gets a new stock number; None for never."""
+
+    # Feeds outside the supplier API
+    consent_feed: bool = True
+    consent_rate: float = 0.4
+    """How many of the buyers accept marketing."""
+
+    def __post_init__(self) -> None:
+        if self.split_line_reference not in ("same", "suffixed"):
+            raise ValueError(f"split_line_reference is 'same' or 'suffixed', not {self.split_line_reference!r}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name.endswith("_rate") and not 0 <= value <= 1:
+                raise ValueError(f"{each.name} is a probability between 0 and 1, not {value!r}")
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> EdgeSettings:
+        """Raises ValueError for a setting that does not exist, naming those that do."""
+        known = {each.name for each in fields(cls)}
+        if unknown := set(given) - known:
+            raise ValueError(f"no setting {', '.join(sorted(unknown))}; John Lewis has: {', '.join(sorted(known))}")
+        return cls(**given)
+
+    def changed(self, changes: Mapping[str, Any]) -> EdgeSettings:
+        """These settings with some replaced. Raises ValueError as `parse` does."""
+        return self.parse({**asdict(self), **changes})
