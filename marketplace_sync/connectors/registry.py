@@ -1,19 +1,91 @@
-"""Which platforms exist. A new one is its own folder and one line here."""
+"""Which platforms exist, and how a configured connection becomes a connector. A new one is its folder and one line.
+
+A vendor's package exposes, at its top:
+
+    ROLE: str                                     "marketplace", "store" or "marketing"
+    SETTINGS: type[ConnectionSettings]            the keys of its connections; unknown keys are refused
+    budget(settings) -> BudgetSpec                what the vendor allows, per bucket; "default" is always one of them
+    secrets(settings) -> list[str]                every secret value, to be taken out of messages (raises SecretMissing)
+    authentication(settings) -> Authentication | None
+                                                  what puts credentials on a request (`connectors.authentication` has
+                                                  the fixed ones); None when nothing does
+    connect(name, settings, wire) -> connector    a Marketplace, Store or MarketingPlatform (`ports`)
+
+and may expose:
+
+    THROTTLED_SECONDS: float                      how long a 429 without Retry-After asks us to wait (default 10)
+    DEFAULT_HEADERS: dict[str, str]               headers of every request (a vendor's API revision, ...)
+
+It is imported only when a connection of it is used. Connectors get their wire handed in and import no HTTP library.
+"""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from marketplace_sync.connectors.budget import BudgetSpec, RateBudget
+from marketplace_sync.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from marketplace_sync.connectors.transport import Exchange, HttpWire
 
 PLATFORMS: dict[str, str] = {
     "john_lewis": "marketplace_sync.connectors.john_lewis",
     "klaviyo": "marketplace_sync.connectors.klaviyo",
     "shopify": "marketplace_sync.connectors.shopify",
 }
-"""Platform name -> package. The package exposes `ROLE` ("marketplace", "store" or "marketing"), `SETTINGS` (a
-ConnectionSettings class) and `connect(name, settings, wire) -> connector`; it is imported only when it is used."""
+"""Platform name -> package."""
+
+BudgetFactory = Callable[[str, BudgetSpec], RateBudget]
+"""(connection, what its vendor allows) -> the budget its calls draw from: `LocalBudget` or the ledger's shared one."""
 
 
 def package(platform: str) -> ModuleType:
     """The vendor's package. Raises KeyError for an unknown platform."""
     return importlib.import_module(PLATFORMS[platform])
+
+
+def open_wire(
+    name: str,
+    settings: ConnectionSettings,
+    budget_factory: BudgetFactory,
+    *,
+    patience: float = 120.0,
+    on_exchange: Callable[[Exchange], None] | None = None,
+) -> HttpWire:
+    """The wire of one configured connection. Raises SecretMissing, KeyError for an unknown platform."""
+    from marketplace_sync.connectors.transport import HttpWire
+
+    vendor = package(settings.platform)
+    return HttpWire(
+        name,
+        settings.base_url,
+        settings,
+        budget_factory(name, vendor.budget(settings)),
+        vendor.authentication(settings),
+        vendor.secrets(settings),
+        getattr(vendor, "DEFAULT_HEADERS", {}),
+        throttled_seconds=getattr(vendor, "THROTTLED_SECONDS", 10.0),
+        patience=patience,
+        on_exchange=on_exchange,
+    )
+
+
+def open_connection(
+    name: str,
+    settings: ConnectionSettings,
+    budget_factory: BudgetFactory,
+    *,
+    patience: float = 120.0,
+    on_exchange: Callable[[Exchange], None] | None = None,
+) -> Any:
+    """The connector of one configured connection: a Marketplace, Store or MarketingPlatform, by its package's ROLE.
+
+    `patience` is how long (seconds) a call may wait for room in the rate budget before it is given up as Throttled:
+    short for whoever must be back soon. Raises SecretMissing, KeyError for an unknown platform.
+    """
+    wire = open_wire(name, settings, budget_factory, patience=patience, on_exchange=on_exchange)
+    return package(settings.platform).connect(name, settings, wire)

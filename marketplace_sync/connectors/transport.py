@@ -1,0 +1,364 @@
+"""The one place that speaks HTTP: authentication, rate budget, deadlines, repeats of reads, redaction, request log.
+
+No other module imports the HTTP library, so that its successor is a change of this file and `streams`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+import stamina
+import structlog
+
+import marketplace_sync
+from marketplace_sync.connectors.budget import NoRoom, RateBudget
+from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
+from marketplace_sync.connectors.streams import Deadline, pool
+from marketplace_sync.connectors.wire import Answer, Authentication
+from marketplace_sync.domain.errors import (
+    AnswerLost,
+    AnswerUnreadable,
+    CredentialsRefused,
+    RequestRejected,
+    Throttled,
+    TransportError,
+    VendorUnavailable,
+)
+from marketplace_sync.settings import ConnectionSettings
+
+_log = structlog.get_logger(__name__)
+_SAFE_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_CONNECTIONS = 32
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One request and its answer as they went over the wire. Holds personal data: for tests, never for production."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | int]
+    request_body: bytes
+    status: int
+    response_headers: Mapping[str, str]
+    response_body: bytes
+
+
+class HttpWire:
+    """`wire.Wire` over HTTP/1.1: one per connection and process, shared by its threads.
+
+    `throttled_seconds` is the wait that a 429 without Retry-After stands for. `patience` is how long a call may wait
+    for room in the budget before it raises Throttled (nothing was sent). A read is tried `attempts` times, the first
+    repeat after about `first_pause` seconds.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        base_url: str,
+        settings: ConnectionSettings,
+        budget: RateBudget,
+        authentication: Authentication | None = None,
+        secrets: Sequence[str] = (),
+        default_headers: Mapping[str, str] | None = None,
+        *,
+        throttled_seconds: float = 10.0,
+        patience: float = 120.0,
+        attempts: int = 4,
+        first_pause: float = 0.25,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.connection = connection
+        self._base_url = base_url.rstrip("/")
+        self._settings = settings
+        self._budget = budget
+        self._authentication = authentication
+        self._redaction = Redaction(secrets)
+        self._throttled_seconds = throttled_seconds
+        self._patience = patience
+        self._attempts = attempts
+        self._first_pause = first_pause
+        self._on_exchange = on_exchange
+        self._default_headers = {
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": f"marketplace-sync/{marketplace_sync.__version__}",
+            **{name.lower(): value for name, value in (default_headers or {}).items()},
+        }
+        self._client = httpx.Client(
+            transport=_transport(),
+            trust_env=False,
+            follow_redirects=False,
+            headers={},
+            timeout=settings.timeout_seconds,
+        )
+        # A session cookie of one call must not change what another call sees.
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
+        self._budget.learn(bucket, available=available, blocked_seconds=blocked_seconds)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        write: bool = False,
+        bucket: str = "default",
+        cost: int = 1,
+        reads: tuple[int, ...] = (),
+        authenticated: bool = True,
+        operation: str = "",
+    ) -> Answer:
+        """See `wire.Wire.request`."""
+        sent_headers = dict(self._default_headers)
+        if json is not None:
+            content = msgspec.json.encode(json)
+            sent_headers["content-type"] = "application/json"
+        sent_headers.update({name.lower(): value for name, value in (headers or {}).items()})
+        call = _Call(
+            method=method,
+            path=path,
+            params=params or {},
+            content=content,
+            headers=sent_headers,
+            write=write,
+            bucket=bucket,
+            cost=cost,
+            reads=reads,
+            authenticated=authenticated and self._authentication is not None,
+            operation=operation or f"{method} {path}",
+        )
+        if not _SAFE_PATH.fullmatch(path) or not {".", ".."}.isdisjoint(unquote(path).split("/")):
+            raise RequestRejected(
+                f"{self.connection}: {call.operation} was not sent: its path is not a plain one; check the id in it",
+                connection=self.connection,
+                operation=call.operation,
+            )
+        if write:
+            return self._authorised(call)
+        for attempt in stamina.retry_context(
+            on=_pause_before_repeat,
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=self._first_pause,
+            wait_jitter=self._first_pause,
+        ):
+            with attempt:
+                return self._authorised(call)
+        raise AssertionError("a retry context ends with an answer or an error")
+
+    def _authorised(self, call: _Call) -> Answer:
+        """One try with credentials, and a second one with new ones when the first were refused."""
+        credentials: Mapping[str, str] = {}
+        if call.authenticated and self._authentication is not None:
+            credentials = self._authentication.headers(self, refused=False)
+            answer = self._once(call, credentials)
+            if answer.status != 401 or 401 in call.reads:
+                return answer
+            renewed = self._authentication.headers(self, refused=True)
+            if renewed == credentials:
+                raise self._refused(call)
+            credentials = renewed
+        answer = self._once(call, credentials)
+        if answer.status == 401 and 401 not in call.reads:
+            raise self._refused(call)
+        return answer
+
+    def _refused(self, call: _Call) -> CredentialsRefused:
+        return CredentialsRefused(
+            f"{self.connection}: {call.operation}: the vendor refused the credentials (401); "
+            "check this connection's keys",
+            connection=self.connection,
+            operation=call.operation,
+            status=401,
+        )
+
+    def _once(self, call: _Call, credentials: Mapping[str, str]) -> Answer:
+        """One request. Returns a success, a status the caller reads, or a 401; raises everything else."""
+        about = {"connection": self.connection, "operation": call.operation}
+        try:
+            self._budget.acquire(call.bucket, call.cost, patience=self._patience)
+        except NoRoom as full:
+            raise _OutOfPatience(
+                f"{self.connection}: {call.operation} was not sent: the rate budget has no room for {full.wait:.0f} s",
+                retry_after=full.wait,
+                **about,
+            ) from None
+        started = time.monotonic()
+        answer = self._exchange(call, credentials)
+        _log.debug(
+            "request",
+            **about,
+            status=answer.status,
+            ms=round((time.monotonic() - started) * 1000),
+            bytes=len(answer.body),
+        )
+        if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
+            self.learn(call.bucket, blocked_seconds=retry_after(answer.headers, default=self._throttled_seconds))
+        wants_json = "json" in call.headers.get("accept", "")
+        if answer.status in call.reads and not (wants_json and is_html(answer.headers, answer.body)):
+            return answer
+        if answer.status == 401:
+            return answer
+        problem = failure(
+            answer.status,
+            answer.headers,
+            self._redaction.body(answer.body) if answer.status >= 400 else b"",
+            write=call.write,
+            throttled_seconds=self._throttled_seconds,
+            **about,
+        )
+        if problem is not None:
+            raise problem
+        if wants_json and (broken := unusable_json(answer.headers, answer.body)):
+            raise self._lost(call, broken, sent=True)
+        return answer
+
+    def _exchange(self, call: _Call, credentials: Mapping[str, str]) -> Answer:
+        sent = False
+
+        def trace(event: str, _: Mapping[str, Any]) -> None:
+            nonlocal sent
+            sent = sent or event.endswith("send_request_headers.started")
+
+        try:
+            request = self._client.build_request(
+                call.method,
+                self._base_url + call.path,
+                params={name: str(value) for name, value in call.params.items()} or None,
+                content=call.content,
+                headers={**call.headers, **credentials},
+                timeout=httpx.Timeout(self._settings.timeout_seconds, connect=self._settings.connect_timeout_seconds),
+                extensions={"trace": trace},
+            )
+        except (ValueError, httpx.InvalidURL) as problem:
+            raise RequestRejected(
+                f"{self.connection}: {call.operation} was not sent: it cannot be written as a request "
+                f"({self._words(problem, credentials)})",
+                connection=self.connection,
+                operation=call.operation,
+            ) from None
+        try:
+            with Deadline(self._settings.timeout_seconds):
+                response = self._client.send(request, stream=True)
+                try:
+                    headers = dict(response.headers.items())
+                    body = self._body(call, response, headers)
+                finally:
+                    response.close()
+        except httpx.LocalProtocolError as problem:
+            raise RequestRejected(
+                f"{self.connection}: {call.operation} was not sent: {self._words(problem, credentials)}",
+                connection=self.connection,
+                operation=call.operation,
+            ) from None
+        except (httpx.HTTPError, httpx.StreamError, zlib.error) as problem:
+            _log.debug("request failed", connection=self.connection, operation=call.operation, sent=sent)
+            words = f"{type(problem).__name__}: {self._words(problem, credentials)}"
+            raise self._lost(call, words, sent=sent) from None
+        if self._on_exchange is not None:
+            self._on_exchange(
+                Exchange(
+                    method=call.method,
+                    path=call.path,
+                    params=call.params,
+                    request_body=call.content or b"",
+                    status=response.status_code,
+                    response_headers=headers,
+                    response_body=body,
+                )
+            )
+        return Answer(status=response.status_code, headers=headers, body=body)
+
+    def _body(self, call: _Call, response: httpx.Response, headers: Mapping[str, str]) -> bytes:
+        """The whole body, unpacked; never more than the limit of it in memory."""
+        limit = self._settings.max_answer_megabytes * 1024 * 1024
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
+            raise self._unreadable(call, response, f"is packed as {encoding[:20]!r}, which was not asked for")
+        unpack = zlib.decompressobj(wbits=47) if encoding not in ("", "identity") else None
+        parts: list[bytes] = []
+        size = 0
+        for chunk in response.iter_raw():
+            if unpack is not None:
+                chunk = unpack.decompress(chunk, limit + 1 - size)
+            size += len(chunk)
+            if size > limit:
+                raise self._unreadable(
+                    call, response, f"is larger than {self._settings.max_answer_megabytes} MiB (max_answer_megabytes)"
+                )
+            parts.append(chunk)
+        if unpack is not None and not unpack.eof and parts:
+            raise httpx.RemoteProtocolError("the packed answer ends too early")
+        return b"".join(parts)
+
+    def _unreadable(self, call: _Call, response: httpx.Response, why: str) -> AnswerUnreadable:
+        return AnswerUnreadable(
+            f"{self.connection}: the answer to {call.operation} {why}; it was not read",
+            connection=self.connection,
+            operation=call.operation,
+            status=response.status_code,
+        )
+
+    def _lost(self, call: _Call, why: str, *, sent: bool) -> TransportError:
+        kind: type[TransportError] = AnswerLost if sent and call.write else VendorUnavailable
+        if not sent:
+            what = f"was not sent: no connection to the vendor ({why}); try again later"
+        elif call.write:
+            what = f"was sent and its answer was lost ({why}), so the change may or may not have been made"
+        else:
+            what = f"got no usable answer ({why}); try again later"
+        return kind(f"{self.connection}: {call.operation} {what}", connection=self.connection, operation=call.operation)
+
+    def _words(self, problem: Exception, credentials: Mapping[str, str]) -> str:
+        words = self._redaction.text(str(problem))
+        return Redaction(part for value in credentials.values() for part in (value, *value.split())).text(words)
+
+
+class _Call(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    path: str
+    params: Mapping[str, str | int]
+    content: bytes | None
+    headers: dict[str, str]
+    write: bool
+    bucket: str
+    cost: int
+    reads: tuple[int, ...]
+    authenticated: bool
+    operation: str
+
+
+class _OutOfPatience(Throttled):
+    """The budget, not the vendor, said no: waiting again would only take as long again."""
+
+
+def _pause_before_repeat(problem: Exception) -> bool | float:
+    """Reads are repeated while the vendor is not there; after a 429 it is the budget that makes us wait."""
+    if isinstance(problem, _OutOfPatience):
+        return False
+    if isinstance(problem, Throttled):
+        return 0.0
+    return isinstance(problem, VendorUnavailable)
+
+
+def _transport() -> httpx.HTTPTransport:
+    transport = httpx.HTTPTransport(trust_env=False)
+    transport.close()
+    transport._pool = pool(httpx.create_ssl_context(trust_env=False), _CONNECTIONS)
+    return transport
