@@ -1,0 +1,116 @@
+"""Opens the ledger: engine, schema version, and the notifications that wake couriers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from marketplace_sync.domain.errors import LedgerUnavailable
+
+CHANNEL = "marketplace_sync"
+"""The NOTIFY channel; the payload is the name of the connection that has something to do."""
+
+
+def driver_url(url: str) -> str:
+    """Name the driver: SQLAlchemy and other tools disagree on the default one of a plain `postgresql://`."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+class Ledger:
+    """A pool of connections to the ledger. Cheap to make; connects on first use."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = driver_url(url)
+        self.engine: Engine = create_engine(
+            self.url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
+        )
+        event.listen(self.engine, "connect", _every_connection_in_utc)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        try:
+            connection = self.engine.connect()
+        except OperationalError as problem:
+            raise LedgerUnavailable(
+                f"the ledger's database does not answer ({_where(self.url)}): {_first_line(problem)}"
+            ) from problem
+        with connection, connection.begin():
+            yield connection
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def listen(self) -> Listener:
+        return Listener(self.url)
+
+    def check_version(self) -> None:
+        """Raises LedgerTooNew when a later version of this software has been here, LedgerUnavailable when the schema
+        is missing or old."""
+        from marketplace_sync.ledger import migrate
+
+        migrate.check(self)
+
+
+def _every_connection_in_utc(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.execute("SET TIME ZONE 'UTC'")
+    dbapi_connection.commit()
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection under a SQLAlchemy one, inside the same transaction: for COPY and for plain SQL."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, psycopg.Connection)
+    return found
+
+
+def notify(connection: Connection, names: set[str]) -> None:
+    """Wake whoever waits for these connections, once this transaction is committed."""
+    for name in sorted(names):
+        connection.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
+
+
+class Listener:
+    """Waits for notifications on a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(_libpq(url), autocommit=True)
+        self._connection.execute(f"LISTEN {CHANNEL}")
+
+    def wait(self, seconds: float) -> set[str]:
+        """The names that were notified; returns at the first of them, or empty after `seconds`."""
+        found = {n.payload for n in self._connection.notifies(timeout=max(0.0, seconds), stop_after=1)}
+        return found | {n.payload for n in self._connection.notifies(timeout=0)} if found else found
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _libpq(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _where(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _first_line(problem: Exception) -> str:
+    return str(getattr(problem, "orig", problem)).strip().splitlines()[0]
+
+
+def migrate(url: str) -> None:
+    """Bring the ledger to this version's schema, from empty or any earlier one. Raises LedgerError."""
+    from marketplace_sync.ledger import migrate as migrations
+
+    migrations.upgrade(url)

@@ -1,0 +1,88 @@
+"""Webhook deliveries: stored before they are answered, once per delivery id, processed until they are understood."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from marketplace_sync.ledger.database import driver, notify
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    connection: str
+    delivery_id: str
+    topic: str
+    body: bytes
+    attempts: int
+
+
+def receive(connection: Connection, name: str, delivery_id: str, topic: str, body: bytes) -> bool:
+    """Store one delivery and wake whoever processes it. False when it was here before."""
+    stored = connection.execute(
+        text(
+            "INSERT INTO ledger.inbox (connection, delivery_id, topic, body, received_at, not_before)"
+            " VALUES (:name, :delivery_id, :topic, :body, clock_timestamp(), now())"
+            " ON CONFLICT (connection, delivery_id) DO NOTHING"
+        ),
+        {"name": name, "delivery_id": delivery_id, "topic": topic, "body": body},
+    )
+    notify(connection, {name})
+    return stored.rowcount > 0
+
+
+def waiting(connection: Connection, name: str, limit: int) -> list[Delivery]:
+    """The oldest unprocessed deliveries, locked for this transaction."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT connection, delivery_id, topic, body, attempts FROM ledger.inbox WHERE connection = %s"
+            " AND state = 'received' AND not_before <= now() ORDER BY not_before, received_at LIMIT %s"
+            " FOR UPDATE SKIP LOCKED",
+            (name, limit),
+        )
+        .fetchall()
+    )
+    return [
+        Delivery(connection=row[0], delivery_id=row[1], topic=row[2], body=bytes(row[3]), attempts=row[4])
+        for row in rows
+    ]
+
+
+def processed(connection: Connection, name: str, delivery_ids: list[str]) -> None:
+    connection.execute(
+        text(
+            "UPDATE ledger.inbox SET state = 'processed', finished_at = clock_timestamp(), problem = NULL"
+            " WHERE connection = :name AND delivery_id = ANY(:delivery_ids)"
+        ),
+        {"name": name, "delivery_ids": delivery_ids},
+    )
+
+
+def unreadable(connection: Connection, name: str, delivery_id: str, problem: str) -> None:
+    connection.execute(
+        text(
+            "UPDATE ledger.inbox SET state = 'unreadable', finished_at = now(), problem = :problem"
+            " WHERE connection = :name AND delivery_id = :delivery_id"
+        ),
+        {"name": name, "delivery_id": delivery_id, "problem": problem},
+    )
+
+
+def later(connection: Connection, name: str, delivery_ids: list[str], problem: str, after: timedelta) -> None:
+    """What a delivery is about could not be read now: try again."""
+    connection.execute(
+        text(
+            "UPDATE ledger.inbox SET attempts = attempts + 1, not_before = now() + :after, problem = :problem"
+            " WHERE connection = :name AND delivery_id = ANY(:delivery_ids)"
+        ),
+        {"name": name, "delivery_ids": delivery_ids, "problem": problem, "after": after},
+    )
+
+
+def count_waiting(connection: Connection, name: str) -> int:
+    found = connection.execute(
+        text("SELECT count(*) FROM ledger.inbox WHERE connection = :name AND state = 'received'"), {"name": name}
+    ).scalar()
+    return int(found or 0)

@@ -1,0 +1,270 @@
+"""Orders, their lines, every version of what was said, and the events in between. Bulk by COPY, history untouched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.lifecycle import OrderEvent
+from marketplace_sync.domain.orders import Order, Refund, Return
+from marketplace_sync.ledger.database import driver
+
+_encode = msgspec.json.Encoder().encode
+_decode_order = msgspec.json.Decoder(Order).decode
+
+
+def content_hash(payload: bytes) -> bytes:
+    return hashlib.blake2b(payload, digest_size=16).digest()
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What is known of the last statement of something."""
+
+    content_hash: bytes
+    version: int
+
+
+class StoredOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order to be stored with the statement it was read from."""
+
+    order: Order
+    payload: bytes
+    content_hash: bytes
+    version: int
+
+
+def lock_import(connection: Connection, name: str) -> None:
+    """One importer per connection until the transaction ends, so that what is new can be copied in without asking."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"import:{name}"})
+
+
+def order_heads(connection: Connection, name: str, order_ids: Sequence[str]) -> dict[str, Head]:
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT order_id, content_hash, version FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s)",
+            (name, list(order_ids)),
+        )
+        .fetchall()
+    )
+    return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
+
+
+def statement_heads(connection: Connection, name: str, kind: str, keys: Sequence[str]) -> dict[str, Head]:
+    """The last kept statement of each key, whether it could be read or not."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT DISTINCT ON (key) key, content_hash, version FROM ledger.statements"
+            " WHERE connection = %s AND kind = %s AND key = ANY(%s) ORDER BY key, version DESC",
+            (name, kind, list(keys)),
+        )
+        .fetchall()
+    )
+    return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
+
+
+def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: bool = False) -> dict[str, Order]:
+    """Orders as last stated and carried forward. `lock`: nobody else changes them until this transaction ends."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT order_id, document::text FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s)"
+            f" ORDER BY order_id {'FOR UPDATE' if lock else ''}",
+            (name, list(order_ids)),
+        )
+        .fetchall()
+    )
+    return {row[0]: _decode_order(row[1]) for row in rows}
+
+
+_ORDER_COLUMNS = (
+    "connection, order_id, reference, customer_order_number, status, placed_at, first_seen_at, changed_at, currency,"
+    " is_test, open_units, unacknowledged_units, acknowledge_by, dispatch_by, content_hash, version, document"
+)
+_LINE_COLUMNS = (
+    "connection, order_id, line_id, sku, stock_number, quantity, acknowledged, dispatched, cancelled, unit_price,"
+    " promised_on"
+)
+_STATEMENT_COLUMNS = "connection, kind, key, version, content_hash, seen_at, payload"
+_EVENT_COLUMNS = (
+    "event_id, connection, order_id, kind, line_id, key, quantity, initiator, amount, detail, occurred_at, seen_at"
+)
+
+
+def insert(connection: Connection, name: str, new: Sequence[StoredOrder], seen_at: datetime) -> None:
+    """Orders never seen before, with lines and first statement. The caller holds `lock_import`."""
+    cursor = driver(connection).cursor()
+    with cursor.copy(f"COPY ledger.orders ({_ORDER_COLUMNS}) FROM STDIN") as copy:
+        for stored in new:
+            order = stored.order
+            copy.write_row(
+                (
+                    name, order.order_id, order.reference, order.customer_order_number, order.status, order.placed_at,
+                    seen_at, seen_at, order.currency, order.is_test, order.open_units(), unacknowledged(order),
+                    order.acknowledge_by, order.dispatch_by, stored.content_hash, stored.version,
+                    _encode(order).decode(),
+                )
+            )  # fmt: skip
+    with cursor.copy(f"COPY ledger.order_lines ({_LINE_COLUMNS}) FROM STDIN") as copy:
+        for stored in new:
+            for row in _line_rows(name, stored.order):
+                copy.write_row(row)
+    _copy_statements(connection, name, "order", ((s.order.order_id, s) for s in new), seen_at)
+
+
+def update(connection: Connection, name: str, changed: Sequence[StoredOrder], seen_at: datetime) -> None:
+    """Orders stated differently than before: the new version is kept beside the old ones."""
+    for stored in changed:
+        save(connection, name, stored.order, seen_at, content_hash=stored.content_hash, version=stored.version)
+    _copy_statements(connection, name, "order", ((s.order.order_id, s) for s in changed), seen_at)
+
+
+def save(
+    connection: Connection,
+    name: str,
+    order: Order,
+    seen_at: datetime,
+    *,
+    content_hash: bytes | None = None,
+    version: int | None = None,
+) -> None:
+    """Write back an order that is in the ledger; without hash and version only what we know of it changed."""
+    cursor = driver(connection).cursor()
+    cursor.execute(
+        "UPDATE ledger.orders SET status = %s, changed_at = %s, open_units = %s, unacknowledged_units = %s,"
+        " acknowledge_by = %s, dispatch_by = %s, reference = %s, customer_order_number = %s,"
+        " content_hash = COALESCE(%s, content_hash), version = COALESCE(%s, version), document = %s::json"
+        " WHERE connection = %s AND order_id = %s",
+        (
+            order.status, seen_at, order.open_units(), unacknowledged(order), order.acknowledge_by, order.dispatch_by,
+            order.reference, order.customer_order_number, content_hash, version, _encode(order).decode(), name,
+            order.order_id,
+        ),
+    )  # fmt: skip
+    cursor.executemany(
+        f"INSERT INTO ledger.order_lines ({_LINE_COLUMNS})"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (connection, order_id, line_id) DO UPDATE SET sku = excluded.sku,"
+        " stock_number = excluded.stock_number, quantity = excluded.quantity, acknowledged = excluded.acknowledged,"
+        " dispatched = excluded.dispatched, cancelled = excluded.cancelled, unit_price = excluded.unit_price,"
+        " promised_on = excluded.promised_on",
+        list(_line_rows(name, order)),
+    )
+
+
+def unacknowledged(order: Order) -> int:
+    return sum(max(0, line.quantity - line.cancelled - max(line.acknowledged, line.dispatched)) for line in order.lines)
+
+
+def _line_rows(name: str, order: Order) -> Iterable[tuple[Any, ...]]:
+    for line in order.lines:
+        yield (
+            name, order.order_id, line.line_id, line.sku, line.stock_number, line.quantity, line.acknowledged,
+            line.dispatched, line.cancelled, line.unit_price, line.promised_on,
+        )  # fmt: skip
+
+
+def _copy_statements(
+    connection: Connection, name: str, kind: str, stored: Iterable[tuple[str, StoredOrder]], seen_at: datetime
+) -> None:
+    with driver(connection).cursor().copy(f"COPY ledger.statements ({_STATEMENT_COLUMNS}) FROM STDIN") as copy:
+        for key, one in stored:
+            copy.write_row((name, kind, key, one.version, one.content_hash, seen_at, one.payload))
+
+
+def keep_statement(
+    connection: Connection, name: str, kind: str, key: str, version: int, payload: bytes, seen_at: datetime
+) -> None:
+    """Keep one statement verbatim (a return, a refund, or one that could not be read)."""
+    driver(connection).execute(
+        f"INSERT INTO ledger.statements ({_STATEMENT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (name, kind, key, version, content_hash(payload), seen_at, payload),
+    )
+
+
+def copy_events(connection: Connection, events: Iterable[OrderEvent], seen_at: datetime) -> None:
+    """Events of orders never seen before: they cannot exist yet."""
+    with driver(connection).cursor().copy(f"COPY ledger.order_events ({_EVENT_COLUMNS}) FROM STDIN") as copy:
+        for event in events:
+            copy.write_row(_event_row(event, seen_at))
+
+
+def record_events(connection: Connection, events: Sequence[OrderEvent], seen_at: datetime) -> list[OrderEvent]:
+    """Store events; returns those that were not known before, in order."""
+    new = []
+    for event in events:
+        stored = driver(connection).execute(
+            f"INSERT INTO ledger.order_events ({_EVENT_COLUMNS})"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (event_id) DO NOTHING",
+            _event_row(event, seen_at),
+        )
+        if stored.rowcount:
+            new.append(event)
+    return new
+
+
+def _event_row(event: OrderEvent, seen_at: datetime) -> tuple[Any, ...]:
+    return (
+        event.event_id, event.connection, event.order_id, event.kind.value, event.line_id, event.key, event.quantity,
+        event.initiator.value, event.amount, _encode(event.detail).decode(), event.occurred_at, seen_at,
+    )  # fmt: skip
+
+
+def events_of(connection: Connection, name: str, order_id: str, kinds: Sequence[str] = ()) -> list[OrderEvent]:
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT connection, order_id, kind, line_id, key, quantity, initiator, amount, detail::text, occurred_at"
+            " FROM ledger.order_events WHERE connection = %s AND order_id = %s AND (%s OR kind = ANY(%s))"
+            " ORDER BY occurred_at, event_id",
+            (name, order_id, not kinds, list(kinds)),
+        )
+        .fetchall()
+    )
+    return [
+        msgspec.convert(
+            {
+                "connection": row[0], "order_id": row[1], "kind": row[2], "line_id": row[3], "key": row[4],
+                "quantity": row[5], "initiator": row[6], "amount": row[7], "detail": msgspec.json.decode(row[8]),
+                "occurred_at": row[9],
+            },
+            OrderEvent,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def reversal_heads(connection: Connection, name: str, kind: str, keys: Sequence[str]) -> dict[str, Head]:
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT key, content_hash, version FROM ledger.reversals"
+            " WHERE connection = %s AND kind = %s AND key = ANY(%s)",
+            (name, kind, list(keys)),
+        )
+        .fetchall()
+    )
+    return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
+
+
+def save_reversal(connection: Connection, name: str, stated: Return | Refund, head: Head, seen_at: datetime) -> None:
+    """A return or refund as now stated."""
+    kind, key, state = (
+        ("return", stated.return_id, stated.state.value)
+        if isinstance(stated, Return)
+        else ("refund", stated.refund_id, "refunded")
+    )
+    driver(connection).execute(
+        "INSERT INTO ledger.reversals (connection, kind, key, order_id, state, changed_at, content_hash, version,"
+        " document) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::json) ON CONFLICT (connection, kind, key) DO UPDATE SET"
+        " state = excluded.state, changed_at = excluded.changed_at, content_hash = excluded.content_hash,"
+        " version = excluded.version, document = excluded.document",
+        (name, kind, key, stated.order_id, state, seen_at, head.content_hash, head.version, _encode(stated).decode()),
+    )

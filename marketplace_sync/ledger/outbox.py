@@ -1,0 +1,300 @@
+"""The outbox: wishes recorded in the transaction of the fact that caused them, and what became of each.
+
+    pending ──claim──► sending ──► delivered
+       ▲  ▲               │  ├───► refused      the vendor said no          ─┐
+       │  └──postponed────┘  ├───► dead         attempts used up            ─┼─► retry / edit and retry / skip
+       └──not there── in_doubt ◄─┘ answer lost, or the courier died          ┘   by a person
+    pending ──► superseded (a newer wish, or skipped by a person)
+
+Within a subject effects leave in the order in which they were recorded: a later one waits until the earlier one is
+delivered or superseded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.effects import PAYLOAD_TYPES, Effect, EffectKind, EffectState, Lane, Payload
+from marketplace_sync.ledger.database import driver, notify
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """An effect to be recorded. The natural key is unique per connection for ever: wishing it again changes nothing."""
+
+    connection: str
+    kind: EffectKind
+    natural_key: str
+    subject: str
+    lane: Lane
+    payload: Payload
+    order_connection: str | None = None
+    order_id: str | None = None
+    supersedes: bool = False
+    """Undelivered earlier wishes of the same kind and subject are dropped in favour of this one."""
+
+
+_COLUMNS = "connection, natural_key, kind, subject, lane, payload, order_connection, order_id"
+
+
+def record(connection: Connection, wishes: Iterable[Wish]) -> int:
+    """Store wishes; those whose natural key is known are left alone. Returns how many are new; wakes their couriers."""
+    rows = [
+        (
+            wish.connection, wish.natural_key, wish.kind.value, wish.subject, int(wish.lane),
+            msgspec.json.encode(wish.payload).decode(), wish.order_connection, wish.order_id,
+        )
+        for wish in wishes
+    ]  # fmt: skip
+    superseding = [wish for wish in wishes if wish.supersedes]
+    if not rows:
+        return 0
+    if len(rows) > 50:
+        new = _copied(connection, rows)
+    else:
+        cursor = driver(connection).cursor()
+        cursor.executemany(
+            f"INSERT INTO ledger.effects ({_COLUMNS}, not_before, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now()) ON CONFLICT (connection, natural_key) DO NOTHING",
+            rows,
+        )
+        new = cursor.rowcount
+    for wish in superseding:
+        connection.execute(
+            text(
+                "UPDATE ledger.effects SET state = 'superseded', finished_at = now(), last_problem = 'a newer one came'"
+                " WHERE connection = :connection AND subject = :subject AND kind = :kind AND state = 'pending'"
+                " AND natural_key <> :key AND effect_id < (SELECT effect_id FROM ledger.effects"
+                " WHERE connection = :connection AND natural_key = :key)"
+            ),
+            {
+                "connection": wish.connection,
+                "subject": wish.subject,
+                "kind": wish.kind.value,
+                "key": wish.natural_key,
+            },
+        )
+    if new:
+        notify(connection, {row[0] for row in rows})
+    return new
+
+
+def _copied(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    cursor = driver(connection).cursor()
+    cursor.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS staged_effects (position int GENERATED ALWAYS AS IDENTITY, connection text,"
+        " natural_key text, kind text, subject text, lane smallint, payload json, order_connection text, order_id text)"
+        " ON COMMIT DELETE ROWS"
+    )
+    with cursor.copy(f"COPY staged_effects ({_COLUMNS}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    cursor.execute(
+        f"INSERT INTO ledger.effects ({_COLUMNS}, not_before, created_at)"
+        f" SELECT {_COLUMNS}, now(), now() FROM staged_effects ORDER BY position"
+        " ON CONFLICT (connection, natural_key) DO NOTHING"
+    )
+    new = cursor.rowcount
+    cursor.execute("TRUNCATE staged_effects")
+    return new
+
+
+# Only the first unfinished effect of a subject may leave; effects after it wait.
+_READY = """
+    FROM ledger.effects e
+    WHERE e.connection = %(connection)s AND e.state = %(state)s AND e.lane = ANY(%(lanes)s) AND e.not_before <= now()
+      AND NOT EXISTS (
+        SELECT 1 FROM ledger.effects b
+        WHERE b.connection = e.connection AND b.subject = e.subject AND b.effect_id < e.effect_id
+          AND b.state IN ('pending', 'sending', 'in_doubt', 'refused', 'dead'))
+"""
+
+
+def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, hold: timedelta) -> list[Effect]:
+    """Take up to `limit` effects, most urgent lane first, one per subject, and mark them as being sent until `hold`
+    from now. Commit before sending: whoever finds them `sending` later knows that they may have been sent."""
+    rows = (
+        driver(connection)
+        .execute(
+            f"UPDATE ledger.effects SET state = 'sending', attempts = attempts + 1, sending_until = now() + %(hold)s"
+            f" WHERE effect_id IN (SELECT e.effect_id {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s"
+            f" FOR UPDATE SKIP LOCKED)"
+            f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts",
+            {
+                "connection": name,
+                "state": EffectState.PENDING.value,
+                "lanes": [int(lane) for lane in lanes],
+                "limit": limit,
+                "hold": hold,
+            },
+        )
+        .fetchall()
+    )
+    return sorted((_effect(row) for row in rows), key=lambda effect: (effect.lane, effect.effect_id))
+
+
+def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
+    """Effects whose outcome is unknown and whose request has surely ended: to be resolved with the vendor."""
+    rows = (
+        driver(connection)
+        .execute(
+            f"SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts"
+            f" {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s",
+            {
+                "connection": name,
+                "state": EffectState.IN_DOUBT.value,
+                "lanes": [int(lane) for lane in Lane],
+                "limit": limit,
+            },
+        )
+        .fetchall()
+    )
+    return [_effect(row) for row in rows]
+
+
+def abandon(connection: Connection, name: str) -> int:
+    """Whoever was sending these is gone (the caller holds the lease): their outcome is in doubt, to be asked after the
+    last moment at which their request can still have been under way."""
+    return connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = 'in_doubt', not_before = sending_until,"
+            " last_problem = 'the courier stopped while it was being sent'"
+            " WHERE connection = :connection AND state = 'sending'"
+        ),
+        {"connection": name},
+    ).rowcount
+
+
+def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    driver(connection).cursor().executemany(
+        "UPDATE ledger.effects SET state = 'delivered', finished_at = now(), sending_until = NULL,"
+        " result = %s::json, last_problem = NULL WHERE effect_id = %s",
+        [(msgspec.json.encode(result).decode(), effect_id) for effect_id, result in results],
+    )
+
+
+def postponed(
+    connection: Connection, effect_id: int, problem: str, after: timedelta, *, counts_as_attempt: bool
+) -> None:
+    connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
+            " last_problem = :problem, attempts = attempts - :refund WHERE effect_id = :effect_id"
+        ),
+        {
+            "effect_id": effect_id,
+            "after": after,
+            "problem": problem,
+            "refund": 0 if counts_as_attempt else 1,
+        },
+    )
+
+
+def in_doubt(connection: Connection, effect_id: int, problem: str, after: timedelta) -> None:
+    connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = 'in_doubt', not_before = now() + :after, sending_until = NULL,"
+            " last_problem = :problem WHERE effect_id = :effect_id"
+        ),
+        {"effect_id": effect_id, "after": after, "problem": problem},
+    )
+
+
+def finish(connection: Connection, effect_id: int, state: EffectState, problem: str) -> None:
+    """Refused, dead or superseded, with the reason."""
+    connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = :state, finished_at = now(), sending_until = NULL,"
+            " last_problem = :problem WHERE effect_id = :effect_id"
+        ),
+        {"effect_id": effect_id, "state": state.value, "problem": problem},
+    )
+
+
+def supersede(connection: Connection, name: str, natural_key: str, because: str) -> bool:
+    """Drop a wish that nobody has begun to send. False when it is not pending any more."""
+    changed = connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = 'superseded', finished_at = now(), last_problem = :because"
+            " WHERE connection = :connection AND natural_key = :key AND state IN ('pending', 'refused', 'dead')"
+        ),
+        {"connection": name, "key": natural_key, "because": because},
+    )
+    return changed.rowcount > 0
+
+
+def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None = None) -> Effect | None:
+    """Give a refused or dead effect another life, optionally with another payload. None: it is in no such state.
+    Raises ValueError when the payload does not fit the kind."""
+    row = (
+        driver(connection)
+        .execute("SELECT kind, state FROM ledger.effects WHERE effect_id = %s FOR UPDATE", (effect_id,))
+        .fetchone()
+    )
+    if row is None or row[1] not in ("refused", "dead"):
+        return None
+    encoded = None
+    if payload is not None:
+        try:
+            encoded = msgspec.json.encode(msgspec.convert(payload, PAYLOAD_TYPES[EffectKind(row[0])])).decode()
+        except msgspec.ValidationError as problem:
+            raise ValueError(f"this is not what {row[0]} needs: {problem}") from None
+    changed = (
+        driver(connection)
+        .execute(
+            "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
+            " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
+            " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts",
+            (encoded, effect_id),
+        )
+        .fetchone()
+    )
+    assert changed is not None
+    effect = _effect(changed)
+    notify(connection, {effect.connection})
+    return effect
+
+
+def skip(connection: Connection, effect_id: int, because: str) -> bool:
+    """A person decided that this will not be sent: what waits behind it goes on. False: nothing to skip."""
+    changed = connection.execute(
+        text(
+            "UPDATE ledger.effects SET state = 'superseded', finished_at = now(), last_problem = :because"
+            " WHERE effect_id = :effect_id AND state IN ('pending', 'in_doubt', 'refused', 'dead') RETURNING connection"
+        ),
+        {"effect_id": effect_id, "because": f"skipped by a person: {because}"},
+    ).scalar()
+    if changed is None:
+        return False
+    notify(connection, {str(changed)})
+    return True
+
+
+def seconds_until_next(connection: Connection, name: str, lanes: Sequence[Lane]) -> float | None:
+    """Seconds until the next waiting effect of these lanes (or one in doubt) is due; None: nothing waits."""
+    found = connection.execute(
+        text(
+            "SELECT EXTRACT(EPOCH FROM MIN(not_before) - now()) FROM ledger.effects WHERE connection = :connection"
+            " AND (state = 'pending' AND lane = ANY(:lanes) OR state = 'in_doubt')"
+        ),
+        {"connection": name, "lanes": [int(lane) for lane in lanes]},
+    ).scalar()
+    return None if found is None else float(found)
+
+
+def _effect(row: Sequence[Any]) -> Effect:
+    kind = EffectKind(row[2])
+    return Effect(
+        effect_id=row[0],
+        connection=row[1],
+        kind=kind,
+        subject=row[3],
+        lane=Lane(row[4]),
+        payload=msgspec.json.decode(row[5], type=PAYLOAD_TYPES[kind]),
+        natural_key=row[6],
+        attempts=row[7],
+    )

@@ -1,0 +1,34 @@
+"""How far each feed was read. Moved only in the transaction that stored what was read."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+
+def get(connection: Connection, name: str, feed: str) -> str | None:
+    value = connection.execute(
+        text("SELECT value FROM ledger.watermarks WHERE connection = :name AND feed = :feed"),
+        {"name": name, "feed": feed},
+    ).scalar()
+    return None if value is None else str(value)
+
+
+def advance(connection: Connection, name: str, feed: str, value: str | None, *, read: int, changed: int) -> None:
+    """Note a read of the feed; `value` None keeps the position (the feed has none, or the read is not finished)."""
+    connection.execute(
+        text(
+            "INSERT INTO ledger.watermarks AS w (connection, feed, value, read_at, read_count, changed_count)"
+            " VALUES (:name, :feed, :value, now(), :read, :changed) ON CONFLICT (connection, feed) DO UPDATE SET"
+            " value = COALESCE(excluded.value, w.value), read_at = now(), read_count = w.read_count + :read,"
+            " changed_count = w.changed_count + :changed"
+        ),
+        {"name": name, "feed": feed, "value": value, "read": read, "changed": changed},
+    )
+
+
+def ages(connection: Connection) -> dict[tuple[str, str], float]:
+    """Seconds since each feed was last read to its end."""
+    rows = connection.execute(
+        text("SELECT connection, feed, EXTRACT(EPOCH FROM now() - read_at) FROM ledger.watermarks")
+    )
+    return {(str(name), str(feed)): float(age) for name, feed, age in rows}

@@ -1,0 +1,107 @@
+"""The exception queue: one row per (code, subject), closed when the cause is gone, reopened when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.work_items import CODES, Problem
+
+
+def report(connection: Connection, problems: Iterable[Problem]) -> int:
+    """Open a work item for each problem, refresh it when it is open, reopen it when it was closed. Returns how many
+    were not open before."""
+    opened = 0
+    for problem in problems:
+        code = CODES[problem.code]
+        opened += bool(
+            connection.execute(
+                text(
+                    "INSERT INTO ledger.work_items AS w (code, subject, owner, severity, connection, order_id, message,"
+                    " action, impact, currency, evidence, first_seen_at, last_seen_at)"
+                    " VALUES (:code, :subject, :owner, :severity, :connection, :order_id, :message, :action, :impact,"
+                    " :currency, CAST(:evidence AS jsonb), now(), now())"
+                    " ON CONFLICT (code, subject) DO UPDATE SET message = excluded.message, impact = excluded.impact,"
+                    " currency = excluded.currency, evidence = excluded.evidence, last_seen_at = now(),"
+                    " action = excluded.action, times_seen = w.times_seen + 1,"
+                    " times_opened = w.times_opened + (w.state = 'closed')::int,"
+                    " state = 'open', closed_at = NULL, closed_because = NULL"
+                    # the sub-query sees the row as it was before this statement: missing, closed or open
+                    " RETURNING COALESCE((SELECT o.state = 'closed' FROM ledger.work_items o"
+                    " WHERE o.work_item_id = w.work_item_id), true)"
+                ),
+                {
+                    "code": problem.code,
+                    "subject": problem.subject,
+                    "owner": code.owner.value,
+                    "severity": code.severity.value,
+                    "connection": problem.connection or None,
+                    "order_id": problem.order_id or None,
+                    "message": problem.message,
+                    "action": code.action,
+                    "impact": problem.impact,
+                    "currency": problem.currency or None,
+                    "evidence": msgspec.json.encode(problem.evidence).decode(),
+                },
+            ).scalar()
+        )
+    return opened
+
+
+def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str], because: str) -> int:
+    """The cause is gone for these subjects."""
+    return connection.execute(
+        text(
+            "UPDATE ledger.work_items SET state = 'closed', closed_at = now(), closed_because = :because"
+            " WHERE state = 'open' AND code = ANY(:codes) AND subject = ANY(:subjects)"
+        ),
+        {"codes": list(codes), "subjects": list(subjects), "because": because},
+    ).rowcount
+
+
+def close_others(connection: Connection, code: str, name: str, still: Sequence[str], because: str) -> int:
+    """Of one code and connection, close whatever is not among the subjects that were found just now."""
+    return connection.execute(
+        text(
+            "UPDATE ledger.work_items SET state = 'closed', closed_at = now(), closed_because = :because"
+            " WHERE state = 'open' AND code = :code AND connection = :name AND NOT subject = ANY(:still)"
+        ),
+        {"code": code, "name": name, "still": list(still), "because": because},
+    ).rowcount
+
+
+def listing(
+    connection: Connection,
+    *,
+    state: str | None = "open",
+    owner: str | None = None,
+    code: str | None = None,
+    order_id: str | None = None,
+    limit: int = 200,
+) -> list[dict[str, Any]]:
+    """Work items, most money at risk first, then oldest first."""
+    rows = connection.execute(
+        text(
+            "SELECT work_item_id, code, subject, owner, severity, connection, order_id, message, action, impact,"
+            " currency, evidence, state, assigned_to, first_seen_at, last_seen_at, closed_at, closed_because,"
+            " times_seen, times_opened FROM ledger.work_items"
+            " WHERE (CAST(:state AS text) IS NULL OR state = :state)"
+            " AND (CAST(:owner AS text) IS NULL OR owner = :owner)"
+            " AND (CAST(:code AS text) IS NULL OR code = :code)"
+            " AND (CAST(:order_id AS text) IS NULL OR order_id = :order_id)"
+            " ORDER BY impact DESC NULLS LAST, first_seen_at LIMIT :limit"
+        ),
+        {"state": state, "owner": owner, "code": code, "order_id": order_id, "limit": limit},
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Open work items by code."""
+    rows = connection.execute(
+        text("SELECT code, count(*) FROM ledger.work_items WHERE state = 'open' GROUP BY code ORDER BY code")
+    )
+    return {str(code): int(count) for code, count in rows}
