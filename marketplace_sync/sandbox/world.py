@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.server import Sandbox
+from marketplace_sync.sandbox.shop import Shop
 from marketplace_sync.sandbox.state import State
 from marketplace_sync.sandbox.vendor import Vendor
 
@@ -81,8 +82,6 @@ def build(settings: WorldSettings) -> Sandbox:
     vendors = [_vendor(settings, account, platform, clock) for account, platform in settings.accounts.items()]
     shop = None
     if settings.shop:
-        from marketplace_sync.sandbox.shop import Shop
-
         shop = Shop(vendors, state=State("shop", settings.state_file), clock=clock, seed=settings.seed)
         shop.configure(settings.shop_settings)
     return Sandbox(vendors, clock, shop, memory=memory, lock=lock)

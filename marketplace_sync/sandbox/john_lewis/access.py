@@ -34,11 +34,13 @@ class Access:
         self._window = -1
         self._calls: dict[str, int] = {}
 
-    def refusal(self, request: Request) -> Response | None:
-        """Why this call is not let in: a 401 or a 429; None when it is."""
+    def refusal(self, request: Request, *, retailer_only: bool = False) -> Response | None:
+        """Why this call is not let in: a 401, a 403 or a 429; None when it is."""
         login = self._login(request.headers.get("authorization", ""))
         if isinstance(login, Response):
             return login
+        if retailer_only and login != self.settings.retailer_username:
+            return JSONResponse({"detail": "You do not have permission to perform this action."}, status_code=403)
         return self._throttled(login)
 
     def _login(self, header: str) -> str | Response:
@@ -59,7 +61,10 @@ class Access:
         return _unauthorised("Authentication credentials were not provided.")
 
     def _is_right(self, username: str, password: str) -> bool:
-        return username == self.settings.username and password == self.settings.password
+        return (username, password) in (
+            (self.settings.username, self.settings.password),
+            (self.settings.retailer_username, self.settings.retailer_password),
+        )
 
     def _throttled(self, login: str) -> Response | None:
         if self.settings.limit is None:

@@ -48,28 +48,33 @@ class Door:
         """Close for a release: every call answers 500 with a page in HTML."""
         self._state.collection("switches").put("downtime", {"until": self._clock.timestamp() + seconds})
 
-    def open(self, path: str, **handlers: Handler) -> None:
-        """A path without slash or login (the token calls)."""
-        self._routes.append(Route(path, self._endpoint(handlers, login=False), methods=_METHODS))
+    def without_login(self, path: str, **handlers: Handler) -> None:
+        """A path that everybody may call: the token calls, which have no slash either."""
+        self._route(path, handlers, login=False)
 
-    def slashless(self, path: str, **handlers: Handler) -> None:
+    def slashless(self, path: str, *, retailer_only: tuple[str, ...] = (), **handlers: Handler) -> None:
         """A path documented without trailing slash and known in no other form. (Virtualstock, trailing slash)"""
-        self._routes.append(Route(path, self._endpoint(handlers, login=True), methods=_METHODS))
+        self._route(path, handlers, retailer_only=retailer_only)
 
-    def slashed(self, path: str, **handlers: Handler) -> None:
-        """A path with trailing slash; without it everything but POST works. (Virtualstock, trailing slash)"""
-        without_slash = {method: handler for method, handler in handlers.items() if method != "POST"}
-        self._routes.append(Route(path, self._endpoint(handlers, login=True), methods=_METHODS))
-        self._routes.append(Route(path.removesuffix("/"), self._endpoint(without_slash, login=True), methods=_METHODS))
+    def slashed(self, path: str, *, retailer_only: tuple[str, ...] = (), **handlers: Handler) -> None:
+        """A path with trailing slash; without it everything but POST works. (Virtualstock, trailing slash)
 
-    def _endpoint(self, handlers: dict[str, Handler], *, login: bool) -> Handler:
+        `retailer_only` names the methods that a seller's login is refused.
+        """
+        self._route(path, handlers, retailer_only=retailer_only)
+        without_post = {method: handler for method, handler in handlers.items() if method != "POST"}
+        self._route(path.removesuffix("/"), without_post, retailer_only=retailer_only)
+
+    def _route(
+        self, path: str, handlers: dict[str, Handler], *, login: bool = True, retailer_only: tuple[str, ...] = ()
+    ) -> None:
         async def answer(request: Request) -> Response:
             downtime = self._state.collection("switches").get("downtime")
             if downtime is not None and downtime["until"] > self._clock.timestamp():
                 return Response(_DOWN, status_code=500, media_type="text/html")
-            if login and (refusal := self._access.refusal(request)) is not None:
-                return refusal
             method = "GET" if request.method == "HEAD" else request.method
+            if login and (refusal := self._access.refusal(request, retailer_only=method in retailer_only)) is not None:
+                return refusal
             if method not in handlers:
                 detail = {"detail": f'Method "{request.method}" not allowed.'}
                 return JSONResponse(detail, status_code=405, headers={"Allow": ", ".join(handlers)})
@@ -82,7 +87,7 @@ class Door:
             except NotFound as problem:
                 return JSONResponse(problem.body, status_code=404)
 
-        return answer
+        self._routes.append(Route(path, answer, methods=_METHODS))
 
 
 async def _nothing_here(request: Request) -> Response:

@@ -97,6 +97,21 @@ class OrderBook:
         end = max(0, len(ids) - offset)
         return len(ids), [self._listed_body(n) for n in reversed(ids[max(0, end - limit) : end])]
 
+    def newest(self, status: str | None, limit: int) -> list[Order]:
+        """Orders as they are, newest first, of this status or of any."""
+        self._catch_up()
+        ids = self._lists.get((ANY, status or ANY), [])
+        return [self._orders[str(n)] for n in reversed(ids[-limit:])]
+
+    def write_bodies(self, order_ids: Iterable[int]) -> None:
+        """Have these bodies at hand before anybody asks for them."""
+        for order_id in order_ids:
+            self._listed_body(order_id)
+
+    def forget_bodies(self) -> None:
+        """Bodies are to be written anew: what goes into them was changed."""
+        self._bodies.clear()
+
     def with_status(self, statuses: Iterable[str]) -> list[int]:
         """The orders whose own status is one of these, oldest first."""
         self._catch_up()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.john_lewis import buyers, wire
 from marketplace_sync.sandbox.john_lewis.consents import Consents
+from marketplace_sync.sandbox.john_lewis.deadlines import working_days_from
 from marketplace_sync.sandbox.john_lewis.order_book import OrderBook
 from marketplace_sync.sandbox.john_lewis.products import Products
 from marketplace_sync.sandbox.john_lewis.workflow import ON_HOLD, Line, Order
@@ -63,13 +64,14 @@ class Placing:
         reference: str | None = None,
         ordered_at: str | None = None,
         retailer: int = wire.JOHN_LEWIS,
-        extra: dict[str, Any] | None = None,
     ) -> Order:
-        """Raises ValueError for a reference in use or a time without zone, LookupError for a SKU not on sale here."""
+        """Make up an order around these lines.
+
+        Raises ValueError for a reference in use or a time without zone, LookupError for a SKU not on sale here.
+        """
         if not wishes:
             raise ValueError("an order has at least one line")
-        if reference is not None and self._book.by_reference(reference) is not None:
-            raise ValueError(f"order_reference {reference!r} is in use")
+        self._require_free(reference)
         when = self._clock.now() if ordered_at is None else datetime.fromisoformat(ordered_at)
         if when.tzinfo is None:
             raise ValueError(f"ordered_at needs a zone, e.g. {ordered_at}+00:00")
@@ -77,44 +79,53 @@ class Placing:
         number = self._state.counter("order", FIRST_ORDER_ID)
         chance = random.Random(f"{self._seed}:order:{number}")
         person = self._person(number, chance, buyer)
-        customer_order_number = str(508_000_000 + (number - FIRST_ORDER_ID) * 7 + 11)
-        on_hold = chance.random() < self.settings.unknown_status_rate
         no_cost = chance.random() < self.settings.null_cost_rate
-        status = ON_HOLD if on_hold else "ORDER"
         promised = promise(when, self.settings.promise_working_days)
-        order: Order = {
-            "id": number,
-            "retailer": retailer,
-            "reference": reference or f"{customer_order_number}-001",
-            "customer_order_number": customer_order_number,
-            "ordered_at": when.isoformat(),
-            "status": status,
-            "test": test or chance.random() < self.settings.test_order_rate,
-            "buyer": person,
-            "next_item": number * 20 + len(wishes),
-            "lines": [],
-            **(extra or {}),
-        }
-        if chance.random() < self.settings.blank_customer_order_number_rate:
-            order["customer_order_number"] = ""
-        if chance.random() < self.settings.extra_field_rate:
-            order["extra"] = True
-        if on_hold:
-            order["held_until"] = self._clock.timestamp() + self.settings.hold_seconds
-        for place, (wish, product) in enumerate(zip(wishes, products, strict=True)):
-            line: Line = {
-                "item": number * 20 + place,
+        lines: list[Line] = [
+            {
                 "ref": str(place + 1),
                 "sku": "" if chance.random() < self.settings.blank_sku_rate else product["sku"],
                 "part_number": wish.part_number or product["part_number"],
                 "barcode": product["barcode"],
                 "title": product["title"],
                 "quantity": wish.quantity,
-                "status": status,
                 "cost": None if no_cost else (wish.cost if wish.cost is not None else product["cost"]),
                 "promised": promised,
             }
-            order["lines"].append(line)
+            for place, (wish, product) in enumerate(zip(wishes, products, strict=True))
+        ]
+        customer_order_number = str(508_000_000 + (number - FIRST_ORDER_ID) * 7 + 11)
+        head = {
+            "retailer": retailer,
+            "reference": reference or f"{customer_order_number}-001",
+            "customer_order_number": customer_order_number,
+            "ordered_at": when.isoformat(),
+            "test": test or chance.random() < self.settings.test_order_rate,
+            "buyer": person,
+        }
+        if chance.random() < self.settings.blank_customer_order_number_rate:
+            head["customer_order_number"] = ""
+        if chance.random() < self.settings.extra_field_rate:
+            head["extra"] = True
+        on_hold = chance.random() < self.settings.unknown_status_rate
+        return self._put(number, head, lines, on_hold=on_hold)
+
+    def receive(self, head: dict[str, Any], lines: list[Line]) -> Order:
+        """Take an order as the retailer's own systems send it. Raises ValueError for a reference in use."""
+        self._require_free(head["reference"])
+        return self._put(self._state.counter("order", FIRST_ORDER_ID), head, lines, on_hold=False)
+
+    def _require_free(self, reference: str | None) -> None:
+        if reference is not None and self._book.by_reference(reference) is not None:
+            raise ValueError(f"order_reference {reference!r} is in use")
+
+    def _put(self, number: int, head: dict[str, Any], lines: list[Line], *, on_hold: bool) -> Order:
+        status = ON_HOLD if on_hold else "ORDER"
+        for place, line in enumerate(lines):
+            line.update(item=number * 20 + place, status=status)
+        order: Order = {"id": number, **head, "status": status, "next_item": number * 20 + len(lines), "lines": lines}
+        if on_hold:
+            order["held_until"] = self._clock.timestamp() + self.settings.hold_seconds
         self._book.put(order)
         return order
 
@@ -141,8 +152,4 @@ class Placing:
 
 def promise(ordered: datetime, working_days: int) -> str:
     """The delivery promise, midnight after so many working days, as the vendor writes it."""
-    day = ordered
-    while working_days > 0:
-        day += timedelta(days=1)
-        working_days -= day.weekday() < 5
-    return day.strftime("%Y-%m-%dT00:00:00")
+    return f"{working_days_from(ordered.date(), working_days)}T00:00:00"

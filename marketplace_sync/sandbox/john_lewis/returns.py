@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from marketplace_sync.sandbox.clock import Clock
@@ -12,6 +13,7 @@ from marketplace_sync.sandbox.john_lewis.wire import RETURN_REASONS
 from marketplace_sync.sandbox.john_lewis.workflow import Line, Order, Refused, lines_of, move, status_of
 from marketplace_sync.sandbox.state import Document, State
 
+_NAMESPACE = uuid.UUID("a1f4a1c0-5d67-4d4c-9a43-6a0b6d7f3e52")
 _OPEN = ("RMA", "RMA_ACK", "RMA_AUTHORISED", "RMA_COLLECTION_BOOKED")
 _STEPS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "authorise": (("RMA", "RMA_ACK"), "RMA_AUTHORISED", "authorised"),
@@ -21,6 +23,20 @@ _STEPS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "decline": (("RMA", "RMA_ACK"), "RMA_REJ", "declined"),
 }
 """Step to the statuses it starts from, the one it leads to, and the name of its time. (Virtualstock, workflow)"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """So much of one order line is to come back."""
+
+    line_ref: str
+    quantity: int
+    reason_code: int
+    part_number: str | None = None
+    message: str | None = None
+    method: str = "no_collection"
+    rma_reference: str | None = None
+    debit_note: bool = False
 
 
 class Returns:
@@ -42,52 +58,45 @@ class Returns:
     def newest_first(self) -> list[Document]:
         return list(reversed(list(self._returns.values())))
 
-    def request(
-        self,
-        order_id: int | str,
-        line_ref: str,
-        quantity: int,
-        reason_code: int,
-        *,
-        part_number: str | None = None,
-        message: str | None = None,
-        method: str = "no_collection",
-        rma_reference: str | None = None,
-        debit_note: bool = False,
-    ) -> Document:
-        """Raises LookupError for an unknown order, Refused when less than `quantity` was dispatched of the line."""
-        if reason_code not in RETURN_REASONS:
-            raise Refused(f"Reason code {reason_code} is not one of {', '.join(map(str, RETURN_REASONS))}")
+    def request(self, order_id: int | str, wanted: list[Wanted]) -> list[Document]:
+        """Announce what is to come back, all of it or nothing.
+
+        Raises LookupError for an unknown order, Refused when less was dispatched of a line than is to come back.
+        """
         order = self._book.copy_of(order_id)
-        rows = lines_of(order, line_ref, part_number)
+        announced = [self._announce(order, each) for each in wanted]
+        for document in announced:
+            document["id"] = str(uuid.uuid5(_NAMESPACE, f"{order_id} {self._state.counter('return')}"))
+            self._returns.put(document["id"], document)
+        self._book.put(order)
+        return announced
+
+    def _announce(self, order: Order, wanted: Wanted) -> Document:
+        if wanted.reason_code not in RETURN_REASONS:
+            known = ", ".join(map(str, RETURN_REASONS))
+            raise Refused(f"Reason code {wanted.reason_code} is not one of {known}")
+        rows = lines_of(order, wanted.line_ref, wanted.part_number)
         dispatched = sum(row["quantity"] for row in rows if row["status"] == "DISPATCH")
-        if not 0 < quantity <= dispatched:
+        if not 0 < wanted.quantity <= dispatched:
             raise Refused(
-                f"Return quantity value {quantity} is greater than dispatch quantity {dispatched}"
-                f" for order item '{line_ref}'"
+                f"Return quantity value {wanted.quantity} is greater than dispatch quantity {dispatched}"
+                f" for order item '{wanted.line_ref}'"
             )
-        moved = move(order, rows, quantity, ("DISPATCH",), "RMA")
-        document: Document = {
-            "id": str(uuid.UUID(int=self._state_number() << 64 | int(order["id"]), version=4)),
+        moved = move(order, rows, wanted.quantity, ("DISPATCH",), "RMA")
+        return {
             "order_id": order["id"],
             "item": moved[0]["item"],
             "items": [row["item"] for row in moved],
-            "line_ref": line_ref,
-            "quantity": quantity,
-            "reason_code": reason_code,
+            "line_ref": wanted.line_ref,
+            "quantity": wanted.quantity,
+            "reason_code": wanted.reason_code,
             "status": "RMA",
-            "method": method,
-            "rma_reference": rma_reference,
-            "debit_note": debit_note,
+            "method": wanted.method,
+            "rma_reference": wanted.rma_reference,
+            "debit_note": wanted.debit_note,
             "requested_at": self._clock.now().isoformat(),
-            "requested_message": message,
+            "requested_message": wanted.message,
         }
-        self._returns.put(document["id"], document)
-        self._book.put(order)
-        return document
-
-    def _state_number(self) -> int:
-        return 0x8F4B458A_00000000 + self._state.counter("return")
 
     def step(self, name: str, return_id: str, *, amount: int | None = None, message: str | None = None) -> Document:
         """Take a return one step on. `amount` in pence is what an approval pays back; all of it, unless told.
@@ -102,7 +111,7 @@ class Returns:
         document[f"{moment}_message"] = message
         order, rows = self._order_of(found)
         if name == "book_collection":
-            document["collection_date"] = str(date.fromisoformat(str(self._clock.now().date())) + timedelta(days=2))
+            document["collection_date"] = str(self._clock.now().date() + timedelta(days=2))
         if name == "approve":
             self._set_amount(document, rows, amount)
         for row in rows:

@@ -53,6 +53,7 @@ class SellerApi:
         self._consents = consents
 
     def open_in(self, door: Door) -> None:
+        """Give every call its path. GET of the orders list shares its path with the retailer's POST: see `vendor`."""
         door.slashed("/restapi/v4/customers/", GET=self._retailers)
         door.slashed("/restapi/v4/suppliers/", GET=self._suppliers)
         door.slashed("/api/v4/suppliers/", GET=self._product_suppliers)

@@ -16,6 +16,9 @@ class EdgeSettings:
     # Access
     username: str = "sandbox-seller"
     password: str = "sandbox-john-lewis"  # noqa: S105 -- the documented login of a simulated account
+    retailer_username: str = "sandbox-john-lewis-buying"
+    retailer_password: str = "sandbox-partner"  # noqa: S105 -- likewise
+    """The retailer's own login, which may also create orders, ask for cancellations and announce returns."""
     basic_allowed: bool = True
     """Whether HTTP Basic still works beside the JWT (it is to be retired)."""
     access_token_seconds: float = 300
