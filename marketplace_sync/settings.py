@@ -145,6 +145,8 @@ class RouteSettings(BaseModel):
     """An event older than this is sent as history, so that no message goes out to the buyer."""
     carriers: dict[str, str] = {}
     """The store's carrier name -> the marketplace's code. A carrier that is not listed is a work item."""
+    stock_numbers: dict[str, str] = {}
+    """The marketplace's product number -> our SKU, for lines that state no SKU."""
     tags: tuple[str, ...] = ()
     """Tags of the orders in the store; the connection's key by default."""
     stock: Stock | None = None

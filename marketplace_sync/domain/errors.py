@@ -1,17 +1,17 @@
 """Errors that every layer may meet. Each message says what happened, to what, and what to do.
 
-    MarketplaceSyncError
-    ├── ConfigurationError        the settings: every problem at once
-    ├── LedgerError
-    │   ├── LedgerUnavailable     no database, wrong database
-    │   └── LedgerTooNew          written by a later version of this software
-    └── TransportError            a vendor could not be asked
-        ├── VendorUnavailable     nothing was sent, or a read failed: safe to repeat
-        │   └── Throttled         the vendor asked us to wait
-        ├── AnswerLost            a write went out and its answer did not arrive: in doubt
-        ├── CredentialsRefused    401 or 403: stop and tell a person
-        ├── RequestRejected       another 4xx: the vendor looked at it and said no
-        └── AnswerUnreadable      an answer that is not what the vendor documents
+MarketplaceSyncError
+├── ConfigurationError        the settings: every problem at once
+├── LedgerError
+│   ├── LedgerUnavailable     no database, wrong database
+│   └── LedgerTooNew          written by a later version of this software
+└── TransportError            a vendor could not be asked
+    ├── VendorUnavailable     nothing was sent, or a read failed: safe to repeat
+    │   └── Throttled         the vendor asked us to wait
+    ├── AnswerLost            a write went out and its answer did not arrive: in doubt
+    ├── CredentialsRefused    401 or 403: stop and tell a person
+    ├── RequestRejected       another 4xx: the vendor looked at it and said no
+    └── AnswerUnreadable      an answer that is not what the vendor documents
 """
 
 from __future__ import annotations

@@ -175,9 +175,7 @@ def return_events(connection: str, stated: Return) -> list[OrderEvent]:
     if stated.state is ReturnState.APPROVED:
         events.append(OrderEvent(kind=EventKind.RETURNED, occurred_at=stated.changed_at, **common))
         events.append(
-            OrderEvent(
-                kind=EventKind.REFUNDED, occurred_at=stated.changed_at, amount=stated.refund_amount, **common
-            )
+            OrderEvent(kind=EventKind.REFUNDED, occurred_at=stated.changed_at, amount=stated.refund_amount, **common)
         )
     return events
 

@@ -43,18 +43,6 @@ def lock_import(connection: Connection, name: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"import:{name}"})
 
 
-def order_heads(connection: Connection, name: str, order_ids: Sequence[str]) -> dict[str, Head]:
-    rows = (
-        driver(connection)
-        .execute(
-            "SELECT order_id, content_hash, version FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s)",
-            (name, list(order_ids)),
-        )
-        .fetchall()
-    )
-    return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
-
-
 def statement_heads(connection: Connection, name: str, kind: str, keys: Sequence[str]) -> dict[str, Head]:
     """The last kept statement of each key, whether it could be read or not."""
     rows = (
@@ -85,7 +73,7 @@ def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: b
 
 _ORDER_COLUMNS = (
     "connection, order_id, reference, customer_order_number, status, placed_at, first_seen_at, changed_at, currency,"
-    " is_test, open_units, unacknowledged_units, acknowledge_by, dispatch_by, content_hash, version, document"
+    " is_test, open_units, unacknowledged_units, acknowledge_by, dispatch_by, document"
 )
 _LINE_COLUMNS = (
     "connection, order_id, line_id, sku, stock_number, quantity, acknowledged, dispatched, cancelled, unit_price,"
@@ -107,8 +95,7 @@ def insert(connection: Connection, name: str, new: Sequence[StoredOrder], seen_a
                 (
                     name, order.order_id, order.reference, order.customer_order_number, order.status, order.placed_at,
                     seen_at, seen_at, order.currency, order.is_test, order.open_units(), unacknowledged(order),
-                    order.acknowledge_by, order.dispatch_by, stored.content_hash, stored.version,
-                    _encode(order).decode(),
+                    order.acknowledge_by, order.dispatch_by, _encode(order).decode(),
                 )
             )  # fmt: skip
     with cursor.copy(f"COPY ledger.order_lines ({_LINE_COLUMNS}) FROM STDIN") as copy:
@@ -121,30 +108,20 @@ def insert(connection: Connection, name: str, new: Sequence[StoredOrder], seen_a
 def update(connection: Connection, name: str, changed: Sequence[StoredOrder], seen_at: datetime) -> None:
     """Orders stated differently than before: the new version is kept beside the old ones."""
     for stored in changed:
-        save(connection, name, stored.order, seen_at, content_hash=stored.content_hash, version=stored.version)
+        save(connection, name, stored.order, seen_at)
     _copy_statements(connection, name, "order", ((s.order.order_id, s) for s in changed), seen_at)
 
 
-def save(
-    connection: Connection,
-    name: str,
-    order: Order,
-    seen_at: datetime,
-    *,
-    content_hash: bytes | None = None,
-    version: int | None = None,
-) -> None:
-    """Write back an order that is in the ledger; without hash and version only what we know of it changed."""
+def save(connection: Connection, name: str, order: Order, seen_at: datetime) -> None:
+    """Write back an order that is in the ledger."""
     cursor = driver(connection).cursor()
     cursor.execute(
         "UPDATE ledger.orders SET status = %s, changed_at = %s, open_units = %s, unacknowledged_units = %s,"
-        " acknowledge_by = %s, dispatch_by = %s, reference = %s, customer_order_number = %s,"
-        " content_hash = COALESCE(%s, content_hash), version = COALESCE(%s, version), document = %s::json"
+        " acknowledge_by = %s, dispatch_by = %s, reference = %s, customer_order_number = %s, document = %s::json"
         " WHERE connection = %s AND order_id = %s",
         (
             order.status, seen_at, order.open_units(), unacknowledged(order), order.acknowledge_by, order.dispatch_by,
-            order.reference, order.customer_order_number, content_hash, version, _encode(order).decode(), name,
-            order.order_id,
+            order.reference, order.customer_order_number, _encode(order).decode(), name, order.order_id,
         ),
     )  # fmt: skip
     cursor.executemany(
@@ -241,20 +218,7 @@ def events_of(connection: Connection, name: str, order_id: str, kinds: Sequence[
     ]  # fmt: skip
 
 
-def reversal_heads(connection: Connection, name: str, kind: str, keys: Sequence[str]) -> dict[str, Head]:
-    rows = (
-        driver(connection)
-        .execute(
-            "SELECT key, content_hash, version FROM ledger.reversals"
-            " WHERE connection = %s AND kind = %s AND key = ANY(%s)",
-            (name, kind, list(keys)),
-        )
-        .fetchall()
-    )
-    return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
-
-
-def save_reversal(connection: Connection, name: str, stated: Return | Refund, head: Head, seen_at: datetime) -> None:
+def save_reversal(connection: Connection, name: str, stated: Return | Refund, seen_at: datetime) -> None:
     """A return or refund as now stated."""
     kind, key, state = (
         ("return", stated.return_id, stated.state.value)
@@ -262,9 +226,8 @@ def save_reversal(connection: Connection, name: str, stated: Return | Refund, he
         else ("refund", stated.refund_id, "refunded")
     )
     driver(connection).execute(
-        "INSERT INTO ledger.reversals (connection, kind, key, order_id, state, changed_at, content_hash, version,"
-        " document) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::json) ON CONFLICT (connection, kind, key) DO UPDATE SET"
-        " state = excluded.state, changed_at = excluded.changed_at, content_hash = excluded.content_hash,"
-        " version = excluded.version, document = excluded.document",
-        (name, kind, key, stated.order_id, state, seen_at, head.content_hash, head.version, _encode(stated).decode()),
+        "INSERT INTO ledger.reversals (connection, kind, key, order_id, state, changed_at, document)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s::json) ON CONFLICT (connection, kind, key) DO UPDATE SET"
+        " state = excluded.state, changed_at = excluded.changed_at, document = excluded.document",
+        (name, kind, key, stated.order_id, state, seen_at, _encode(stated).decode()),
     )

@@ -61,8 +61,6 @@ orders = Table(
     Column("unacknowledged_units", Integer, nullable=False),
     _time("acknowledge_by", nullable=True),
     _time("dispatch_by", nullable=True),
-    Column("content_hash", LargeBinary, nullable=False),
-    Column("version", Integer, nullable=False),
     # The order as read and carried forward (domain.orders.Order as JSON); json, not jsonb: it is read whole.
     Column("document", JSON, nullable=False),
     Index("ix_orders_open", "connection", "acknowledge_by", postgresql_where=text("unacknowledged_units > 0")),
@@ -107,8 +105,6 @@ reversals = Table(
     Column("order_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     _time("changed_at"),
-    Column("content_hash", LargeBinary, nullable=False),
-    Column("version", Integer, nullable=False),
     Column("document", JSON, nullable=False),
     Index("ix_reversals_order", "connection", "order_id"),
 )
@@ -152,7 +148,6 @@ effects = Table(
     Column("order_id", Text),
     Column("result", JSON),
     Column("last_problem", Text),
-    Column("batched", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("connection", "natural_key"),
     CheckConstraint(
         "state IN ('pending','sending','in_doubt','delivered','refused','dead','superseded')", name="state"
@@ -259,12 +254,14 @@ store_orders = Table(
     Index("ix_store_orders_source", "connection", "source_identifier"),
 )
 
-profiles = Table(
-    "profiles",
+order_identities = Table(
+    "order_identities",
     metadata,
     Column("connection", Text, primary_key=True),
-    Column("profile_key", Text, primary_key=True),
+    Column("order_connection", Text, primary_key=True),
+    Column("order_id", Text, primary_key=True),
+    # Under which identifiers this order's events are sent to this marketing account, for ever.
     Column("identifiers", JSON, nullable=False),
-    Column("first_order", Text, nullable=False),
+    Column("profile_key", Text, nullable=False),
     _time("created_at"),
 )

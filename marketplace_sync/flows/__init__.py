@@ -1,0 +1,1 @@
+"""The use cases: plain functions of the ledger and the ports. They know no vendor and no Dagster."""

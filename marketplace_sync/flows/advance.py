@@ -1,0 +1,223 @@
+"""Moves an order on: from what the marketplace, the store and the outbox say now, wishes for whatever is still missing.
+
+It looks at states, not at messages, so calling it again is harmless and calling it late loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, Lane
+from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
+from marketplace_sync.domain.orders import Initiator, Order
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import cancellation, fulfilment, injection, returning
+from marketplace_sync.flows.context import Context, Route, source_identifier
+from marketplace_sync.flows.customer_events import METRICS, Teller
+from marketplace_sync.ledger import orders, outbox, store, work_items
+from marketplace_sync.ledger.database import driver
+
+_REVERSALS = tuple(METRICS)
+
+
+def new_orders(connection: Connection, context: Context, name: str, placed: Sequence[Order]) -> None:
+    """Orders seen for the first time: told to Klaviyo, injected, or (history, test orders) only kept."""
+    now = context.now()
+    for route in context.routes_of(name):
+        real = [order for order in placed if not order.is_test]
+        work_items.report(
+            connection,
+            [
+                Problem(
+                    code="TEST_ORDER",
+                    subject=source_identifier(name, order.order_id),
+                    connection=name,
+                    order_id=order.order_id,
+                    message=f"Order {order.reference} of {route.display_name} is marked as a test. It is kept and goes"
+                    " nowhere.",
+                )
+                for order in placed
+                if order.is_test and not route.settings.import_test_orders
+            ],
+        )
+        if route.marketing and real:
+            teller = Teller(connection, route, real, now)
+            outbox.record(connection, [wish for order in real for wish in teller.placed(order)])
+        injection.inject(connection, route, placed)
+
+
+def order_changed(
+    connection: Connection, context: Context, route: Route, order: Order, events: Sequence[OrderEvent]
+) -> None:
+    """Everything that may have to follow from a change of one order (locked by the caller)."""
+    now = context.now()
+    store_order = store.order_of(connection, route.store, route.marketplace, order.order_id) if route.store else None
+    capabilities = context.marketplaces[route.marketplace].capabilities
+    cancellation.cancel(connection, route, order, store_order, capabilities.seller_can_cancel)
+    if route.store:
+        if store_order is None:
+            injection.inject(connection, route, [order])
+        else:
+            if capabilities.needs_acknowledgement:
+                acknowledge(connection, route, order)
+            fulfilment.fulfil(connection, route, order, store_order, now)
+            returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
+    returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
+    if route.marketing and not order.is_test:
+        _tell_reversals(connection, route, order, events, now)
+        if route.store is None:
+            _tell_confirmed(connection, route, order, events, now)
+    _close_settled(connection, route, order)
+
+
+def _all_or_new(
+    connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent]
+) -> Sequence[OrderEvent]:
+    """Refunds may have come before the store had the order, so they are looked at again once something moves."""
+    kinds = (EventKind.RETURN_REQUESTED, EventKind.REFUNDED)
+    if any(event.kind in kinds for event in events) or not events:
+        return orders.events_of(connection, route.marketplace, order.order_id, kinds)
+    return ()
+
+
+def acknowledge(connection: Connection, route: Route, order: Order) -> None:
+    """The store has the order: tell the marketplace that we will ship it."""
+    units = {
+        line.line_id: line.open - line.acknowledged
+        for line in order.lines
+        if line.open > line.acknowledged and not line.cancellation_requested
+    }
+    if not units or orders.unacknowledged(order) == 0:
+        return
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=route.marketplace,
+                kind=EffectKind.ACKNOWLEDGE_ORDER,
+                natural_key=f"acknowledge:{order.order_id}",
+                subject=order.order_id,
+                lane=Lane.URGENT,
+                payload=AcknowledgeOrder(order_id=order.order_id, lines=fulfilment.line_units(order, units)),
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        ],
+    )
+
+
+def _tell_reversals(
+    connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent], now: datetime
+) -> None:
+    """Cancellations, returns and refunds to Klaviyo, one event per kind and occasion."""
+    groups: dict[tuple[EventKind, str], list[OrderEvent]] = {}
+    for event in events:
+        if event.kind in _REVERSALS:
+            # lines cancelled together are one event to the buyer; a return or refund is one by its own id
+            occasion = event.key if event.kind not in (EventKind.CANCELLED, EventKind.CANCELLATION_REQUESTED) else ""
+            groups.setdefault((event.kind, occasion), []).append(event)
+    if not groups:
+        return
+    teller = Teller(connection, route, [order], now)
+    wishes = []
+    for (kind, _), together in groups.items():
+        earlier = orders.events_of(connection, route.marketplace, order.order_id, [kind])
+        first = len(earlier) <= len(together)
+        wishes.append(teller.reversal(order, together, first))
+    outbox.record(connection, wishes)
+
+
+def _tell_confirmed(
+    connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent], now: datetime
+) -> None:
+    """Without a store of ours the marketplace's own word on dispatch is what the buyer is told."""
+    confirmed = [event for event in events if event.kind is EventKind.DISPATCH_CONFIRMED]
+    if not confirmed:
+        return
+    units = {event.line_id: event.quantity for event in confirmed}
+    complete = order.open_units() == 0
+    key = ",".join(f"{event.line_id}={event.key}" for event in confirmed)
+    teller = Teller(connection, route, [order], now)
+    outbox.record(connection, [teller.fulfilled(order, key, confirmed[0].occurred_at, units, (), complete)])
+
+
+def _close_settled(connection: Connection, route: Route, order: Order) -> None:
+    subject = source_identifier(route.marketplace, order.order_id)
+    if orders.unacknowledged(order) == 0:
+        codes = ["ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"]
+        work_items.close(connection, codes, [subject], "the order was acknowledged or cancelled")
+    if order.open_units() == 0:
+        codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "UNUSABLE_ADDRESS"]
+        work_items.close(connection, codes, [subject], "nothing of the order is open any more")
+
+
+def progressed(
+    connection: Connection,
+    context: Context,
+    name: str,
+    order_id: str,
+    *,
+    acknowledged: Mapping[str, int] | None = None,
+    dispatched: Mapping[str, int] | None = None,
+    cancelled: Mapping[str, int] | None = None,
+    initiator: Initiator | None = None,
+) -> tuple[Order, list[OrderEvent]] | None:
+    """The marketplace took what we told it: note it as if the marketplace had stated it, so that its own statement of
+    the same fact later is no news. Quantities are added per line. Returns the order and the new events."""
+    before = orders.load(connection, name, [order_id], lock=True).get(order_id)
+    if before is None:
+        return None
+    lines = []
+    for line in before.lines:
+        gone = (cancelled or {}).get(line.line_id, 0)
+        sent = (dispatched or {}).get(line.line_id, 0)
+        lines.append(
+            replace(
+                line,
+                acknowledged=min(line.quantity, line.acknowledged + (acknowledged or {}).get(line.line_id, 0)),
+                dispatched=min(line.quantity, line.dispatched + sent),
+                cancelled=min(line.quantity, line.cancelled + gone),
+            )
+        )
+    after = replace(before, lines=tuple(lines))
+    now = context.now()
+    events = changes(name, before, after, now)
+    if initiator is not None:
+        events = [
+            replace(event, initiator=initiator) if event.kind is EventKind.CANCELLED else event for event in events
+        ]
+    after = replace(
+        after,
+        lines=tuple(
+            replace(
+                line,
+                cancellation_requested=max(0, line.cancellation_requested - (cancelled or {}).get(line.line_id, 0)),
+            )
+            for line in after.lines
+        ),
+    )
+    new = orders.record_events(connection, events, now)
+    orders.save(connection, name, after, now)
+    return after, new
+
+
+def blocked(connection: Connection, context: Context, name: str) -> int:
+    """Look again at orders that wait for a person: a new SKU, a new carrier mapping, a usable address lets them go."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT DISTINCT order_id FROM ledger.work_items WHERE state = 'open' AND connection = %s"
+            " AND code IN ('UNKNOWN_SKU', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER') AND order_id IS NOT NULL LIMIT 1000",
+            (name,),
+        )
+        .fetchall()
+    )
+    waiting = orders.load(connection, name, [row[0] for row in rows], lock=True)
+    for order in waiting.values():
+        for route in context.routes_of(name):
+            order_changed(connection, context, route, order, ())
+    return len(waiting)

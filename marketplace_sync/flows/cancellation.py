@@ -1,0 +1,228 @@
+"""Cancellations, both ways: what the marketplace cancels leaves the store first, what the store cancels is told on.
+
+Two counts per line are brought together, units the marketplace wants or shows cancelled and units the store has taken
+off. The marketplace is only told that units are cancelled once the store cannot ship them any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.effects import CancelLines, CancelOrder, EffectKind, Lane, RemoveLines
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.store import StoreOrder
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import injection
+from marketplace_sync.flows.context import Route, source_identifier
+from marketplace_sync.flows.fulfilment import line_ids, line_units
+from marketplace_sync.ledger import outbox, work_items
+
+
+def wanted(order: Order) -> dict[str, int]:
+    """Line id -> units that the marketplace shows as cancelled or asks to cancel."""
+    return {line.line_id: line.cancelled + line.cancellation_requested for line in order.lines}
+
+
+def taken_off(order: Order, store_order: StoreOrder) -> dict[str, int]:
+    """Marketplace line id -> units the store has taken off the order before they were shipped."""
+    mapping = line_ids(order, store_order)
+    found: dict[str, int] = {}
+    for refund in store_order.refunds:
+        for line in refund.lines:
+            line_id = mapping.get(line.line_id)
+            if line.unshipped and line_id is not None:
+                found[line_id] = found.get(line_id, 0) + line.quantity
+    if store_order.cancelled_at is not None:
+        shipped = shipped_units(order, store_order)
+        for store_line in store_order.lines:
+            line_id = mapping.get(store_line.line_id)
+            if line_id is not None:
+                rest = store_line.quantity - shipped.get(line_id, 0)
+                found[line_id] = max(found.get(line_id, 0), rest)
+    return found
+
+
+def shipped_units(order: Order, store_order: StoreOrder) -> dict[str, int]:
+    mapping = line_ids(order, store_order)
+    found: dict[str, int] = {}
+    for fulfilment in store_order.fulfilments:
+        for line in fulfilment.lines if fulfilment.succeeded else ():
+            line_id = mapping.get(line.line_id)
+            if line_id is not None:
+                found[line_id] = found.get(line_id, 0) + line.quantity
+    return found
+
+
+def cancel(
+    connection: Connection, route: Route, order: Order, store_order: StoreOrder | None, seller_can_cancel: bool
+) -> None:
+    """Bring the two sides' cancellations together for one order."""
+    if route.store is None:
+        return
+    if store_order is None:
+        _before_injection(connection, route, order)
+        return
+    want, have, shipped = wanted(order), taken_off(order, store_order), shipped_units(order, store_order)
+    in_store: dict[str, int] = {}
+    mapping = line_ids(order, store_order)
+    for store_line in store_order.lines:
+        line_id = mapping.get(store_line.line_id)
+        if line_id is not None:
+            in_store[line_id] = in_store.get(line_id, 0) + store_line.quantity
+    remove: dict[str, int] = {}
+    tell: dict[str, int] = {}
+    too_late: dict[str, int] = {}
+    for line in order.lines:
+        injected = in_store.get(line.line_id, 0)
+        never_injected = line.quantity - injected
+        target = max(0, want[line.line_id] - max(0, never_injected))
+        removed = have.get(line.line_id, 0)
+        possible = injected - shipped.get(line.line_id, 0)
+        if target > removed:
+            feasible = min(target, possible)
+            if feasible > removed:
+                remove[line.line_id] = feasible - removed
+            if target > possible and line.cancellation_requested:
+                too_late[line.line_id] = target - possible
+        confirmed = removed + max(0, never_injected) if removed else removed
+        if confirmed > line.cancelled:
+            tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - line.cancelled
+    subject = source_identifier(route.marketplace, order.order_id)
+    if remove:
+        _take_off(connection, route, order, store_order, remove, have, shipped, in_store)
+    if too_late:
+        work_items.report(connection, [_too_late(route, order, too_late)])
+    else:
+        work_items.close(connection, ["CANCELLED_AFTER_DISPATCH"], [subject], "it is settled")
+    tell = {line_id: quantity for line_id, quantity in tell.items() if quantity > 0}
+    if tell:
+        _tell(connection, route, order, tell, seller_can_cancel)
+
+
+def _before_injection(connection: Connection, route: Route, order: Order) -> None:
+    """Everything cancelled before the store got it: it is not injected at all."""
+    want = wanted(order)
+    everything = all(want[line.line_id] >= line.quantity for line in order.lines)
+    asked = {line.line_id: line.cancellation_requested for line in order.lines if line.cancellation_requested}
+    if not everything:
+        return
+    assert route.store is not None
+    key = injection.natural_key(route, order.order_id)
+    outbox.supersede(connection, route.store, key, "the order was cancelled before it reached the store")
+    if asked and not injection.under_way(connection, route, order.order_id):
+        _tell(connection, route, order, asked, True)
+
+
+def _take_off(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    store_order: StoreOrder,
+    remove: Mapping[str, int],
+    have: Mapping[str, int],
+    shipped: Mapping[str, int],
+    in_store: Mapping[str, int],
+) -> None:
+    assert route.store is not None
+    identifier = source_identifier(route.marketplace, order.order_id)
+    initiator = "customer" if any(line.cancellation_requested for line in order.lines) else "marketplace"
+    reason = next((line.cancel_reason for line in order.lines if line.cancel_reason), "")
+    whole = not any(shipped.values()) and all(
+        have.get(line_id, 0) + remove.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()
+    )
+    payload: CancelOrder | RemoveLines
+    if whole:
+        kind, key = EffectKind.CANCEL_ORDER, f"cancel:{identifier}"
+        payload = CancelOrder(
+            store_order_id=store_order.store_order_id, source_identifier=identifier, reason=reason, initiator=initiator
+        )
+    else:
+        totals = ",".join(f"{line_id}={have.get(line_id, 0) + n}" for line_id, n in sorted(remove.items()))
+        kind, key = EffectKind.REMOVE_LINES, f"remove:{identifier}:{totals}"
+        payload = RemoveLines(
+            store_order_id=store_order.store_order_id,
+            source_identifier=identifier,
+            reference=key,
+            lines=line_units(order, remove),
+            reason=reason,
+        )
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=route.store,
+                kind=kind,
+                natural_key=key,
+                subject=identifier,
+                lane=Lane.REVERSALS,
+                payload=payload,
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        ],
+    )
+
+
+def _tell(
+    connection: Connection, route: Route, order: Order, units: Mapping[str, int], seller_can_cancel: bool
+) -> None:
+    requested = all((line := order.line(line_id)) is not None and line.cancellation_requested for line_id in units)
+    subject = source_identifier(route.marketplace, order.order_id)
+    if not requested and not seller_can_cancel:
+        work_items.report(
+            connection,
+            [
+                Problem(
+                    code="SELLER_CANCEL_UNSUPPORTED",
+                    subject=subject,
+                    connection=route.marketplace,
+                    order_id=order.order_id,
+                    message=f"Units of order {order.reference} were cancelled in the store, and {route.display_name}"
+                    " takes no cancellations from sellers.",
+                    impact=order.total,
+                    currency=order.currency,
+                    evidence={"units": dict(units)},
+                )
+            ],
+        )
+        return
+    totals = ",".join(
+        f"{line_id}={(line.cancelled if (line := order.line(line_id)) else 0) + n}"
+        for line_id, n in sorted(units.items())
+    )
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=route.marketplace,
+                kind=EffectKind.CANCEL_LINES,
+                natural_key=f"cancel:{order.order_id}:{totals}",
+                subject=order.order_id,
+                lane=Lane.REVERSALS,
+                payload=CancelLines(
+                    order_id=order.order_id,
+                    lines=line_units(order, units),
+                    requested_by_marketplace=requested,
+                    reason=next((line.cancel_reason for line in order.lines if line.cancel_reason), ""),
+                ),
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        ],
+    )
+
+
+def _too_late(route: Route, order: Order, units: Mapping[str, int]) -> Problem:
+    return Problem(
+        code="CANCELLED_AFTER_DISPATCH",
+        subject=source_identifier(route.marketplace, order.order_id),
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"{route.display_name} asks to cancel units of order {order.reference} that the store has shipped."
+        " The dispatch is stated to the marketplace.",
+        impact=order.total,
+        currency=order.currency,
+        evidence={"units": dict(units)},
+    )

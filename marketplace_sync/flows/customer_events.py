@@ -1,0 +1,289 @@
+"""What Klaviyo is told of an order: which event, of whom, with which properties and what value.
+
+Value: marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asks for the
+SKUs. Where any SKU's price is unknown no value is sent rather than a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.buyers import Identity, identity, split_name
+from marketplace_sync.domain.effects import EffectKind, Lane, TrackEvent, UpsertProfile
+from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, event_id
+from marketplace_sync.domain.money import json_number
+from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
+from marketplace_sync.domain.store import Tracking, Variant
+from marketplace_sync.flows.context import Route, source_identifier
+from marketplace_sync.ledger import outbox, store
+from marketplace_sync.ledger.database import driver
+
+METRICS = {
+    EventKind.CANCELLATION_REQUESTED: "Cancellation Requested",
+    EventKind.CANCELLED: "Cancelled Order",
+    EventKind.RETURN_REQUESTED: "Return Requested",
+    EventKind.RETURN_DECLINED: "Return Declined",
+    EventKind.RETURNED: "Returned Order",
+    EventKind.REFUNDED: "Refunded Order",
+}
+ALL_METRICS = ("Placed Order", "Ordered Product", "Fulfilled Order", *METRICS.values())
+"""Every metric this project feeds."""
+
+Units = Mapping[str, int]
+"""Line id -> units concerned."""
+
+
+class Teller:
+    """Builds the wishes for one route's events. Catalogue and identities are read once for all orders given."""
+
+    def __init__(self, connection: Connection, route: Route, orders: Sequence[Order], now: datetime) -> None:
+        assert route.marketing is not None
+        self.route = route
+        self.marketing = route.marketing
+        self.now = now
+        skus = sorted({line.sku for order in orders for line in order.lines if line.sku})
+        self.variants = store.variants(connection, route.store, skus) if route.store and skus else {}
+        self.identities = _identities(connection, route, orders, now)
+
+    def placed(self, order: Order) -> Iterable[outbox.Wish]:
+        """Profile, Placed Order, and one Ordered Product per line."""
+        identifier = source_identifier(self.route.marketplace, order.order_id)
+        lines = {line.line_id: line.quantity for line in order.lines if line.quantity > 0}
+        yield self._profile(order)
+        yield self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True)
+        for line in order.lines:
+            if line.quantity > 0:
+                yield self._ordered_product(order, line, identifier)
+
+    def fulfilled(
+        self,
+        order: Order,
+        key: str,
+        occurred_at: datetime,
+        units: Units,
+        tracking: Sequence[Tracking],
+        complete: bool,
+    ) -> outbox.Wish:
+        """Fulfilled Order for the units of one fulfilment."""
+        properties = {
+            "TrackingNumbers": [parcel.number for parcel in tracking if parcel.number],
+            "TrackingUrls": [parcel.url for parcel in tracking if parcel.url],
+            "Carrier": next((parcel.company for parcel in tracking if parcel.company), ""),
+            "Partial": not complete,
+        }
+        unique = str(event_id(self.route.marketplace, order.order_id, "fulfilled", "", key))
+        return self._event(order, "Fulfilled Order", unique, occurred_at, units, properties)
+
+    def reversal(self, order: Order, events: Sequence[OrderEvent], first: bool) -> outbox.Wish:
+        """One event for facts of one kind that came together. `first`: nothing of that kind was told of this order
+        before, so that it carries the order's own id and Klaviyo nets lifetime value."""
+        kind = events[0].kind
+        units: dict[str, int] = {}
+        for event in events:
+            units[event.line_id] = units.get(event.line_id, 0) + event.quantity
+        everything = all(units.get(line.line_id, 0) >= line.quantity for line in order.lines if line.quantity > 0)
+        reasons = sorted({str(event.detail["reason"]) for event in events if event.detail.get("reason")})
+        properties = {
+            "Reason": ", ".join(reasons),
+            "InitiatedBy": events[0].initiator.value,
+            "Partial": not everything,
+        }
+        netted = kind in (EventKind.CANCELLED, EventKind.REFUNDED)
+        unique = (
+            source_identifier(self.route.marketplace, order.order_id) if first and netted else str(events[0].event_id)
+        )
+        amounts = [event.amount for event in events]
+        stated = None if order.price_basis is PriceBasis.COST or None in amounts else sum(a for a in amounts if a)
+        return self._event(
+            order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
+        )
+
+    def _profile(self, order: Order) -> outbox.Wish:
+        known = self.identities[order.order_id]
+        first_name, last_name = split_name(order.shipping_address.full_name)
+        attributes: dict[str, Any] = {"first_name": first_name, "last_name": last_name}
+        if order.buyer_locale:
+            attributes["locale"] = order.buyer_locale
+        address = order.shipping_address
+        location = {
+            "city": address.city, "region": address.region, "country": address.country, "zip": address.postal_code,
+        }  # fmt: skip
+        attributes["location"] = {key: value for key, value in location.items() if value}
+        return outbox.Wish(
+            connection=self.marketing,
+            kind=EffectKind.UPSERT_PROFILE,
+            natural_key=f"profile:{self.route.marketplace}:{known.profile_key}",
+            subject=known.profile_key,
+            lane=Lane.PROFILES,
+            payload=UpsertProfile(
+                identifiers=known.identifiers,
+                attributes={key: value for key, value in attributes.items() if value},
+                properties={
+                    "Marketplaces " + self.route.display_name: True,
+                    "Uncaptured Contact": "email" not in known.identifiers,
+                },
+            ),
+            order_connection=self.route.marketplace,
+            order_id=order.order_id,
+        )
+
+    def _ordered_product(self, order: Order, line: OrderLine, identifier: str) -> outbox.Wish:
+        item = self._item(order, line, line.quantity)
+        properties = {
+            **self._common(order),
+            **item,
+            "ProductBrand": item["Brand"],
+        }
+        value = self._value(order, {line.line_id: line.quantity})
+        return self._wish(
+            order, "Ordered Product", f"{identifier}:{line.line_id}", order.placed_at, properties, value, {}
+        )
+
+    def _event(
+        self,
+        order: Order,
+        metric: str,
+        unique: str,
+        occurred_at: datetime,
+        units: Units,
+        extra: Mapping[str, Any],
+        *,
+        first: bool = False,
+        stated: int | None = None,
+        valued: bool = True,
+    ) -> outbox.Wish:
+        items = [self._item(order, line, units[line.line_id]) for line in order.lines if units.get(line.line_id)]
+        value = stated if stated is not None else self._value(order, units) if valued else None
+        properties: dict[str, Any] = {
+            **self._common(order),
+            **extra,
+            "Items": items,
+            "ItemNames": _distinct(item["ProductName"] for item in items),
+            "SKUs": _distinct(item["SKU"] for item in items),
+            "Brands": _distinct(item["Brand"] for item in items),
+            "Categories": _distinct(category for item in items for category in item["Categories"]),
+            "Collections": _distinct(collection for item in items for collection in item["Collections"]),
+            "value_basis": self._basis(order) if value is not None else "unknown",
+        }
+        profile: dict[str, Any] = {}
+        if first:
+            first_name, last_name = split_name(order.shipping_address.full_name)
+            profile = {k: v for k, v in {"first_name": first_name, "last_name": last_name}.items() if v}
+        return self._wish(order, metric, unique, occurred_at, properties, value, profile)
+
+    def _wish(
+        self,
+        order: Order,
+        metric: str,
+        unique: str,
+        occurred_at: datetime,
+        properties: dict[str, Any],
+        value: int | None,
+        profile: dict[str, Any],
+    ) -> outbox.Wish:
+        late = self.now - occurred_at > self.route.settings.late_event_after
+        return outbox.Wish(
+            connection=self.marketing,
+            kind=EffectKind.TRACK_EVENT,
+            natural_key=f"{metric}:{source_identifier(self.route.marketplace, order.order_id)}:{unique}",
+            subject=source_identifier(self.route.marketplace, order.order_id),
+            lane=Lane.BACKFILL if late else Lane.EVENTS,
+            payload=TrackEvent(
+                metric=metric,
+                unique_id=unique,
+                occurred_at=occurred_at,
+                identifiers=self.identities[order.order_id].identifiers,
+                properties=properties,
+                value=value,
+                currency=order.currency,
+                backfill=late,
+                profile=profile,
+            ),
+            order_connection=self.route.marketplace,
+            order_id=order.order_id,
+        )
+
+    def _common(self, order: Order) -> dict[str, Any]:
+        return {
+            "OrderId": order.customer_order_number or order.order_id,
+            "MarketplaceOrderId": order.order_id,
+            "Marketplace": self.route.display_name,
+            "Connection": self.route.marketplace,
+            "Channel": self.route.marketplace,
+        }
+
+    def _item(self, order: Order, line: OrderLine, quantity: int) -> dict[str, Any]:
+        variant: Variant | None = self.variants.get(line.sku)
+        price = self._unit_price(order, line)
+        item: dict[str, Any] = {
+            "ProductID": (variant.product_id if variant and variant.product_id else line.sku) or line.stock_number,
+            "SKU": line.sku or line.stock_number,
+            "ProductName": (variant.title if variant else "") or line.title,
+            "Quantity": quantity,
+            "Brand": (variant.brand if variant else "") or line.brand,
+            "Categories": [c for c in [(variant.category if variant else "") or line.category] if c],
+            "Collections": list(variant.collections) if variant else [],
+        }
+        if price is not None:
+            item["ItemPrice"] = json_number(price, order.currency)
+            item["RowTotal"] = json_number(price * quantity, order.currency)
+        if variant and variant.url:
+            item["ProductURL"] = variant.url
+        if variant and variant.image_url:
+            item["ImageURL"] = variant.image_url
+        return item
+
+    def _unit_price(self, order: Order, line: OrderLine) -> int | None:
+        if order.price_basis is PriceBasis.RETAIL:
+            return line.unit_price
+        variant = self.variants.get(line.sku)
+        if variant is None or variant.price is None or variant.currency not in ("", order.currency):
+            return None
+        return variant.price
+
+    def _value(self, order: Order, units: Units) -> int | None:
+        total = 0
+        for line in order.lines:
+            quantity = units.get(line.line_id, 0)
+            if not quantity:
+                continue
+            price = self._unit_price(order, line)
+            if price is None:
+                return None
+            total += price * quantity
+        return total
+
+    def _basis(self, order: Order) -> str:
+        return "marketplace_price" if order.price_basis is PriceBasis.RETAIL else "store_price"
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]
+
+
+def _identities(connection: Connection, route: Route, orders: Sequence[Order], now: datetime) -> dict[str, Identity]:
+    """Each order's identity, fixed the first time it is told of: a replay under another one would count twice."""
+    wanted = {order.order_id: identity(route.marketplace, order) for order in orders}
+    cursor = driver(connection).cursor()
+    cursor.executemany(
+        "INSERT INTO ledger.order_identities (connection, order_connection, order_id, identifiers, profile_key,"
+        " created_at) VALUES (%s, %s, %s, %s::json, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            (
+                route.marketing, route.marketplace, order_id, msgspec.json.encode(known.identifiers).decode(),
+                known.profile_key, now,
+            )
+            for order_id, known in wanted.items()
+        ],
+    )  # fmt: skip
+    rows = cursor.execute(
+        "SELECT order_id, identifiers, profile_key FROM ledger.order_identities"
+        " WHERE connection = %s AND order_connection = %s AND order_id = ANY(%s)",
+        (route.marketing, route.marketplace, list(wanted)),
+    ).fetchall()
+    return {row[0]: Identity(row[1], row[2]) for row in rows}

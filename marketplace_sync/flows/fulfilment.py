@@ -1,0 +1,227 @@
+"""Parcels that left the store: told to the marketplace under its own carrier code, and to Klaviyo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.effects import Dispatch, EffectKind, Lane, LineUnits
+from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
+from marketplace_sync.domain.orders import Initiator, Order
+from marketplace_sync.domain.store import Fulfilment, StoreOrder, Tracking
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Route, source_identifier
+from marketplace_sync.flows.customer_events import Teller
+from marketplace_sync.ledger import orders, outbox, work_items
+
+
+def line_ids(order: Order, store_order: StoreOrder) -> dict[str, str]:
+    """Store line id -> marketplace line id: by what we wrote on the line, else by the only line with that SKU."""
+    found = {}
+    for line in store_order.lines:
+        if line.source_line_id:
+            found[line.line_id] = line.source_line_id
+            continue
+        same = [candidate.line_id for candidate in order.lines if candidate.sku and candidate.sku == line.sku]
+        if len(same) == 1:
+            found[line.line_id] = same[0]
+    return found
+
+
+def told(connection: Connection, route: Route, order: Order) -> dict[str, dict[str, int]]:
+    """Fulfilment id -> marketplace line id -> units, of what was already recorded as dispatched."""
+    known: dict[str, dict[str, int]] = {}
+    for event in orders.events_of(connection, route.marketplace, order.order_id, [EventKind.DISPATCHED]):
+        known.setdefault(event.key, {})[event.line_id] = event.quantity
+    return known
+
+
+def fulfil(connection: Connection, route: Route, order: Order, store_order: StoreOrder, now: datetime) -> None:
+    """Compare the store's fulfilments with what is recorded, and record and wish for what is new."""
+    known = told(connection, route, order)
+    mapping = line_ids(order, store_order)
+    left = {line.line_id: line.quantity - line.cancelled for line in order.lines}
+    for units in known.values():
+        for line_id, quantity in units.items():
+            left[line_id] = left.get(line_id, 0) - quantity
+    for fulfilment in sorted(store_order.fulfilments, key=lambda one: (one.shipped_at, one.fulfilment_id)):
+        subject = f"{source_identifier(route.marketplace, order.order_id)}:{fulfilment.fulfilment_id}"
+        if not fulfilment.succeeded:
+            if fulfilment.fulfilment_id in known:
+                work_items.report(connection, [_undone(route, order, fulfilment, subject)])
+            continue
+        if fulfilment.fulfilment_id in known:
+            _dispatch(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], subject)
+            continue
+        units, surplus = _units(fulfilment, mapping, left)
+        if surplus:
+            work_items.report(connection, [_too_many(route, order, fulfilment, surplus, subject)])
+        if not units:
+            continue
+        for line_id, quantity in units.items():
+            left[line_id] -= quantity
+        events = [
+            OrderEvent(
+                connection=route.marketplace,
+                order_id=order.order_id,
+                kind=EventKind.DISPATCHED,
+                occurred_at=fulfilment.shipped_at,
+                key=fulfilment.fulfilment_id,
+                line_id=line_id,
+                quantity=quantity,
+                initiator=Initiator.SELLER,
+                detail={
+                    "tracking": [{"company": t.company, "number": t.number, "url": t.url} for t in fulfilment.tracking]
+                },
+            )
+            for line_id, quantity in units.items()
+        ]
+        orders.record_events(connection, events, now)
+        _dispatch(connection, route, order, fulfilment, units, subject)
+        if route.marketing and not order.is_test:
+            teller = Teller(connection, route, [order], now)
+            complete = all(quantity <= 0 for quantity in left.values())
+            wish = teller.fulfilled(
+                order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, complete
+            )
+            outbox.record(connection, [wish])
+
+
+def dispatch_key(route: Route, order: Order, fulfilment_id: str) -> str:
+    return f"dispatch:{order.order_id}:{fulfilment_id}"
+
+
+def _dispatch(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    fulfilment: Fulfilment,
+    units: Mapping[str, int],
+    subject: str,
+) -> None:
+    """Wish the marketplace knew of a fulfilment, once its carrier and tracking are such as the marketplace takes."""
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    if _wished(connection, route.marketplace, key):
+        return
+    confirmed = {line.line_id: line.dispatched for line in order.lines}
+    if all(
+        confirmed.get(line_id, 0) >= line.quantity
+        for line_id in units
+        for line in order.lines
+        if line.line_id == line_id
+    ):
+        return  # somebody stated it at the marketplace by hand
+    parcel = next((t for t in fulfilment.tracking if t.number), None) or next(iter(fulfilment.tracking), Tracking())
+    carrier = route.settings.carriers.get(parcel.company)
+    if carrier is None:
+        work_items.report(connection, [_unmapped(route, order, fulfilment, parcel, subject)])
+        return
+    work_items.close(connection, ["UNMAPPED_CARRIER"], [subject], "the carrier is mapped now")
+    number = parcel.number or f"{store_reference(order)}-{fulfilment.fulfilment_id.rsplit('/', 1)[-1]}"
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=route.marketplace,
+                kind=EffectKind.DISPATCH,
+                natural_key=key,
+                subject=order.order_id,
+                lane=Lane.URGENT,
+                payload=Dispatch(
+                    order_id=order.order_id,
+                    lines=line_units(order, units),
+                    carrier=carrier,
+                    tracking_number=number,
+                    tracking_url=parcel.url,
+                    shipped_at=fulfilment.shipped_at,
+                    fulfilment_id=fulfilment.fulfilment_id,
+                ),
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        ],
+    )
+
+
+def store_reference(order: Order) -> str:
+    """What stands in for a tracking number when a carrier gives none: marketplaces demand some text."""
+    return order.customer_order_number or order.reference
+
+
+def line_units(order: Order, units: Mapping[str, int]) -> tuple[LineUnits, ...]:
+    return tuple(
+        LineUnits(line_id=line.line_id, quantity=units[line.line_id], sku=line.sku, stock_number=line.stock_number)
+        for line in order.lines
+        if units.get(line.line_id)
+    )
+
+
+def _wished(connection: Connection, name: str, key: str) -> bool:
+    return bool(
+        connection.execute(
+            text("SELECT 1 FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
+            {"name": name, "key": key},
+        ).scalar()
+    )
+
+
+def _units(
+    fulfilment: Fulfilment, mapping: Mapping[str, str], left: Mapping[str, int]
+) -> tuple[dict[str, int], list[str]]:
+    """Marketplace line id -> units this fulfilment ships of what is still owed, and the SKUs of what is too much."""
+    units: dict[str, int] = {}
+    surplus = []
+    for shipped in fulfilment.lines:
+        line_id = mapping.get(shipped.line_id)
+        owed = left.get(line_id, 0) - units.get(line_id, 0) if line_id is not None else 0
+        take = min(shipped.quantity, max(0, owed))
+        if line_id is not None and take > 0:
+            units[line_id] = units.get(line_id, 0) + take
+        if take < shipped.quantity:
+            surplus.append(shipped.sku or shipped.line_id)
+    return units, surplus
+
+
+def _unmapped(route: Route, order: Order, fulfilment: Fulfilment, parcel: Tracking, subject: str) -> Problem:
+    return Problem(
+        code="UNMAPPED_CARRIER",
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"A parcel of order {order.reference} left with {parcel.company or 'no carrier named'!r}, and the route"
+        f" {route.name} maps no such carrier to a code of {route.display_name}. The dispatch is kept and waits.",
+        impact=order.total,
+        currency=order.currency,
+        evidence={
+            "carrier": parcel.company,
+            "fulfilment": fulfilment.fulfilment_id,
+            "tracking_number": parcel.number,
+            "mapped": sorted(route.settings.carriers),
+            "setting": f"routes.{route.name}.carriers",
+        },
+    )
+
+
+def _undone(route: Route, order: Order, fulfilment: Fulfilment, subject: str) -> Problem:
+    return Problem(
+        code="FULFILMENT_UNDONE",
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"The store cancelled a fulfilment of order {order.reference} ({fulfilment.status}) after it was"
+        f" recorded as dispatched to {route.display_name}.",
+        evidence={"fulfilment": fulfilment.fulfilment_id, "status": fulfilment.status},
+    )
+
+
+def _too_many(route: Route, order: Order, fulfilment: Fulfilment, skus: list[str], subject: str) -> Problem:
+    return Problem(
+        code="SHIPPED_MORE_THAN_ORDERED",
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"The store shipped more of {', '.join(skus)} than order {order.reference} still asks for.",
+        evidence={"fulfilment": fulfilment.fulfilment_id, "skus": skus},
+    )

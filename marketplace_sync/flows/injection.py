@@ -1,0 +1,162 @@
+"""Puts marketplace orders into the store: when an order may go, and what a person must do when it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.effects import CreateOrder, EffectKind, Lane, OrderedVariant
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.skus import suggestions
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Route, source_identifier
+from marketplace_sync.ledger import outbox, store, work_items
+
+
+def natural_key(route: Route, order_id: str) -> str:
+    return f"create:{source_identifier(route.marketplace, order_id)}"
+
+
+def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int:
+    """Wish for each order to be in the route's store; orders that cannot go yet become work items and are kept.
+
+    Harmless to call again for the same order: it is in the store at most once. Returns how many wishes are new.
+    """
+    if route.store is None:
+        return 0
+    orders = [order for order in orders if order.open_units() > 0 and _wanted(route, order)]
+    if not orders:
+        return 0
+    skus = _skus(connection, route, orders)
+    variants = store.variants(connection, route.store, sorted(set(skus.values()) - {""}))
+    wishes, problems, settled = [], [], []
+    for order in orders:
+        subject = source_identifier(route.marketplace, order.order_id)
+        missing = [line for line in order.lines if line.open > 0 and skus[order.order_id, line.line_id] not in variants]
+        wrong_address = order.shipping_address.problems()
+        if missing:
+            problems.append(_unknown_sku(connection, route, order, missing, skus))
+        else:
+            settled.append(("UNKNOWN_SKU", subject))
+        if wrong_address:
+            problems.append(
+                Problem(
+                    code="UNUSABLE_ADDRESS",
+                    subject=subject,
+                    connection=route.marketplace,
+                    order_id=order.order_id,
+                    message=f"Order {order.reference} of {route.display_name} cannot be shipped: "
+                    f"{', '.join(wrong_address)}. The order is kept and not yet in the store.",
+                    impact=order.total,
+                    currency=order.currency,
+                    evidence={"problems": wrong_address, "order": order.reference},
+                )
+            )
+        else:
+            settled.append(("UNUSABLE_ADDRESS", subject))
+        if missing or wrong_address:
+            continue
+        wishes.append(
+            outbox.Wish(
+                connection=route.store,
+                kind=EffectKind.CREATE_ORDER,
+                natural_key=natural_key(route, order.order_id),
+                subject=subject,
+                lane=Lane.INJECTION,
+                payload=CreateOrder(
+                    source_identifier=subject,
+                    marketplace=route.display_name,
+                    order=order,
+                    variants=tuple(
+                        OrderedVariant(line_id=line.line_id, variant_id=variants[sku].variant_id, sku=sku)
+                        for line in order.lines
+                        if line.open > 0
+                        for sku in (skus[order.order_id, line.line_id],)
+                    ),
+                    tags=route.tags,
+                ),
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        )
+    new = outbox.record(connection, wishes)
+    work_items.report(connection, problems)
+    for code in ("UNKNOWN_SKU", "UNUSABLE_ADDRESS"):
+        subjects = [subject for settled_code, subject in settled if settled_code == code]
+        work_items.close(connection, [code], subjects, "what was missing is there now")
+    return new
+
+
+def _wanted(route: Route, order: Order) -> bool:
+    return not order.is_test or route.settings.import_test_orders
+
+
+def _skus(connection: Connection, route: Route, orders: Sequence[Order]) -> dict[tuple[str, str], str]:
+    """Our SKU of every line. A line without one is known by its stock number: from the configuration, else from what
+    the marketplace itself said of that stock number before, when it always said the same."""
+    blank = {line.stock_number for order in orders for line in order.lines if not line.sku and line.stock_number}
+    learned: dict[str, str] = dict(
+        connection.execute(
+            text(
+                "SELECT stock_number, min(sku) FROM ledger.order_lines WHERE connection = :name"
+                " AND stock_number = ANY(:numbers) AND sku <> '' GROUP BY stock_number HAVING count(DISTINCT sku) = 1"
+            ),
+            {"name": route.marketplace, "numbers": sorted(blank)},
+        )
+        .tuples()
+        .all()
+        if blank
+        else []
+    )
+    return {
+        (order.order_id, line.line_id): line.sku
+        or route.settings.stock_numbers.get(line.stock_number)
+        or learned.get(line.stock_number, "")
+        for order in orders
+        for line in order.lines
+    }
+
+
+def _unknown_sku(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    missing: Sequence[object],
+    skus: dict[tuple[str, str], str],
+) -> Problem:
+    assert route.store is not None
+    known = store.skus(connection, route.store)
+    lines = []
+    for line in order.lines:
+        if line in missing:
+            sku = skus[order.order_id, line.line_id]
+            lines.append(
+                {
+                    "sku": sku,
+                    "stock_number": line.stock_number,
+                    "title": line.title,
+                    "did_you_mean": suggestions(sku, known) if sku else [],
+                }
+            )
+    names = ", ".join(repr(line["sku"]) if line["sku"] else f"stock number {line['stock_number']}" for line in lines)
+    return Problem(
+        code="UNKNOWN_SKU",
+        subject=source_identifier(route.marketplace, order.order_id),
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"Order {order.reference} of {route.display_name} names {names}, which {route.store} does not have. "
+        "The order is kept and not yet in the store.",
+        impact=order.total,
+        currency=order.currency,
+        evidence={"order": order.reference, "lines": lines},
+    )
+
+
+def under_way(connection: Connection, route: Route, order_id: str) -> bool:
+    """Whether the order's injection was sent, or may have been: it is too late to take the wish back."""
+    state = connection.execute(
+        text("SELECT state FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
+        {"name": route.store, "key": natural_key(route, order_id)},
+    ).scalar()
+    return state in ("pending", "sending", "in_doubt", "delivered")

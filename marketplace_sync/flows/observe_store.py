@@ -1,0 +1,168 @@
+"""Watches the store: its catalogue, and what became of our orders. Webhooks wake it, polling makes it sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from marketplace_sync.connectors.ports import Malformed, UnreadableWebhook, WebhookSource
+from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.domain.store import StoreOrder
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import advance
+from marketplace_sync.flows.context import Context, from_source_identifier, source_identifier
+from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
+
+FEED = "orders"
+
+
+@dataclass
+class StoreReport:
+    connection: str
+    read: int = 0
+    ours: int = 0
+    moved: int = 0
+
+
+def refresh_catalogue(context: Context, name: str) -> int:
+    """Read the store's whole catalogue; orders that waited for a SKU go on. Returns the number of variants.
+    Raises TransportError: the catalogue then stays as it was."""
+    pages = context.stores[name].variants()
+    with context.ledger.begin() as connection:
+        count = store.replace_catalogue(
+            connection, name, (variant for page in pages for variant in page), context.now()
+        )
+        duplicates = store.duplicate_skus(connection, name)
+        work_items.report(
+            connection,
+            [
+                Problem(
+                    code="DUPLICATE_SKU",
+                    subject=f"{name}:{sku}",
+                    connection=name,
+                    message=f"{name} has the SKU {sku!r} on {len(ids)} variants.",
+                    evidence={"variants": ids},
+                )
+                for sku, ids in duplicates.items()
+            ],
+        )
+        still = [f"{name}:{sku}" for sku in duplicates]
+        work_items.close_others(connection, "DUPLICATE_SKU", name, still, "every variant has its own SKU now")
+        watermarks.advance(connection, name, "catalogue", None, read=count, changed=0)
+    for route in context.routes_into(name):
+        with context.ledger.begin() as connection:
+            advance.blocked(connection, context, route.marketplace)
+    return count
+
+
+def poll_orders(
+    context: Context, name: str, progress: Callable[[StoreReport], None] = lambda report: None
+) -> StoreReport:
+    """Read the store's changed orders to the end. Raises TransportError."""
+    report = StoreReport(name)
+    with context.ledger.begin() as connection:
+        watermark = watermarks.get(connection, name, FEED)
+    for page in context.stores[name].changed_orders(watermark):
+        with context.ledger.begin() as connection:
+            for order in page.orders:
+                report.read += 1
+                moved = observed(connection, context, name, order)
+                report.ours += moved is not None
+                report.moved += bool(moved)
+            watermarks.advance(connection, name, FEED, page.watermark, read=len(page.orders), changed=report.moved)
+        progress(report)
+    with context.ledger.begin() as connection:
+        watermarks.advance(connection, name, FEED, None, read=0, changed=0)
+    return report
+
+
+def observed(connection: Connection, context: Context, name: str, store_order: StoreOrder) -> bool | None:
+    """One store order as just read. None: not one of ours; False: nothing newer than what is known."""
+    ours = from_source_identifier(store_order.source_identifier)
+    route = context.route(ours[0], name) if ours else None
+    if ours is None or route is None:
+        return None
+    # The marketplace order is locked first, always, so that two observers of one order wait for each other.
+    order = orders.load(connection, ours[0], [ours[1]], lock=True).get(ours[1])
+    if order is None:
+        return None
+    known = store.order_of(connection, name, ours[0], ours[1])
+    if known is not None and known.store_order_id != store_order.store_order_id:
+        _twice(connection, route.display_name, name, order.reference, known, store_order)
+        return None
+    if known == store_order or not store.save_order(connection, name, store_order, ours[0], ours[1], context.now()):
+        return False
+    advance.order_changed(connection, context, route, order, ())
+    return True
+
+
+def _twice(
+    connection: Connection, display_name: str, name: str, reference: str, known: StoreOrder, other: StoreOrder
+) -> None:
+    if other.cancelled_at is not None:
+        work_items.close(connection, ["ORDER_TWICE_IN_STORE"], [other.source_identifier], "one of them is cancelled")
+        return
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="ORDER_TWICE_IN_STORE",
+                subject=other.source_identifier,
+                connection=name,
+                message=f"{name} has order {reference} of {display_name} twice: {known.name} and {other.name}."
+                f" {known.name} is the one that is followed.",
+                evidence={"store_orders": [known.store_order_id, other.store_order_id]},
+            )
+        ],
+    )
+
+
+def process_inbox(context: Context, name: str, limit: int = 50) -> int:
+    """Handle stored webhook deliveries: what they are about is read again from the store, the body is not trusted.
+    Returns how many were finished. A store that cannot be read now leaves them waiting."""
+    source = context.stores.get(name)
+    if not isinstance(source, WebhookSource):
+        return 0
+    assert source is not None
+    with context.ledger.begin() as connection:
+        deliveries = inbox.waiting(connection, name, limit)
+        if not deliveries:
+            return 0
+        about: dict[str, list[str]] = {}
+        done: list[str] = []
+        for delivery in deliveries:
+            try:
+                concerned = source.concerns(delivery.topic, delivery.body)
+            except UnreadableWebhook as problem:
+                inbox.unreadable(connection, name, delivery.delivery_id, str(problem))
+                work_items.report(connection, [_unreadable(name, delivery, str(problem))])
+                continue
+            if not concerned:
+                done.append(delivery.delivery_id)
+            for store_order_id in concerned:
+                about.setdefault(store_order_id, []).append(delivery.delivery_id)
+        for store_order_id, delivery_ids in about.items():
+            try:
+                order = context.stores[name].order(store_order_id)
+            except (TransportError, Malformed) as problem:
+                inbox.later(connection, name, delivery_ids, str(problem), timedelta(seconds=5))
+                continue
+            if order is not None:
+                observed(connection, context, name, order)
+            done.extend(delivery_ids)
+        inbox.processed(connection, name, done)
+    return len(done)
+
+
+def _unreadable(name: str, delivery: inbox.Delivery, problem: str) -> Problem:
+    return Problem(
+        code="UNREADABLE_WEBHOOK",
+        subject=source_identifier(name, delivery.delivery_id),
+        connection=name,
+        message=f"{name} delivered {delivery.topic} {delivery.delivery_id}, genuine and unreadable: {problem}."
+        " The delivery is kept.",
+        evidence={"topic": delivery.topic, "problem": problem},
+    )

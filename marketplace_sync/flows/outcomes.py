@@ -1,0 +1,160 @@
+"""What follows when a vendor took, or refused, what a courier brought: in the transaction that notes the delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.effects import (
+    AcknowledgeOrder,
+    CancelLines,
+    CancelOrder,
+    CreateOrder,
+    Dispatch,
+    Effect,
+    LineUnits,
+    RemoveLines,
+)
+from marketplace_sync.domain.lifecycle import OrderEvent
+from marketplace_sync.domain.orders import Initiator, Order
+from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreOrderLine, StoreRefund
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import advance
+from marketplace_sync.flows.context import Context, from_source_identifier
+from marketplace_sync.ledger import orders, store, work_items
+
+
+def delivered(connection: Connection, context: Context, effect: Effect, result: dict[str, Any]) -> None:
+    """Note what the delivery means for the order and wish for what comes next."""
+    payload = effect.payload
+    if isinstance(payload, CreateOrder):
+        _created(connection, context, effect.connection, payload, result)
+    elif isinstance(payload, CancelOrder | RemoveLines):
+        _taken_off(connection, context, effect, payload)
+    elif isinstance(payload, AcknowledgeOrder):
+        _moved(connection, context, effect.connection, payload.order_id, acknowledged=payload.lines)
+    elif isinstance(payload, Dispatch):
+        _moved(connection, context, effect.connection, payload.order_id, dispatched=payload.lines)
+    elif isinstance(payload, CancelLines):
+        initiator = Initiator.CUSTOMER if payload.requested_by_marketplace else Initiator.SELLER
+        _moved(connection, context, effect.connection, payload.order_id, cancelled=payload.lines, initiator=initiator)
+    work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [subject_of(effect)], "it was delivered")
+
+
+def subject_of(effect: Effect) -> str:
+    return f"{effect.connection}:{effect.natural_key}"
+
+
+def given_up(connection: Connection, effect: Effect, code: str, reason: str) -> None:
+    """Refused or dead: a person decides."""
+    what = effect.kind.value.replace("_", " ")
+    happened = "refused to" if code == "EFFECT_REFUSED" else "could not be brought to"
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code=code,
+                subject=subject_of(effect),
+                connection=effect.connection,
+                order_id=str(getattr(effect.payload, "order_id", "")),
+                message=f"{effect.connection} {happened} {what} for {effect.subject} (attempt {effect.attempts}):"
+                f" {reason}. Effect {effect.effect_id} is kept, and what follows it waits.",
+                evidence={"effect_id": effect.effect_id, "kind": effect.kind.value, "reason": reason},
+            )
+        ],
+    )
+
+
+def _created(connection: Connection, context: Context, name: str, payload: CreateOrder, result: dict[str, Any]) -> None:
+    ours = from_source_identifier(payload.source_identifier)
+    assert ours is not None
+    order = orders.load(connection, ours[0], [ours[1]], lock=True)[ours[1]]
+    if store.order_of(connection, name, *ours) is None:
+        lines = result.get("lines", {})
+        created = StoreOrder(
+            store_order_id=result["store_order_id"],
+            name=result.get("name", ""),
+            source_identifier=payload.source_identifier,
+            updated_at=order.placed_at,  # older than anything the store will say of it
+            lines=tuple(
+                StoreOrderLine(
+                    line_id=lines.get(variant.line_id, ""),
+                    sku=variant.sku,
+                    quantity=line.open,
+                    source_line_id=variant.line_id,
+                )
+                for variant in payload.variants
+                for line in payload.order.lines
+                if line.line_id == variant.line_id
+            ),
+        )
+        store.save_order(connection, name, created, ours[0], ours[1], context.now())
+    _follow(connection, context, ours[0], order, ())
+
+
+def _taken_off(connection: Connection, context: Context, effect: Effect, payload: CancelOrder | RemoveLines) -> None:
+    """The store took units off the order: note it on our copy, so that the marketplace is told without waiting."""
+    ours = from_source_identifier(payload.source_identifier)
+    assert ours is not None
+    order = orders.load(connection, ours[0], [ours[1]], lock=True)[ours[1]]
+    known = store.order_of(connection, effect.connection, *ours)
+    if known is None:
+        return
+    if isinstance(payload, CancelOrder):
+        known = replace(known, cancelled_at=known.cancelled_at or context.now())
+    elif not any(refund.reference == payload.reference for refund in known.refunds):
+        by_source = {line.source_line_id: line for line in known.lines}
+        removed = tuple(
+            RefundedLine(
+                line_id=by_source[units.line_id].line_id, sku=units.sku, quantity=units.quantity, unshipped=True
+            )
+            for units in payload.lines
+            if units.line_id in by_source
+        )
+        refund = StoreRefund(
+            refund_id=payload.reference, refunded_at=context.now(), lines=removed, reference=payload.reference
+        )
+        known = replace(known, refunds=(*known.refunds, refund))
+    store.save_order(connection, effect.connection, known, ours[0], ours[1], context.now())
+    _follow(connection, context, ours[0], order, ())
+
+
+def _moved(
+    connection: Connection,
+    context: Context,
+    name: str,
+    order_id: str,
+    *,
+    acknowledged: Sequence[LineUnits] = (),
+    dispatched: Sequence[LineUnits] = (),
+    cancelled: Sequence[LineUnits] = (),
+    initiator: Initiator | None = None,
+) -> None:
+    progress = advance.progressed(
+        connection,
+        context,
+        name,
+        order_id,
+        acknowledged=_per_line(acknowledged),
+        dispatched=_per_line(dispatched),
+        cancelled=_per_line(cancelled),
+        initiator=initiator,
+    )
+    if progress is not None:
+        order, events = progress
+        _follow(connection, context, name, order, events)
+
+
+def _per_line(units: Sequence[LineUnits]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in units:
+        found[one.line_id] = found.get(one.line_id, 0) + one.quantity
+    return found
+
+
+def _follow(connection: Connection, context: Context, name: str, order: Order, events: Sequence[OrderEvent]) -> None:
+    for route in context.routes_of(name):
+        advance.order_changed(connection, context, route, order, events)

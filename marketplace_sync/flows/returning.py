@@ -1,0 +1,137 @@
+"""Returns and refunds: the marketplace's are recorded in the store, the store's are told on or shown to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.effects import (
+    AcknowledgeReturn,
+    EffectKind,
+    Lane,
+    LineUnits,
+    RecordRefund,
+    RefundLines,
+)
+from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.store import StoreOrder
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Route, source_identifier
+from marketplace_sync.flows.fulfilment import line_ids
+from marketplace_sync.ledger import outbox, work_items
+
+REFERENCE = "refund:"
+"""How the notes of refunds that we record in a store begin."""
+
+
+def mirror(
+    connection: Connection, route: Route, order: Order, store_order: StoreOrder | None, events: Sequence[OrderEvent]
+) -> None:
+    """Answer the marketplace's returns and record its refunds in the store. Harmless for events handled before."""
+    identifier = source_identifier(route.marketplace, order.order_id)
+    wishes = []
+    for event in events:
+        units = _units(order, event)
+        if event.kind is EventKind.RETURN_REQUESTED:
+            wishes.append(
+                outbox.Wish(
+                    connection=route.marketplace,
+                    kind=EffectKind.ACKNOWLEDGE_RETURN,
+                    natural_key=f"return:{event.key}",
+                    subject=order.order_id,
+                    lane=Lane.REVERSALS,
+                    payload=AcknowledgeReturn(order_id=order.order_id, return_id=event.key, lines=units),
+                    order_connection=route.marketplace,
+                    order_id=order.order_id,
+                )
+            )
+        if event.kind is EventKind.REFUNDED and route.store and store_order is not None:
+            reference = f"{REFERENCE}{identifier}:{event.key}"
+            wishes.append(
+                outbox.Wish(
+                    connection=route.store,
+                    kind=EffectKind.RECORD_REFUND,
+                    natural_key=reference,
+                    subject=identifier,
+                    lane=Lane.REVERSALS,
+                    payload=RecordRefund(
+                        store_order_id=store_order.store_order_id,
+                        source_identifier=identifier,
+                        reference=reference,
+                        lines=units,
+                        currency=order.currency,
+                        amount=event.amount,
+                        reason=str(event.detail.get("reason", "")),
+                        returned="return_id" in event.detail,
+                    ),
+                    order_connection=route.marketplace,
+                    order_id=order.order_id,
+                )
+            )
+    outbox.record(connection, wishes)
+
+
+def told_by_store(
+    connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
+) -> None:
+    """Refunds that staff made in the store for shipped units."""
+    mapping = line_ids(order, store_order)
+    for refund in store_order.refunds:
+        if refund.reference.startswith(REFERENCE):
+            continue
+        shipped = [line for line in refund.lines if not line.unshipped and mapping.get(line.line_id)]
+        if not shipped:
+            continue
+        subject = f"{source_identifier(route.marketplace, order.order_id)}:{refund.refund_id}"
+        if not seller_refunds:
+            work_items.report(
+                connection,
+                [
+                    Problem(
+                        code="SELLER_REFUND",
+                        subject=subject,
+                        connection=route.marketplace,
+                        order_id=order.order_id,
+                        message=f"The store refunded units of order {order.reference}. {route.display_name} makes the"
+                        " refunds of its orders itself, so the buyer did not get this money.",
+                        impact=refund.amount,
+                        currency=order.currency,
+                        evidence={"refund": refund.refund_id, "skus": [line.sku for line in shipped]},
+                    )
+                ],
+            )
+            continue
+        outbox.record(
+            connection,
+            [
+                outbox.Wish(
+                    connection=route.marketplace,
+                    kind=EffectKind.REFUND_LINES,
+                    natural_key=f"refund:{order.order_id}:{refund.refund_id}",
+                    subject=order.order_id,
+                    lane=Lane.REVERSALS,
+                    payload=RefundLines(
+                        order_id=order.order_id,
+                        refund_key=refund.refund_id,
+                        lines=tuple(
+                            LineUnits(line_id=mapping[line.line_id], quantity=line.quantity, sku=line.sku)
+                            for line in shipped
+                        ),
+                        currency=order.currency,
+                        amounts=tuple(line.amount or 0 for line in shipped),
+                        reason=refund.note,
+                    ),
+                    order_connection=route.marketplace,
+                    order_id=order.order_id,
+                )
+            ],
+        )
+
+
+def _units(order: Order, event: OrderEvent) -> tuple[LineUnits, ...]:
+    line = order.line(event.line_id)
+    if line is None:
+        return ()
+    return (LineUnits(line_id=line.line_id, quantity=event.quantity, sku=line.sku, stock_number=line.stock_number),)
