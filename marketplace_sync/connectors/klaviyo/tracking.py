@@ -1,0 +1,116 @@
+"""Sends customer events: what happens now one by one, history in jobs, and every refusal narrowed to its own event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from marketplace_sync.connectors.klaviyo import jobs
+from marketplace_sync.connectors.klaviyo.batch import Batch
+from marketplace_sync.connectors.klaviyo.calls import Calls
+from marketplace_sync.connectors.klaviyo.events import PreparedEvent, prepared, problem_with, single
+from marketplace_sync.connectors.klaviyo.refusals import errors, refused
+from marketplace_sync.connectors.wire import Answer
+from marketplace_sync.domain.effects import Delivered, Effect, InDoubt, Lane, Outcome, Postponed, Refused, TrackEvent
+
+_WORTH_A_JOB = 8
+"""A job of fewer events than this is not split further when it is refused: its events are sent one by one."""
+
+
+class Tracking:
+    """Delivers `track_event` effects. Thread-safe: it keeps nothing between calls."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def deliver(self, effects: Sequence[Effect]) -> list[Outcome]:
+        """One outcome per effect, in order.
+
+        History (backfill lane, `backfill` set, never tried before) goes in jobs. What may already have been accepted
+        is repeated singly: a single event that is known is ignored, a job with one may fail as a whole (Klaviyo, bulk
+        events).
+        """
+        batch = Batch(len(effects))
+        rows: dict[tuple[object, ...], jobs.Row] = {}
+        singles: list[tuple[int, PreparedEvent]] = []
+        for position, effect in enumerate(effects):
+            event: TrackEvent = effect.payload
+            if problem := problem_with(event):
+                batch.settle(position, Refused(f"The event {event.metric!r} was not sent: {problem}.", code="unfit"))
+                continue
+            ready = prepared(event)
+            if not (effect.lane is Lane.BACKFILL and event.backfill and effect.attempts <= 1):
+                singles.append((position, ready))
+                continue
+            row = jobs.row(position, ready)
+            if row.key in rows:
+                batch.same(position, rows[row.key].position)
+            else:
+                rows[row.key] = row
+        for job in jobs.split(list(rows.values())):
+            singles.extend((row.position, row.event) for row in self._job(batch, job))
+        for position, ready in singles:
+            batch.settle(position, batch.closed() or self._single(ready))
+        return batch.outcomes()
+
+    def _single(self, event: PreparedEvent) -> Outcome:
+        answer = self._calls.write("/api/events", single(event), bucket="events", operation="send an event")
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.status < 300:
+            return _delivered(event)
+        private = [str(event.profile.get(key, "")) for key in ("email", "external_id")]
+        what = f"the event {event.metric!r} {event.unique_id}"
+        return refused(what, answer.status, errors(answer.body), private)
+
+    def _job(self, batch: Batch, rows: Sequence[jobs.Row]) -> list[jobs.Row]:
+        """Send rows as a job. When it is refused, the rows at fault are taken out, or it is halved until they are
+        found. Returns the rows that are to be sent singly, for a verdict of their own."""
+        alone: list[jobs.Row] = []
+        parts = deque([list(rows)])
+        while parts:
+            part = parts.popleft()
+            if closed := batch.closed():
+                _settle(batch, part, closed)
+                continue
+            if len(part) < 2:
+                alone.extend(part)
+                continue
+            groups = jobs.grouped(part)
+            answer = self._calls.write(
+                "/api/event-bulk-create-jobs", jobs.body(groups), bucket="event-jobs", operation="send an event job"
+            )
+            if not isinstance(answer, Answer):
+                _settle(batch, part, _not_counted(answer))
+                continue
+            if answer.status < 300:
+                for row in part:
+                    batch.settle(row.position, _delivered(row.event))
+                continue
+            found = errors(answer.body)
+            faulty = {row.position for error in found for row in jobs.pointed_at(groups, error.pointer)}
+            if faulty:
+                alone.extend(row for row in part if row.position in faulty)
+                parts.appendleft([row for row in part if row.position not in faulty])
+            elif len(part) < _WORTH_A_JOB:
+                alone.extend(part)
+            else:
+                middle = len(part) // 2
+                parts.extendleft((part[middle:], part[:middle]))
+        return alone
+
+
+def _settle(batch: Batch, rows: Sequence[jobs.Row], outcome: Outcome) -> None:
+    for row in rows:
+        batch.settle(row.position, outcome)
+
+
+def _not_counted(answer: Postponed | InDoubt) -> Postponed | InDoubt:
+    """A job that surely was not processed leaves its events untried, so that they may go in a job again."""
+    if isinstance(answer, InDoubt):
+        return answer
+    return Postponed(answer.reason, after=30.0 if answer.after is None else answer.after, counts_as_attempt=False)
+
+
+def _delivered(event: PreparedEvent) -> Delivered:
+    return Delivered({"trimmed": list(event.notes)} if event.notes else {})
