@@ -1,4 +1,4 @@
-"""One Klaviyo account: its books, its gate, what is done later, and what its people and profiles do."""
+"""One Klaviyo account: its books, its gate, and what is done later."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from starlette.routing import BaseRoute, Route
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.klaviyo import profile_views
 from marketplace_sync.sandbox.klaviyo.account_routes import AccountRoutes
+from marketplace_sync.sandbox.klaviyo.aggregates import AggregateRoutes
 from marketplace_sync.sandbox.klaviyo.answers import Json
 from marketplace_sync.sandbox.klaviyo.call import Call
+from marketplace_sync.sandbox.klaviyo.catalog import CATEGORY, ITEM, VARIANT, CatalogBook
+from marketplace_sync.sandbox.klaviyo.catalog_jobs import CatalogJobs
+from marketplace_sync.sandbox.klaviyo.catalog_routes import CategoryRoutes, ItemRoutes, StockRoutes, VariantRoutes
 from marketplace_sync.sandbox.klaviyo.consent import ConsentBook
+from marketplace_sync.sandbox.klaviyo.consent_routes import ConsentRoutes
 from marketplace_sync.sandbox.klaviyo.event_routes import EventRoutes
 from marketplace_sync.sandbox.klaviyo.events import EventBook
-from marketplace_sync.sandbox.klaviyo.flows import LIST, METRIC, FlowBook
+from marketplace_sync.sandbox.klaviyo.flows import BACK_IN_STOCK, LIST, METRIC, FlowBook
 from marketplace_sync.sandbox.klaviyo.gate import Gate, GateSettings, Handler
 from marketplace_sync.sandbox.klaviyo.identity import Ids
+from marketplace_sync.sandbox.klaviyo.import_routes import ImportRoutes
+from marketplace_sync.sandbox.klaviyo.jobs import JobBook
+from marketplace_sync.sandbox.klaviyo.list_routes import ListRoutes, SegmentRoutes
 from marketplace_sync.sandbox.klaviyo.lists import ListBook, SegmentBook
 from marketplace_sync.sandbox.klaviyo.metric_routes import MetricRoutes
 from marketplace_sync.sandbox.klaviyo.metrics import MetricBook
@@ -29,14 +37,15 @@ from marketplace_sync.sandbox.klaviyo.profile_routes import ProfileRoutes
 from marketplace_sync.sandbox.klaviyo.profiles import ProfileBook
 from marketplace_sync.sandbox.klaviyo.rates import RateBook
 from marketplace_sync.sandbox.klaviyo.settings import choices_of
+from marketplace_sync.sandbox.klaviyo.suppression_routes import SuppressionRoutes
 from marketplace_sync.sandbox.state import State
 from marketplace_sync.sandbox.vendor import Vendor
 
 METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
-class Klaviyo(Vendor):
-    """A simulated account. Its settings are the fields of `settings.Choices`."""
+class Account(Vendor):
+    """The account's machinery, without the people (see `acts`). Its settings are the fields of `settings.Choices`."""
 
     platform = "klaviyo"
 
@@ -64,11 +73,30 @@ class Klaviyo(Vendor):
         self.deleted = state.collection("deleted_profiles")
         self.rates = RateBook(clock, self.choices.rate_scale, self.choices.rate_limits)
         self.cursors = Cursors(clock.timestamp, self.choices.cursor_lifetime)
+        self.jobs = JobBook(state, clock, self.ids, self.pipeline, self.choices.job_seconds)
+        self.catalog = CatalogBook(state, clock)
+        self.consent = ConsentRoutes(self)
+        profiles = ProfileRoutes(self)
         self.areas: dict[str, Any] = {
             "accounts": AccountRoutes(self),
             "events": EventRoutes(self),
             "metrics": MetricRoutes(self),
-            "profiles": ProfileRoutes(self),
+            "aggregates": AggregateRoutes(self),
+            "profiles": profiles,
+            "imports": ImportRoutes(self, profiles),
+            "consent": self.consent,
+            "suppressions": SuppressionRoutes(self),
+            "lists": ListRoutes(self),
+            "segments": SegmentRoutes(self),
+            "catalog_items": ItemRoutes(self),
+            "catalog_variants": VariantRoutes(self),
+            "catalog_categories": CategoryRoutes(self),
+            "stock": StockRoutes(self),
+            **{
+                f"catalog_{kind.name}_{action}": CatalogJobs(self, kind, action)
+                for kind in (ITEM, VARIANT, CATEGORY)
+                for action in ("create", "update", "delete")
+            },
         }
         self._stale = False
         self._wire()
@@ -83,6 +111,8 @@ class Klaviyo(Vendor):
         self.pipeline.worker("events", self.events.process)
         self.pipeline.worker("merge", self._merge)
         self.pipeline.worker("forget", self._forget)
+        self.pipeline.worker("wait-for-stock", self._wait_for_stock)
+        self.catalog.on_restock = self._restocked
 
     def _furnish(self) -> None:
         """What an account has before anybody uses it."""
@@ -90,6 +120,7 @@ class Klaviyo(Vendor):
         self.flows.seed(METRIC, self.choices.live_flows, "live")
         self.flows.seed(METRIC, self.choices.draft_flows, "draft")
         self.flows.seed(LIST, self.choices.live_list_flows, "live")
+        self.flows.seed(BACK_IN_STOCK, ["stock"], "live")
         for one in self.choices.lists:
             if self.lists.get(one.id) is None:
                 self.lists.add(one.name, one.opt_in_process, one.id)
@@ -116,8 +147,6 @@ class Klaviyo(Vendor):
         found: dict[str, Handler] = {}
         for operation in OPERATIONS:
             area, _, method = operation.handler.partition(".")
-            if area not in self.areas:
-                continue
             found[operation.key] = getattr(self.areas[area], method)
         return found
 
@@ -133,7 +162,7 @@ class Klaviyo(Vendor):
         self._stale = False
 
     def reload(self) -> None:
-        for book in (self.profiles, self.metrics, self.events, self.lists, self.pipeline):
+        for book in (self.profiles, self.metrics, self.events, self.lists, self.catalog, self.pipeline):
             book.reload()
 
     def show_profile(self, call: Call, profile: Json) -> Json:
@@ -171,6 +200,19 @@ class Klaviyo(Vendor):
     def list_joined(self, document: Json, profile: Json) -> None:
         for flow in self.flows.of(LIST, document["name"]):
             self.flows.record(flow, profile, self.consents.can_receive_email(profile), {"list": document["id"]})
+
+    def _wait_for_stock(self, content: Json) -> None:
+        matches = self.profiles.matches(content["row"])
+        profile = matches[0] if matches else self.profiles.create(content["row"])
+        self.catalog.wait(content["variant"], profile["id"], content["channels"])
+
+    def _restocked(self, variant: Json, waiting: Json) -> None:
+        profile = self.profiles.get(waiting["profile"])
+        if profile is None:
+            return
+        details = {"variant": variant["id"], "sku": variant["sku"], "channels": waiting["channels"]}
+        for flow in self.flows.of(BACK_IN_STOCK, "stock"):
+            self.flows.record(flow, profile, bool(profile["email"]), details)
 
     def join_profiles(self, destination: Json, source: Json) -> None:
         """Two profiles turned out to be one person: the source ceases to exist."""

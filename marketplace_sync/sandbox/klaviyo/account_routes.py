@@ -8,11 +8,11 @@ from marketplace_sync.sandbox.klaviyo.answers import Answer, Json, not_found
 from marketplace_sync.sandbox.klaviyo.call import Call
 
 if TYPE_CHECKING:
-    from marketplace_sync.sandbox.klaviyo.account import Klaviyo
+    from marketplace_sync.sandbox.klaviyo.account import Account
 
 
 class AccountRoutes:
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
 
     def listed(self, call: Call) -> Answer:

@@ -16,14 +16,14 @@ from marketplace_sync.sandbox.klaviyo.profile_shapes import IDENTIFIERS
 from marketplace_sync.sandbox.klaviyo.reading import read
 
 if TYPE_CHECKING:
-    from marketplace_sync.sandbox.klaviyo.account import Klaviyo
+    from marketplace_sync.sandbox.klaviyo.account import Account
 
 EVENTS_PER_REQUEST = 1_000
 YEAR_1990, YEAR_2000 = 631_152_000, 946_684_800
 
 
 class EventRoutes:
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
 
     def _rules(self, call: Call) -> EventRules:

@@ -43,6 +43,13 @@ class FlowBook:
         }
         return self._documents.put(document["id"], document)
 
+    def switch(self, metric: str, status: str) -> Json:
+        """Give the flow of a metric another status; there is one from then on."""
+        found = self.of(METRIC, metric)
+        flow = found[0] if found else self.add(METRIC, metric, status)
+        flow["status"], flow["updated"] = status, self._clock.timestamp()
+        return self._documents.put(flow["id"], flow)
+
     def of(self, trigger: str, name: str) -> list[Json]:
         return [one for one in self._documents.values() if one["trigger"] == trigger and one["name_of_trigger"] == name]
 

@@ -10,14 +10,14 @@ from marketplace_sync.sandbox.klaviyo.consent import EMAIL, SUBSCRIBED
 from marketplace_sync.sandbox.klaviyo.profile_views import relation
 
 if TYPE_CHECKING:
-    from marketplace_sync.sandbox.klaviyo.account import Klaviyo
+    from marketplace_sync.sandbox.klaviyo.account import Account
     from marketplace_sync.sandbox.klaviyo.call import Call
 
 
 class ListBook:
     """Lists. Being on one is not consent."""
 
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
         self._documents = account.state.collection("lists")
         self._members = account.state.collection("list_members")
@@ -112,7 +112,7 @@ class SegmentBook:
     Rules: `subscribed` (e-mail consent), `suppressed`, or `metric:<name>` (ever had such an event of the API).
     """
 
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
         self._documents = account.state.collection("segments")
 

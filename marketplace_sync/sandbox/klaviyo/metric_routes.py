@@ -13,7 +13,7 @@ from marketplace_sync.sandbox.klaviyo.metrics import MAPPED, as_resource, integr
 from marketplace_sync.sandbox.klaviyo.reading import Body, read
 
 if TYPE_CHECKING:
-    from marketplace_sync.sandbox.klaviyo.account import Klaviyo
+    from marketplace_sync.sandbox.klaviyo.account import Account
 
 
 class MetricReference(Body):
@@ -50,7 +50,7 @@ class Mapping(Body):
 
 
 class MetricRoutes:
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
 
     def listed(self, call: Call) -> Answer:

@@ -224,7 +224,7 @@ CORE: tuple[Operation, ...] = (
        SEGMENT_MEMBER_FILTERS, sort="joined_group_at", page=MEMBERS, additional=PROFILE_EXTRAS),
     op("GET /api/segments/{id}/relationships/profiles", "L", "segments.member_ids", "profiles:read segments:read",
        SEGMENT_MEMBER_FILTERS, sort="joined_group_at", page=MEMBERS),
-    op("POST /api/back-in-stock-subscriptions", "XL", "catalog.wait_for_stock", "catalogs:write profiles:write"),
+    op("POST /api/back-in-stock-subscriptions", "XL", "stock.wait_for_stock", "catalogs:write profiles:write"),
 )  # fmt: skip
 
 
@@ -249,13 +249,13 @@ def _catalog(kind: str, plural: str, filters: Allowed, include: str) -> list[Ope
         op(f"DELETE {path}/{{id}}", "L", f"{area}.delete", write),
     ]
     for action in ("create", "update", "delete"):
-        jobs, handler = f"/api/catalog-{kind}-bulk-{action}-jobs", f"{area}.bulk_{action}"
+        jobs, jobs_area = f"/api/catalog-{kind}-bulk-{action}-jobs", f"catalog_{kind}_{action}"
         reading = "XL" if action == "delete" or kind == "category" else "L"
         included = "" if action == "delete" else plural
         found += [
-            op(f"POST {jobs}", "L", handler, write),
-            op(f"GET {jobs}", reading, f"{handler}_jobs", read, JOB_FILTERS, paged=True),
-            op(f"GET {jobs}/{{job_id}}", reading, f"{handler}_job", read, include=included),
+            op(f"POST {jobs}", "L", f"{jobs_area}.accept", write),
+            op(f"GET {jobs}", reading, f"{jobs_area}.listed", read, JOB_FILTERS, paged=True),
+            op(f"GET {jobs}/{{job_id}}", reading, f"{jobs_area}.one", read, include=included),
         ]
     return found
 

@@ -12,7 +12,7 @@ from marketplace_sync.sandbox.klaviyo.profile_shapes import Create, Merge, Updat
 from marketplace_sync.sandbox.klaviyo.reading import Body, clean_email, read
 
 if TYPE_CHECKING:
-    from marketplace_sync.sandbox.klaviyo.account import Klaviyo
+    from marketplace_sync.sandbox.klaviyo.account import Account
 
 _EMAIL = "subscriptions.email.marketing"
 
@@ -46,7 +46,7 @@ class Forget(Body):
 
 
 class ProfileRoutes:
-    def __init__(self, account: Klaviyo) -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
         self._sorted: dict[str, tuple[tuple[int, int], list[tuple[Any, ...]]]] = {}
 
