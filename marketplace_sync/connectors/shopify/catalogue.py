@@ -1,0 +1,143 @@
+"""Reads everything the shop sells, with what there is of it: every product, variant, collection and stock level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.connectors.shopify import catalogue_queries as queries
+from marketplace_sync.connectors.shopify.graphql import COSTLIEST, GraphQL
+from marketplace_sync.connectors.shopify.settings import ShopifySettings
+from marketplace_sync.domain.errors import RequestRejected
+from marketplace_sync.domain.money import NotMoney, minor_units
+from marketplace_sync.domain.store import Variant
+
+_PRODUCTS_A_PAGE = 50
+_COLLECTIONS = 8
+_PAGE = 100
+_MOST_A_PAGE = 250
+_VARIANT_POINTS = 4
+_LEVEL_POINTS = 3
+_ONLY_VARIANT = "Default Title"
+
+
+class CatalogueReader:
+    """The catalogue of one shop, as it is now. Every method raises TransportError."""
+
+    def __init__(self, settings: ShopifySettings, graphql: GraphQL) -> None:
+        self._settings = settings
+        self._graphql = graphql
+
+    def variants(self) -> Iterator[Sequence[Variant]]:
+        """All variants that have a SKU, page by page; a SKU that several have comes several times.
+
+        Products are read first, then the variants with their stock: so a product's collections are not paid for with
+        every variant. `available` is summed over the chosen locations that are active; None when Shopify does not
+        count the variant. Raises Malformed when a price is none.
+        """
+        currency = self._graphql.run(queries.SHOP).shop.currency_code
+        locations = self.counted_locations()
+        products = {product.id: product for product in self._products()}
+        all_locations = max(1, len(self._active()))
+        per_variant = _VARIANT_POINTS + _LEVEL_POINTS * all_locations
+        first = min(_MOST_A_PAGE, max(1, (COSTLIEST - 20) // per_variant))
+        for page in self._graphql.pages(queries.VARIANTS, {"levels": min(all_locations, _MOST_A_PAGE)}, first):
+            found = []
+            for stated in page.product_variants.nodes:
+                product = products.get(stated.product.id) or self._product(stated.product.id)
+                if product is None or not stated.sku:
+                    continue
+                if product.status == "ARCHIVED" and not self._settings.include_archived:
+                    continue
+                found.append(_variant(stated, product, currency, self._available(stated.inventory_item, locations)))
+            yield found
+
+    def locations(self) -> list[queries.Location]:
+        """Every location of the shop, deactivated ones and those of fulfilment services included."""
+        return [
+            location for page in self._graphql.pages(queries.LOCATIONS, {}, _PAGE) for location in page.locations.nodes
+        ]
+
+    def counted_locations(self) -> set[str]:
+        """Ids of the locations whose stock counts. Raises RequestRejected when none of those chosen is active."""
+        active = {location.id for location in self._active()}
+        chosen = active & set(self._settings.locations) if self._settings.locations else active
+        if not chosen:
+            raise RequestRejected(
+                f"{self._graphql.connection}: no stock can be read: none of the locations chosen in the configuration "
+                "is an active location of the shop",
+                connection=self._graphql.connection,
+                operation=queries.LOCATIONS.name,
+            )
+        return chosen
+
+    def _active(self) -> list[queries.Location]:
+        return [location for location in self.locations() if location.is_active]
+
+    def _products(self) -> Iterator[queries.Product]:
+        for page in self._graphql.pages(queries.PRODUCTS, {"collections": _COLLECTIONS}, _PRODUCTS_A_PAGE):
+            for product in page.products.nodes:
+                if product.collections.page_info.has_next_page:
+                    whole = self._product(product.id)
+                    if whole is not None:
+                        yield whole
+                else:
+                    yield product
+
+    def _product(self, product_id: str) -> queries.Product | None:
+        """One product with all its collections; None when it is gone by now."""
+        collections: list[queries.Collection] = []
+        product: queries.Product | None = None
+        for page in self._graphql.pages(queries.PRODUCT, {"id": product_id}, _PAGE):
+            product = page.product
+            if product is None:
+                return None
+            collections.extend(product.collections.nodes)
+        return product and replace(product, collections=replace(product.collections, nodes=collections))
+
+    def _available(self, item: queries.InventoryItem, locations: set[str]) -> int | None:
+        """Sellable units, possibly below zero; None when the shop does not count this item."""
+        if not item.tracked:
+            return None
+        levels = item.inventory_levels.nodes
+        if item.inventory_levels.page_info.has_next_page:
+            levels = [
+                level
+                for page in self._graphql.pages(queries.LEVELS, {"id": item.id}, _PAGE)
+                if page.inventory_item is not None
+                for level in page.inventory_item.inventory_levels.nodes
+            ]
+        return sum(
+            quantity.quantity
+            for level in levels
+            if level.location.id in locations
+            for quantity in level.quantities
+            if quantity.name == "available"
+        )
+
+
+def _variant(stated: queries.ProductVariant, product: queries.Product, currency: str, available: int | None) -> Variant:
+    try:
+        price = minor_units(stated.price, currency)
+    except NotMoney as problem:
+        raise Malformed(f"variant {stated.id} ({stated.sku}): its price cannot be read: {problem}") from None
+    preview = product.featured_media.preview if product.featured_media else None
+    named = product.title if stated.title in ("", _ONLY_VARIANT) else f"{product.title} – {stated.title}"
+    return Variant(
+        sku=stated.sku or "",
+        variant_id=stated.id,
+        title=named,
+        price=price,
+        currency=currency,
+        brand=product.vendor,
+        category=product.category.full_name if product.category else product.product_type,
+        collections=tuple(collection.title for collection in product.collections.nodes),
+        barcode=stated.barcode or "",
+        image_url=preview.image.url if preview and preview.image else "",
+        url=product.online_store_url or "",
+        inventory_item_id=stated.inventory_item.id,
+        available=available,
+        product_id=product.id,
+    )

@@ -1,0 +1,100 @@
+"""Turns an order as Shopify states it into the project's own: pure."""
+
+from __future__ import annotations
+
+from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.connectors.shopify import marks
+from marketplace_sync.connectors.shopify.order_answers import (
+    Facts,
+    Fulfillment,
+    Line,
+    MoneyBag,
+    Refund,
+    RefundedLine,
+)
+from marketplace_sync.domain.money import NotMoney, minor_units
+from marketplace_sync.domain.store import (
+    Fulfilment,
+    ShippedLine,
+    StoreOrder,
+    StoreOrderLine,
+    StoreRefund,
+    Tracking,
+)
+from marketplace_sync.domain.store import RefundedLine as StoreRefundedLine
+
+
+def store_order(facts: Facts) -> StoreOrder:
+    """The order, its lists complete. Raises Malformed when an amount is none."""
+    try:
+        refunds = tuple(_refund(refund, taxes_included=facts.taxes_included) for refund in facts.refunds)
+    except NotMoney as problem:
+        raise Malformed(f"order {facts.name} ({facts.id}): a refund's amount cannot be read: {problem}") from None
+    return StoreOrder(
+        store_order_id=facts.id,
+        name=facts.name,
+        source_identifier=facts.source_identifier or "",
+        updated_at=facts.updated_at,
+        lines=tuple(_line(line) for line in facts.line_items.nodes),
+        fulfilments=tuple(_fulfilment(fulfilment) for fulfilment in facts.fulfillments),
+        refunds=refunds,
+        cancelled_at=facts.cancelled_at,
+        cancel_reason=facts.cancel_reason or "",
+    )
+
+
+def source_line_id(line: Line) -> str:
+    """The marketplace's id of a line, as it was written at injection; empty when it is not ours."""
+    return next((item.value or "" for item in line.custom_attributes if item.key == marks.LINE_PROPERTY), "")
+
+
+def _line(line: Line) -> StoreOrderLine:
+    return StoreOrderLine(
+        line_id=line.id, sku=line.sku or "", quantity=line.quantity, source_line_id=source_line_id(line)
+    )
+
+
+def _fulfilment(stated: Fulfillment) -> Fulfilment:
+    return Fulfilment(
+        fulfilment_id=stated.id,
+        # Only SUCCESS has left; every other status, also one that Shopify adds tomorrow, has not.
+        succeeded=stated.status == "SUCCESS",
+        status=stated.status,
+        shipped_at=stated.created_at,
+        updated_at=stated.updated_at,
+        lines=tuple(
+            ShippedLine(line_id=line.line_item.id, sku=line.line_item.sku or "", quantity=line.quantity or 0)
+            for line in stated.fulfillment_line_items.nodes
+        ),
+        tracking=tuple(
+            Tracking(company=parcel.company or "", number=parcel.number or "", url=parcel.url or "")
+            for parcel in stated.tracking_info
+        ),
+    )
+
+
+def _refund(stated: Refund, *, taxes_included: bool) -> StoreRefund:
+    return StoreRefund(
+        refund_id=stated.id,
+        refunded_at=stated.processed_at,
+        lines=tuple(_refunded_line(line, taxes_included=taxes_included) for line in stated.refund_line_items.nodes),
+        amount=_amount(stated.total_refunded_set),
+        reference=marks.reference_in(stated.note),
+        note=stated.note or "",
+    )
+
+
+def _refunded_line(stated: RefundedLine, *, taxes_included: bool) -> StoreRefundedLine:
+    """`restockType` CANCEL means that the units were taken off before they left (Shopify, cancel and refund)."""
+    tax_on_top = 0 if taxes_included else _amount(stated.total_tax_set)
+    return StoreRefundedLine(
+        line_id=stated.line_item.id,
+        sku=stated.line_item.sku or "",
+        quantity=stated.quantity,
+        unshipped=stated.restock_type == "CANCEL",
+        amount=_amount(stated.subtotal_set) + tax_on_top,
+    )
+
+
+def _amount(bag: MoneyBag) -> int:
+    return minor_units(bag.shop_money.amount, bag.shop_money.currency_code)
