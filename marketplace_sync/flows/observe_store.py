@@ -166,3 +166,11 @@ def _unreadable(name: str, delivery: inbox.Delivery, problem: str) -> Problem:
         " The delivery is kept.",
         evidence={"topic": delivery.topic, "problem": problem},
     )
+
+
+def ensure_catalogue(context: Context, name: str) -> None:
+    """Read the store's catalogue if it never was: orders are judged and valued by it. Raises TransportError."""
+    with context.ledger.begin() as connection:
+        age = store.catalogue_age(connection, name)
+    if age is None:
+        refresh_catalogue(context, name)

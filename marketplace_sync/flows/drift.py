@@ -1,0 +1,190 @@
+"""Compares the systems themselves, not our memory of them: what should be there and is not becomes a work item.
+
+Each comparison looks at a recent window that is old enough for everything in flight to have arrived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Context, Route, source_identifier
+from marketplace_sync.ledger import work_items
+
+WINDOW = timedelta(days=7)
+GRACE = timedelta(minutes=2)
+"""Younger facts may still be under way or waiting for a vendor's search index."""
+
+
+@dataclass
+class Comparison:
+    """What one comparison found: how much was compared, and the rows that do not agree."""
+
+    name: str
+    compared: int = 0
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    extra: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        return not self.missing and not self.extra
+
+
+def orders_in_store(context: Context, route: Route) -> Comparison:
+    """Every open order of the marketplace against the orders that the store really has. Raises TransportError."""
+    assert route.store is not None
+    now = context.now()
+    since, until = now - WINDOW, now - GRACE
+    with context.ledger.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT o.order_id, o.reference, o.placed_at, o.first_seen_at, o.currency,"
+                " o.document->>'total' AS total, e.state, e.last_problem, s.store_order_id"
+                " FROM ledger.orders o"
+                " LEFT JOIN ledger.effects e ON e.connection = :store AND e.natural_key = 'create:' || o.connection ||"
+                " ':' || o.order_id"
+                " LEFT JOIN ledger.store_orders s ON s.connection = :store AND s.order_connection = o.connection"
+                " AND s.order_id = o.order_id"
+                " WHERE o.connection = :name AND NOT o.is_test AND o.first_seen_at BETWEEN :since AND :until"
+                " AND (o.open_units > 0 OR e.state = 'delivered') ORDER BY o.placed_at"
+            ),
+            {"store": route.store, "name": route.marketplace, "since": since, "until": until},
+        ).all()
+    there: dict[str, list[str]] = {}
+    for identifier, store_order_id in context.stores[route.store].source_identifiers(since - timedelta(hours=1)):
+        there.setdefault(identifier, []).append(store_order_id)
+    comparison = Comparison("orders in the store", compared=len(rows))
+    problems, doubled = [], []
+    for row in rows:
+        identifier = source_identifier(route.marketplace, row.order_id)
+        held = there.get(identifier, [])
+        if not held and not (row.store_order_id and row.state == "delivered" and row.first_seen_at < since):
+            reason = row.last_problem or (f"its injection is {row.state}" if row.state else "it may not go yet")
+            comparison.missing.append(
+                {"order": row.reference, "order_id": row.order_id, "placed_at": row.placed_at, "why": reason}
+            )
+            problems.append(
+                Problem(
+                    code="ORDER_NOT_IN_STORE",
+                    subject=identifier,
+                    connection=route.marketplace,
+                    order_id=row.order_id,
+                    message=f"Order {row.reference} of {route.display_name} is not in {route.store}: {reason}.",
+                    impact=int(row.total) if row.total else None,
+                    currency=row.currency,
+                    evidence={"placed_at": row.placed_at.isoformat(), "injection": row.state},
+                )
+            )
+        if len(held) > 1:
+            comparison.extra.append({"order": row.reference, "order_id": row.order_id, "store_orders": held})
+            doubled.append(row)
+    with context.ledger.begin() as connection:
+        work_items.report(connection, problems)
+        still = [problem.subject for problem in problems]
+        work_items.close_others(connection, "ORDER_NOT_IN_STORE", route.marketplace, still, "the store has it now")
+    return comparison
+
+
+def dispatches_at_marketplace(context: Context, route: Route) -> Comparison:
+    """Every parcel that left the store against what the marketplace itself shows as dispatched (as last read)."""
+    now = context.now()
+    with context.ledger.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT d.order_id, d.line_id, o.reference, o.currency, sum(d.quantity) AS left_store,"
+                " min(d.occurred_at) AS first_left, l.dispatched, max(e.state) AS state,"
+                " max(e.last_problem) AS problem"
+                " FROM ledger.order_events d"
+                " JOIN ledger.orders o USING (connection, order_id)"
+                " JOIN ledger.order_lines l USING (connection, order_id, line_id)"
+                " LEFT JOIN ledger.effects e ON e.connection = d.connection"
+                " AND e.natural_key = 'dispatch:' || d.order_id || ':' || d.key"
+                " WHERE d.connection = :name AND d.kind = 'dispatched' AND d.seen_at BETWEEN :since AND :until"
+                " GROUP BY d.order_id, d.line_id, o.reference, o.currency, l.dispatched ORDER BY first_left"
+            ),
+            {"name": route.marketplace, "since": now - WINDOW, "until": now - GRACE},
+        ).all()
+        comparison = Comparison("dispatches at the marketplace", compared=len(rows))
+        problems = []
+        for row in rows:
+            if row.left_store <= row.dispatched:
+                continue
+            why = row.problem or (f"its dispatch is {row.state}" if row.state else "it could not be stated yet")
+            comparison.missing.append(
+                {
+                    "order": row.reference,
+                    "line": row.line_id,
+                    "units_left": int(row.left_store),
+                    "units_at_marketplace": int(row.dispatched),
+                    "left_at": row.first_left,
+                    "why": why,
+                }
+            )
+            problems.append(
+                Problem(
+                    code="DISPATCH_NOT_AT_MARKETPLACE",
+                    subject=f"{source_identifier(route.marketplace, row.order_id)}:{row.line_id}",
+                    connection=route.marketplace,
+                    order_id=row.order_id,
+                    message=f"{int(row.left_store)} unit(s) of order {row.reference} left the store, and"
+                    f" {route.display_name} shows {int(row.dispatched)}: {why}.",
+                    evidence={"line": row.line_id, "left_at": row.first_left.isoformat()},
+                )
+            )
+        work_items.report(connection, problems)
+        still = [problem.subject for problem in problems]
+        work_items.close_others(
+            connection, "DISPATCH_NOT_AT_MARKETPLACE", route.marketplace, still, "the marketplace shows it now"
+        )
+    return comparison
+
+
+def events_in_klaviyo(context: Context, route: Route, metrics: tuple[str, ...]) -> Comparison:
+    """Every event delivered in the last day against what Klaviyo gives back. Raises TransportError."""
+    assert route.marketing is not None
+    now = context.now()
+    since, until = now - timedelta(days=1), now - GRACE
+    with context.ledger.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT effect_id, order_id, payload->>'metric' AS metric, payload->>'unique_id' AS unique_id,"
+                " CAST(payload->>'occurred_at' AS timestamptz) AS occurred_at, finished_at"
+                " FROM ledger.effects WHERE connection = :marketing AND kind = 'track_event' AND state = 'delivered'"
+                " AND finished_at BETWEEN :since AND :until AND order_connection = :name"
+            ),
+            {"marketing": route.marketing, "since": since, "until": until, "name": route.marketplace},
+        ).all()
+    comparison = Comparison("events in Klaviyo", compared=len(rows))
+    problems = []
+    for metric in metrics:
+        sent = [row for row in rows if row.metric == metric]
+        if not sent:
+            continue
+        first = min(row.occurred_at for row in sent) - timedelta(seconds=1)
+        last = max(row.occurred_at for row in sent) + timedelta(seconds=1)
+        seen = {event.sync_key for event in context.marketing[route.marketing].events(metric, first, last)}
+        for row in sent:
+            if row.unique_id in seen:
+                continue
+            comparison.missing.append(
+                {"metric": metric, "order_id": row.order_id, "unique_id": row.unique_id, "occurred_at": row.occurred_at}
+            )
+            problems.append(
+                Problem(
+                    code="EVENT_NOT_IN_KLAVIYO",
+                    subject=f"{route.marketing}:{metric}:{row.unique_id}",
+                    connection=route.marketplace,
+                    order_id=row.order_id or "",
+                    message=f"{metric} of order {row.order_id} was accepted by {route.marketing} and is not there.",
+                    evidence={"effect_id": row.effect_id, "occurred_at": row.occurred_at.isoformat()},
+                )
+            )
+    with context.ledger.begin() as connection:
+        work_items.report(connection, problems)
+        still = [problem.subject for problem in problems]
+        work_items.close_others(connection, "EVENT_NOT_IN_KLAVIYO", route.marketplace, still, "Klaviyo shows it now")
+    return comparison

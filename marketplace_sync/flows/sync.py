@@ -1,0 +1,87 @@
+"""One headless pass over everything: read, wish, deliver, until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.flows import courier, import_orders, observe_store, watch_deadlines
+from marketplace_sync.flows.context import Context
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class SyncReport:
+    """`problems` are sentences; empty when everything could be read and delivered."""
+
+    delivered: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5) -> SyncReport:
+    """Catalogues first (so that prices and variants are known), then marketplaces, stores and deliveries, repeated
+    while deliveries cause further ones. A connection that fails does not stop the others."""
+    report = SyncReport()
+    for name in context.stores:
+        _try(report, tell, f"{name}: catalogue", partial(_catalogue, context, name))
+    for name in context.marketplaces:
+        for feed in context.marketplaces[name].feeds():
+            _try(report, tell, f"{name}: {feed.name}", partial(_imported, context, name, feed.name))
+    for _ in range(rounds):
+        before = sum(report.delivered.values())
+        for name in context.stores:
+            _try(report, tell, f"{name}: orders", partial(_observed, context, name))
+        for name in context.connections:
+            _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report))
+        if sum(report.delivered.values()) == before:
+            break
+    with context.ledger.begin() as connection:
+        for route in context.routes:
+            watch_deadlines.acknowledgements(connection, context, route)
+            watch_deadlines.dispatches(connection, context, route)
+    return report
+
+
+def _try(report: SyncReport, tell: Tell, what: str, work: Callable[[], str]) -> None:
+    try:
+        said = work()
+    except TransportError as problem:
+        report.problems.append(f"{what}: {problem}")
+        tell(f"{what}: {problem}")
+        return
+    if said:
+        tell(f"{what}: {said}")
+
+
+def _catalogue(context: Context, name: str) -> str:
+    return f"{observe_store.refresh_catalogue(context, name)} variants"
+
+
+def _imported(context: Context, name: str, feed: str) -> str:
+    found = import_orders.import_feed(context, name, feed)
+    return f"{found.read} read, {found.new} new, {found.changed} changed, {found.malformed} unreadable"
+
+
+def _observed(context: Context, name: str) -> str:
+    observe_store.process_inbox(context, name)
+    found = observe_store.poll_orders(context, name)
+    return f"{found.read} read, {found.moved} of ours moved on"
+
+
+def _drained(context: Context, name: str, report: SyncReport) -> str:
+    done = courier.drain(context, name)
+    if not done.held:
+        return "another courier is at work"
+    for kind, count in done.delivered.items():
+        key = f"{name}: {kind}"
+        report.delivered[key] = report.delivered.get(key, 0) + count
+    trouble = {"refused": done.refused, "dead": done.dead, "in doubt": done.in_doubt, "postponed": done.postponed}
+    for word, count in trouble.items():
+        if count:
+            report.problems.append(f"{name}: {count} {word}: {done.last_problem}")
+    parts = [f"{count} {kind}" for kind, count in sorted(done.delivered.items())]
+    parts += [f"{count} {word}" for word, count in trouble.items() if count]
+    return ", ".join(parts)

@@ -1,0 +1,86 @@
+"""Warns of acknowledgements and dispatches that are about to be late, and names the ones that are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Context, Route, source_identifier
+from marketplace_sync.ledger import work_items
+
+WARN_AT = 0.8
+"""The part of the window after which a person is warned."""
+
+
+@dataclass
+class DeadlineReport:
+    """How many open orders there are, and how close the closest deadline is."""
+
+    waiting: int = 0
+    due_soon: int = 0
+    overdue: int = 0
+    next_deadline: datetime | None = None
+
+
+def acknowledgements(connection: Connection, context: Context, route: Route) -> DeadlineReport:
+    """Orders not acknowledged yet: a warning after four fifths of the window, an error after it."""
+    return _watch(
+        connection, context, route, "acknowledge_by", "unacknowledged_units > 0", "ACKNOWLEDGE", "acknowledged"
+    )
+
+
+def dispatches(connection: Connection, context: Context, route: Route) -> DeadlineReport:
+    """Orders not shipped yet."""
+    return _watch(connection, context, route, "dispatch_by", "open_units > 0", "DISPATCH", "dispatched")
+
+
+def _watch(
+    connection: Connection, context: Context, route: Route, column: str, condition: str, code: str, verb: str
+) -> DeadlineReport:
+    now = context.now()
+    rows = connection.execute(
+        text(
+            f"SELECT order_id, reference, placed_at, {column} AS deadline, currency, document->>'total' AS total"
+            f" FROM ledger.orders WHERE connection = :name AND {condition} AND NOT is_test AND {column} IS NOT NULL"
+            f" ORDER BY {column} LIMIT 5000"
+        ),
+        {"name": route.marketplace},
+    ).all()
+    report = DeadlineReport(waiting=len(rows))
+    soon: list[Problem] = []
+    late: list[Problem] = []
+    for row in rows:
+        report.next_deadline = report.next_deadline or row.deadline
+        window = max(row.deadline - row.placed_at, timedelta(minutes=1))
+        if row.deadline <= now:
+            late.append(_problem(f"{code}_OVERDUE", route, row, verb, now))
+        elif row.placed_at + window * WARN_AT <= now:
+            soon.append(_problem(f"{code}_DUE", route, row, verb, now))
+    report.due_soon, report.overdue = len(soon), len(late)
+    work_items.report(connection, [*soon, *late])
+    for name, problems in ((f"{code}_DUE", soon), (f"{code}_OVERDUE", late)):
+        work_items.close_others(
+            connection, name, route.marketplace, [problem.subject for problem in problems], "it is no longer so"
+        )
+    return report
+
+
+def _problem(code: str, route: Route, row: Any, verb: str, now: datetime) -> Problem:
+    left = row.deadline - now
+    hours = abs(left) / timedelta(hours=1)
+    when = f"{hours:.1f} hours left" if left > timedelta() else f"{hours:.1f} hours late"
+    return Problem(
+        code=code,
+        subject=source_identifier(route.marketplace, row.order_id),
+        connection=route.marketplace,
+        order_id=row.order_id,
+        message=f"Order {row.reference} of {route.display_name} is not {verb}: {when}"
+        f" (by {row.deadline:%Y-%m-%d %H:%M} UTC).",
+        impact=int(row.total) if row.total else None,
+        currency=row.currency,
+        evidence={"deadline": row.deadline.isoformat(), "placed_at": row.placed_at.isoformat()},
+    )

@@ -1,0 +1,41 @@
+"""What waits in the outbox, by kind: for asset metadata and for deciding whether a courier run is worth starting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, text
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    waiting: int
+    oldest_seconds: float
+    given_up: int
+    """Refused or dead: a person decides."""
+
+
+def of_kinds(connection: Connection, name: str, kinds: Sequence[str], source: str | None = None) -> Waiting:
+    row = connection.execute(
+        text(
+            "SELECT count(*) FILTER (WHERE state IN ('pending', 'sending', 'in_doubt')) AS waiting,"
+            " COALESCE(EXTRACT(EPOCH FROM now() - min(created_at)"
+            " FILTER (WHERE state IN ('pending', 'sending', 'in_doubt'))), 0) AS oldest,"
+            " count(*) FILTER (WHERE state IN ('refused', 'dead')) AS given_up"
+            " FROM ledger.effects WHERE connection = :name AND kind = ANY(:kinds)"
+            " AND state IN ('pending', 'sending', 'in_doubt', 'refused', 'dead')"
+            " AND (CAST(:source AS text) IS NULL OR order_connection = :source)"
+        ),
+        {"name": name, "kinds": list(kinds), "source": source},
+    ).one()
+    return Waiting(waiting=row.waiting, oldest_seconds=float(row.oldest), given_up=row.given_up)
+
+
+def total(connection: Connection, name: str) -> int:
+    found = connection.execute(
+        text(
+            "SELECT count(*) FROM ledger.effects WHERE connection = :name AND state = 'pending' AND not_before <= now()"
+        ),
+        {"name": name},
+    ).scalar()
+    return int(found or 0)

@@ -1,0 +1,131 @@
+"""The receiver as an ASGI application.
+
+    POST /webhooks/<connection>    a vendor's delivery
+    GET  /health                   200 when the ledger answers
+    GET  /metrics                  Prometheus text
+
+A delivery is answered only after it is stored; the same delivery again is answered and stored once. Nothing of a body
+is parsed before its signature is found right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import anyio.to_thread
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from marketplace_sync.connectors.ports import ForgedWebhook, WebhookSource
+from marketplace_sync.domain.errors import LedgerError
+from marketplace_sync.ledger import inbox
+from marketplace_sync.project import Project
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes. No vendor's delivery comes near; more is not read."""
+
+_log = structlog.get_logger()
+
+
+class _Numbers:
+    """What is counted, for operators' own monitoring."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.deliveries = Counter(
+            "marketplace_sync_webhooks", "Deliveries by outcome", ["connection", "outcome"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "marketplace_sync_webhook_seconds",
+            "Seconds from the first byte of a delivery to its answer",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=self.registry,
+        )
+
+
+def build(project: Project) -> Starlette:
+    """The application for one installation; it closes the project when it stops."""
+    numbers = _Numbers()
+
+    async def receive(request: Request) -> Response:
+        with numbers.seconds.time():
+            name = request.path_params["connection"]
+            outcome, answer = await _receive(project, name, request)
+            known = name if name in project.configuration.connections else "unknown"
+            numbers.deliveries.labels(known, outcome).inc()
+            return answer
+
+    async def health(_: Request) -> Response:
+        try:
+            await anyio.to_thread.run_sync(_ask_ledger, project)
+        except (LedgerError, SQLAlchemyError):
+            return JSONResponse({"ledger": "does not answer"}, status_code=503)
+        return JSONResponse({"ledger": "answers"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(numbers.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        project.close()
+
+    return Starlette(
+        routes=[
+            Route("/webhooks/{connection}", receive, methods=["POST"]),
+            Route("/health", health),
+            Route("/metrics", metrics),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _receive(project: Project, name: str, request: Request) -> tuple[str, Response]:
+    source = project.context.stores.get(name) or project.context.marketplaces.get(name)
+    if not isinstance(source, WebhookSource):
+        return "unknown", PlainTextResponse("no such connection receives webhooks", status_code=404)
+    try:
+        body = await _body(request)
+    except ClientDisconnect:
+        return "incomplete", PlainTextResponse("the body did not arrive", status_code=400)
+    if body is None:
+        return "too_large", PlainTextResponse("the body is too large", status_code=413)
+    try:
+        delivery = source.verify({key.lower(): value for key, value in request.headers.items()}, body)
+    except ForgedWebhook:
+        _log.warning("webhook refused", connection=name, reason="its signature does not fit", bytes=len(body))
+        return "forged", PlainTextResponse("the signature does not fit", status_code=401)
+    try:
+        new = await anyio.to_thread.run_sync(_store, project, name, delivery.delivery_id, delivery.topic, body)
+    except (LedgerError, SQLAlchemyError):
+        # not stored, so not accepted: the vendor keeps it and comes again
+        _log.error("webhook not stored", connection=name, topic=delivery.topic, reason="the ledger does not answer")
+        return "not_stored", PlainTextResponse("come again", status_code=503)
+    return ("stored" if new else "repeated"), Response(status_code=200)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The exact bytes; None when there are too many."""
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > LARGEST_BODY:
+            return None
+    return bytes(found)
+
+
+def _store(project: Project, name: str, delivery_id: str, topic: str, body: bytes) -> bool:
+    with project.ledger.begin() as connection:
+        return inbox.receive(connection, name, delivery_id, topic, body)
+
+
+def _ask_ledger(project: Project) -> None:
+    with project.ledger.begin() as connection:
+        connection.execute(text("SELECT 1"))
