@@ -248,6 +248,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     natural_key: str
     attempts: int = 0
     """Tries so far, the one under way included: above 1 the vendor may have seen it before."""
+    source: str = ""
+    """The marketplace connection whose order caused it; empty when none did."""
 
 
 class Delivered(msgspec.Struct, frozen=True):

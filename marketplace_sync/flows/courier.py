@@ -47,8 +47,8 @@ class DrainReport:
     connection: str
     held: bool = True
     """False: another courier of this connection was at work, and this one did nothing."""
-    delivered: Counter[str] = field(default_factory=Counter)
-    """Effect kind -> how many."""
+    delivered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(effect kind, marketplace connection that caused it) -> how many."""
     postponed: int = 0
     refused: int = 0
     dead: int = 0
@@ -139,7 +139,7 @@ def _settle(
     done = [(e, r) for e, r in zip(batch, results, strict=True) if isinstance(r, Delivered)]
     outbox.delivered(connection, [(effect.effect_id, result.result) for effect, result in done])
     for effect, result in done:
-        report.delivered[effect.kind.value] += 1
+        report.delivered[effect.kind.value, effect.source] += 1
         outcomes.delivered(connection, context, effect, result.result)
     for effect, outcome in zip(batch, results, strict=True):
         if not isinstance(outcome, Delivered):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,13 +76,15 @@ def _drained(context: Context, name: str, report: SyncReport) -> str:
     done = courier.drain(context, name)
     if not done.held:
         return "another courier is at work"
-    for kind, count in done.delivered.items():
+    kinds: Counter[str] = Counter()
+    for (kind, _), count in done.delivered.items():
+        kinds[kind] += count
         key = f"{name}: {kind}"
         report.delivered[key] = report.delivered.get(key, 0) + count
     trouble = {"refused": done.refused, "dead": done.dead, "in doubt": done.in_doubt, "postponed": done.postponed}
     for word, count in trouble.items():
         if count:
             report.problems.append(f"{name}: {count} {word}: {done.last_problem}")
-    parts = [f"{count} {kind}" for kind, count in sorted(done.delivered.items())]
+    parts = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
     parts += [f"{count} {word}" for word, count in trouble.items() if count]
     return ", ".join(parts)

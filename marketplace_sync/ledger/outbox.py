@@ -123,7 +123,8 @@ def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, 
             f"UPDATE ledger.effects SET state = 'sending', attempts = attempts + 1, sending_until = now() + %(hold)s"
             f" WHERE effect_id IN (SELECT e.effect_id {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s"
             f" FOR UPDATE SKIP LOCKED)"
-            f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts",
+            f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
+            " order_connection",
             {
                 "connection": name,
                 "state": EffectState.PENDING.value,
@@ -142,7 +143,7 @@ def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
     rows = (
         driver(connection)
         .execute(
-            f"SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts"
+            f"SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts, e.order_connection"
             f" {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s",
             {
                 "connection": name,
@@ -248,7 +249,8 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
         .execute(
             "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
             " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
-            " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts",
+            " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
+            " order_connection",
             (encoded, effect_id),
         )
         .fetchone()
@@ -297,4 +299,5 @@ def _effect(row: Sequence[Any]) -> Effect:
         payload=msgspec.json.decode(row[5], type=PAYLOAD_TYPES[kind]),
         natural_key=row[6],
         attempts=row[7],
+        source=row[8] or "",
     )
