@@ -22,7 +22,7 @@ class Bodies:
 
     def of(self, occurrence: Occurrence) -> Body:
         """The body for what happened. Raises KeyError for a topic nothing is known about."""
-        topic, order, subject = occurrence.topic, occurrence.order, occurrence.subject
+        topic, order, subject = occurrence.topic, occurrence.order, occurrence.subject or {}
         if topic == "orders/delete":
             return {"id": subject["id"]}
         if topic.startswith("orders/"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ class Occurrence:
 
     topic: str
     order: Document | None = None
-    subject: Document = field(default_factory=dict)
+    subject: Document | None = None
 
 
 class Shop:
@@ -129,14 +129,13 @@ class Shop:
         self.index.later(key, self.clock.timestamp() + self.settings.search_lag_seconds)
 
     def save_variant(self, variant: Document) -> None:
+        """Keep a changed variant. Its SKU never changes here."""
         key = str(variant["id"])
-        for keys in self.variants_by_sku.values():
-            if key in keys:
-                keys.remove(key)
         variant["updatedAt"] = self.now()
         self.variants.put(key, variant)
-        if variant["sku"]:
-            self.variants_by_sku.setdefault(variant["sku"], []).append(key)
+        same = self.variants_by_sku.setdefault(variant["sku"], []) if variant["sku"] else []
+        if key not in same:
+            same.append(key)
 
     def delete_variant(self, variant: Document) -> None:
         key = str(variant["id"])
@@ -165,9 +164,8 @@ class Shop:
         """Note for the subscribers. One action tells each topic about each subject once, however often it is noted."""
         if self._occurrences is None:
             raise RuntimeError(f"{topic} happened outside an action")
-        subject = subject if subject is not None else {}
         for known in self._occurrences:
-            if known.topic == topic and known.order is order and known.subject is subject:
+            if known.topic == topic and known.order is order and known.subject == subject:
                 return
         self._occurrences.append(Occurrence(topic, order, subject))
 
