@@ -1,7 +1,21 @@
-"""The one entry point of Dagster: configuration in, definitions out."""
+"""The one entry point of Dagster: configuration in, definitions out. A table of contents, no logic."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-defs = dg.Definitions()
+from marketplace_sync.defs import couriers, deliveries, drift, people, polling
+from marketplace_sync.defs.resources import Installation, outline
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    context = outline()
+    return dg.Definitions.merge(
+        polling.build(context),
+        deliveries.build(context),
+        couriers.build(context),
+        drift.build(context),
+        people.build(),
+        dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),
+    )

@@ -1,0 +1,99 @@
+"""Couriers as sensors: each stays with its connection for 4.5 s of every tick, woken by the ledger, and reports what it
+brought, one event per asset and tick. A backlog is handed to a run, which holds the connection until it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from marketplace_sync.defs import naming
+from marketplace_sync.defs.resources import Installation
+from marketplace_sync.flows import attend, courier
+from marketplace_sync.flows.context import Context
+from marketplace_sync.ledger import waiting
+
+TICK_SECONDS = 4.5
+"""The daemon comes back every five seconds; a tick that stays until then leaves next to no gap."""
+BACKLOG = 500
+"""Effects left at the end of a tick that are worth a run of their own."""
+
+
+def build(context: Context) -> dg.Definitions:
+    names = sorted(
+        {route.marketplace for route in context.routes}
+        | {route.store for route in context.routes if route.store}
+        | {route.marketing for route in context.routes if route.marketing}
+    )
+    jobs = {name: _job(name) for name in names}
+    return dg.Definitions(sensors=[_sensor(name, jobs[name]) for name in names], jobs=list(jobs.values()))
+
+
+def _job(name: str) -> dg.JobDefinition:
+    @dg.op(name=f"deliver_to_{name}", pool=f"{name}_courier")
+    def deliver(context: dg.OpExecutionContext, installation: Installation) -> None:
+        def tell(report: courier.DrainReport) -> None:
+            if report.total() % 1000 < 50:
+                context.log.info(f"{report.total()} delivered so far")
+
+        report = courier.drain(installation.context, name, progress=tell)
+        for event in _materialisations(installation.context, name, report.delivered):
+            context.log_event(event)
+        context.log.info(
+            f"{report.total()} delivered, {report.refused} refused, {report.dead} given up, {report.in_doubt} in doubt"
+            if report.held
+            else "another courier of this connection is at work"
+        )
+
+    @dg.job(
+        name=f"courier_{name}",
+        description=f"Brings everything that waits for {name}, most urgent first.",
+        tags={"connection": name},
+    )
+    def job() -> None:
+        deliver()
+
+    return job
+
+
+def _sensor(name: str, job: dg.JobDefinition) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"courier_of_{name}",
+        job=job,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Handles webhooks of {name} and brings its effects the moment they appear.",
+    )
+    def tick(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult | dg.SkipReason:
+        opened = installation.context
+        done = attend.attend(opened, name, TICK_SECONDS)
+        with opened.ledger.begin() as connection:
+            left = waiting.total(connection, name)
+        events = list(_materialisations(opened, name, done.delivered))
+        requests = [dg.RunRequest()] if left > BACKLOG and not _running(context, job.name) else []
+        if not events and not requests:
+            return dg.SkipReason(done.last_problem or "nothing to bring")
+        return dg.SensorResult(asset_events=events, run_requests=requests)
+
+    return tick
+
+
+def _running(context: dg.SensorEvaluationContext, job_name: str) -> bool:
+    unfinished = [
+        dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]  # fmt: skip
+    return bool(context.instance.get_run_ids(dg.RunsFilter(job_name=job_name, statuses=unfinished), limit=1))
+
+
+def _materialisations(
+    context: Context, courier_name: str, delivered: Counter[tuple[str, str]]
+) -> Iterator[dg.AssetMaterialization]:
+    for route in context.routes:
+        for name, (key, connection) in naming.delivery_assets(route).items():
+            count = sum(delivered[kind.value, route.marketplace] for kind in naming.DELIVERIES[name])
+            if connection == courier_name and count:
+                metadata: dict[str, Any] = naming.delivery_metadata(context, route, name, connection, count)
+                yield dg.AssetMaterialization(asset_key=key, metadata=metadata)

@@ -1,0 +1,145 @@
+"""What is read: each marketplace's feeds, each store's catalogue and fulfilments, with the schedules that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from marketplace_sync.connectors.ports import Feed
+from marketplace_sync.defs import naming
+from marketplace_sync.defs.resources import Installation
+from marketplace_sync.domain.work_items import Team
+from marketplace_sync.flows import import_orders, observe_store, watch_deadlines
+from marketplace_sync.flows.context import Context, Route
+
+CATALOGUE_SECONDS = 3600
+STORE_ORDERS_SECONDS = 300
+
+_RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def build(context: Context) -> dg.Definitions:
+    assets: list[dg.AssetsDefinition] = []
+    schedules: list[dg.ScheduleDefinition] = []
+    for marketplace in sorted({route.marketplace for route in context.routes}):
+        routes = context.routes_of(marketplace)
+        for feed in context.marketplaces[marketplace].feeds():
+            asset = _feed_asset(context, marketplace, feed, routes)
+            assets.append(asset)
+            schedules.append(_schedule(asset, feed.every_seconds))
+    for store in sorted({route.store for route in context.routes if route.store}):
+        for asset, seconds in (
+            (_catalogue_asset(context, store), CATALOGUE_SECONDS),
+            (_fulfilments_asset(context, store, context.routes_into(store)), STORE_ORDERS_SECONDS),
+        ):
+            assets.append(asset)
+            schedules.append(_schedule(asset, seconds))
+    return dg.Definitions(assets=assets, schedules=schedules)
+
+
+def _schedule(asset: dg.AssetsDefinition, seconds: int) -> dg.ScheduleDefinition:
+    name = "_".join(asset.key.path)
+    return dg.ScheduleDefinition(
+        name=f"read_{name}",
+        target=asset,
+        cron_schedule=naming.every(seconds),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={"connection": asset.key.path[0]},
+        description=f"Reads {asset.key.to_user_string()}.",
+    )
+
+
+def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence[Route]) -> dg.AssetsDefinition:
+    stores = sorted({route.store for route in routes if route.store})
+
+    @dg.asset(
+        key=naming.feed(marketplace, feed.name),
+        group_name=marketplace,
+        kinds={context.connections[marketplace].platform, "postgres"},
+        owners=[naming.owner(Team.OPERATIONS)],
+        deps=[naming.catalogue(store) for store in stores] if feed.name == "orders" else [],
+        description=f"{feed.description} Every version is kept, every difference is an order event.",
+        freshness_policy=naming.read_within(feed.every_seconds),
+        retry_policy=_RETRY,
+        pool=f"{marketplace}_reads",
+        tags={"connection": marketplace},
+    )
+    def read(installation: Installation) -> dg.MaterializeResult[Any]:
+        opened = installation.context
+        for store in stores:
+            observe_store.ensure_catalogue(opened, store)
+        report = import_orders.import_feed(opened, marketplace, feed.name)
+        metadata: dict[str, Any] = {
+            "dagster/row_count": report.read,
+            "new": report.new,
+            "changed": report.changed,
+            "events": report.events,
+            "unreadable": report.malformed,
+        }
+        if report.examples:
+            metadata["new_orders"] = ", ".join(report.examples)
+        for route in routes:
+            with opened.ledger.begin() as connection:
+                waiting = watch_deadlines.acknowledgements(connection, opened, route)
+                parcels = watch_deadlines.dispatches(connection, opened, route)
+            metadata |= {
+                "to_acknowledge": waiting.waiting,
+                "acknowledgements_due_soon": waiting.due_soon,
+                "acknowledgements_overdue": waiting.overdue,
+                "dispatches_overdue": parcels.overdue,
+            }
+            if waiting.next_deadline:
+                metadata["next_deadline"] = dg.MetadataValue.timestamp(waiting.next_deadline)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return read
+
+
+def _catalogue_asset(context: Context, store: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=naming.catalogue(store),
+        group_name=store,
+        kinds={context.connections[store].platform, "postgres"},
+        owners=[naming.owner(Team.MERCHANDISING)],
+        description="What the store sells: SKUs, prices, brands, categories. Orders are matched and valued by it.",
+        freshness_policy=naming.read_within(CATALOGUE_SECONDS),
+        retry_policy=_RETRY,
+        pool=f"{store}_reads",
+        tags={"connection": store},
+    )
+    def read(installation: Installation) -> dg.MaterializeResult[Any]:
+        count = observe_store.refresh_catalogue(installation.context, store)
+        return dg.MaterializeResult(metadata={"dagster/row_count": count})
+
+    return read
+
+
+def _fulfilments_asset(context: Context, store: str, routes: Sequence[Route]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=naming.fulfilments(store),
+        group_name=store,
+        kinds={context.connections[store].platform, "postgres"},
+        owners=[naming.owner(Team.OPERATIONS)],
+        deps=[naming.store_orders(route) for route in routes],
+        description="What became of our orders in the store: parcels, cancellations, refunds. Webhooks bring them"
+        " within a second; this poll finds whatever a webhook did not.",
+        freshness_policy=naming.read_within(STORE_ORDERS_SECONDS),
+        retry_policy=_RETRY,
+        pool=f"{store}_reads",
+        tags={"connection": store},
+    )
+    def read(installation: Installation) -> dg.MaterializeResult[Any]:
+        webhooks = observe_store.process_inbox(installation.context, store)
+        report = observe_store.poll_orders(installation.context, store)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": report.read,
+                "ours": report.ours,
+                "moved_on": report.moved,
+                "webhooks_handled": webhooks,
+            }
+        )
+
+    return read

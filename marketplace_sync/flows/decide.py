@@ -1,0 +1,78 @@
+"""A person's decision on an effect that was refused or given up, written down where the effect is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from marketplace_sync.domain.errors import MarketplaceSyncError
+from marketplace_sync.flows.context import Context
+from marketplace_sync.ledger import outbox, work_items
+
+
+class NotPossible(MarketplaceSyncError):
+    """The decision does not fit the effect's state. The message says what the state is."""
+
+
+def retry(context: Context, effect_id: int) -> str:
+    """Raises NotPossible."""
+    with context.ledger.begin() as connection:
+        found = _state(connection, effect_id)
+        effect = outbox.retry(connection, effect_id)
+        if effect is None:
+            raise NotPossible(_refusal(effect_id, found, "retried"))
+    return f"effect {effect_id} ({effect.kind.value} for {effect.subject}) is sent again"
+
+
+def edit_and_retry(context: Context, effect_id: int, payload_json: str) -> str:
+    """Raises NotPossible, also for a payload that does not fit."""
+    try:
+        payload: dict[str, Any] = msgspec.json.decode(payload_json, type=dict[str, Any])
+    except msgspec.DecodeError as problem:
+        raise NotPossible(f"the payload is not a JSON object: {problem}") from None
+    with context.ledger.begin() as connection:
+        found = _state(connection, effect_id)
+        try:
+            effect = outbox.retry(connection, effect_id, payload)
+        except ValueError as problem:
+            raise NotPossible(str(problem)) from None
+        if effect is None:
+            raise NotPossible(_refusal(effect_id, found, "edited"))
+    return f"effect {effect_id} ({effect.kind.value} for {effect.subject}) was changed and is sent again"
+
+
+def skip(context: Context, effect_id: int, reason: str) -> str:
+    """Raises NotPossible."""
+    if not reason.strip():
+        raise NotPossible("say why it is skipped: the reason is kept with the effect")
+    with context.ledger.begin() as connection:
+        found = _state(connection, effect_id)
+        if not outbox.skip(connection, effect_id, reason):
+            raise NotPossible(_refusal(effect_id, found, "skipped"))
+        subject = f"{found['connection']}:{found['natural_key']}"
+        work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [subject], f"skipped by a person: {reason}")
+    return (
+        f"effect {effect_id} ({found['kind']} for {found['subject']}) will not be sent; what waited behind it goes on"
+    )
+
+
+def _state(connection: Connection, effect_id: int) -> dict[str, Any]:
+    row = (
+        connection.execute(
+            text(
+                "SELECT state, kind, subject, connection, natural_key FROM ledger.effects WHERE effect_id = :effect_id"
+            ),
+            {"effect_id": effect_id},
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise NotPossible(f"there is no effect {effect_id}; `marketplace-sync effects` lists those that need a person")
+    return dict(row)
+
+
+def _refusal(effect_id: int, found: dict[str, Any], verb: str) -> str:
+    return f"effect {effect_id} ({found['kind']} for {found['subject']}) is {found['state']} and cannot be {verb}"
