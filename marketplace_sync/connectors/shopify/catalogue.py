@@ -17,8 +17,8 @@ from marketplace_sync.domain.store import Variant
 _PRODUCTS_A_PAGE = 50
 _COLLECTIONS = 8
 _PAGE = 100
-_MOST_A_PAGE = 250
-_VARIANT_POINTS = 4
+_MOST_LEVELS = 50
+_VARIANT_POINTS = 6
 _LEVEL_POINTS = 3
 _ONLY_VARIANT = "Default Title"
 
@@ -38,12 +38,12 @@ class CatalogueReader:
         count the variant. Raises Malformed when a price is none.
         """
         currency = self._graphql.run(queries.SHOP).shop.currency_code
-        locations = self.counted_locations()
+        active = [location for location in self.locations() if location.is_active]
+        counted = self.counted(active)
         products = {product.id: product for product in self._products()}
-        all_locations = max(1, len(self._active()))
-        per_variant = _VARIANT_POINTS + _LEVEL_POINTS * all_locations
-        first = min(_MOST_A_PAGE, max(1, (COSTLIEST - 20) // per_variant))
-        for page in self._graphql.pages(queries.VARIANTS, {"levels": min(all_locations, _MOST_A_PAGE)}, first):
+        levels = min(max(1, len(active)), _MOST_LEVELS)
+        first = max(1, (COSTLIEST - 20) // (_VARIANT_POINTS + _LEVEL_POINTS * levels))
+        for page in self._graphql.pages(queries.VARIANTS, {"levels": levels}, first):
             found = []
             for stated in page.product_variants.nodes:
                 product = products.get(stated.product.id) or self._product(stated.product.id)
@@ -51,7 +51,7 @@ class CatalogueReader:
                     continue
                 if product.status == "ARCHIVED" and not self._settings.include_archived:
                     continue
-                found.append(_variant(stated, product, currency, self._available(stated.inventory_item, locations)))
+                found.append(_variant(stated, product, currency, self._available(stated.inventory_item, counted)))
             yield found
 
     def locations(self) -> list[queries.Location]:
@@ -60,10 +60,10 @@ class CatalogueReader:
             location for page in self._graphql.pages(queries.LOCATIONS, {}, _PAGE) for location in page.locations.nodes
         ]
 
-    def counted_locations(self) -> set[str]:
-        """Ids of the locations whose stock counts. Raises RequestRejected when none of those chosen is active."""
-        active = {location.id for location in self._active()}
-        chosen = active & set(self._settings.locations) if self._settings.locations else active
+    def counted(self, active: Sequence[queries.Location]) -> set[str]:
+        """Ids of the active locations whose stock counts. Raises RequestRejected when none that was chosen is active."""
+        ids = {location.id for location in active}
+        chosen = ids & set(self._settings.locations) if self._settings.locations else ids
         if not chosen:
             raise RequestRejected(
                 f"{self._graphql.connection}: no stock can be read: none of the locations chosen in the configuration "
@@ -72,9 +72,6 @@ class CatalogueReader:
                 operation=queries.LOCATIONS.name,
             )
         return chosen
-
-    def _active(self) -> list[queries.Location]:
-        return [location for location in self.locations() if location.is_active]
 
     def _products(self) -> Iterator[queries.Product]:
         for page in self._graphql.pages(queries.PRODUCTS, {"collections": _COLLECTIONS}, _PRODUCTS_A_PAGE):

@@ -113,23 +113,22 @@ class Checks:
             )
 
     def _locations(self) -> Iterator[Finding]:
-        locations = {location.id: location for location in self._catalogue.locations()}
-        wanted = {**dict.fromkeys(self._settings.locations, "locations")}
+        active = {location.id: location for location in self._catalogue.locations() if location.is_active}
+        wanted = dict.fromkeys(self._settings.locations, "locations")
         if self._settings.return_location is not None:
             wanted[self._settings.return_location] = "return_location"
-        lost = [
-            f"{location} ({key})"
-            for location, key in wanted.items()
-            if location not in locations or not locations[location].is_active
-        ]
-        yield Finding(
-            subject="locations",
-            works=not lost,
-            detail=f"not an active location of the shop: {', '.join(lost)}"
-            if lost
-            else "stock counts at " + ", ".join(sorted(locations[i].name for i in self._catalogue.counted_locations())),
-            fix="correct the location ids, or activate them in the shop" if lost else "",
-        )
+        lost = [f"{location} ({key})" for location, key in wanted.items() if location not in active]
+        if lost:
+            yield Finding(
+                subject="locations",
+                works=False,
+                detail=f"not an active location of the shop: {', '.join(lost)}",
+                fix="correct the location ids, or activate them in the shop",
+            )
+            return
+        counted = self._catalogue.counted(list(active.values()))
+        names = ", ".join(sorted(active[location].name for location in counted))
+        yield Finding(subject="locations", works=True, detail=f"stock counts at {names}")
 
     def _order_key(self) -> Iterator[Finding]:
         self._unique_key.ensure()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from marketplace_sync.connectors.shopify import identity, mutations
-from marketplace_sync.connectors.shopify.failures import codes_of, explained
+from marketplace_sync.connectors.shopify.failures import UserError, codes_of, explained
 from marketplace_sync.connectors.shopify.graphql import GraphQL
 from marketplace_sync.connectors.shopify.order_input import CannotBeSent, order_create_variables
 from marketplace_sync.connectors.shopify.order_reading import source_line_id
@@ -103,7 +103,7 @@ class OrderCreation:
         lines = {source_line_id(line): line.id for line in order.line_items.nodes}
         return _result(order.id, order.name, lines)
 
-    def _not_created(self, wanted: CreateOrder, errors: list[mutations.UserError]) -> Outcome:
+    def _not_created(self, wanted: CreateOrder, errors: list[UserError]) -> Outcome:
         """Shopify's reason, unless it is that the order is there already."""
         existing = self._orders.by_key(wanted.source_identifier)
         if existing is not None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 
 LINE_PROPERTY = "_marketplace_line"
 """Line property with the marketplace's id of the line; the underscore hides it from the buyer."""
 
 _NAMESPACE = uuid.UUID("b0f3c8a4-52d7-5b0e-8a5e-7d6f2f6a9c31")
-_REFERENCE = re.compile(r"\[marketplace-sync ([^\]]+)\]\s*\Z")
+_OPENING = "[marketplace-sync "
+_LONGEST = 200
 
 
 def note(words: str, reference: str) -> str:
     """The note of a refund: words for people, then the reference for us."""
-    return f"{words.strip()} [marketplace-sync {reference}]".strip()
+    return f"{' '.join(words.split())[:_LONGEST]} {_OPENING}{reference}]".strip()
 
 
 def reference_in(text: str | None) -> str:
     """The reference that `note` wrote; empty when the note is somebody else's."""
-    found = _REFERENCE.search(text or "")
-    return found.group(1) if found else ""
+    _, opening, rest = (text or "").rstrip().rpartition(_OPENING)
+    return rest[:-1] if opening and rest.endswith("]") else ""
 
 
 def idempotency_key(natural_key: str, attempt: int = 0) -> str:

@@ -45,21 +45,21 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
 
     Prices are the marketplace's unit prices on whatever basis the order has; the order says which. A line without a
     price is booked at 0.00 and marked, because a parcel must not wait for a price. Units that the marketplace had
-    already cancelled are left out. One payment of the exact sum makes the order paid.
+    cancelled or dispatched already are left out. One payment of the exact sum makes the order paid.
     """
     order = wanted.order
-    lines = [(line, line.quantity - line.cancelled) for line in order.lines if line.quantity > line.cancelled]
+    lines = [line for line in order.lines if line.open > 0]
     if not lines:
-        raise CannotBeSent(f"order {order.reference} has no units left to send: every line of it was cancelled")
+        raise CannotBeSent(f"order {order.reference} has no units left to send: all were cancelled or dispatched")
     if len(lines) > _MOST_LINES:
         raise CannotBeSent(
             f"order {order.reference} has {len(lines)} lines, and Shopify takes {_MOST_LINES}: enter it by hand"
         )
     variants = {variant.line_id: variant.variant_id for variant in wanted.variants}
-    unknown = [line.sku or line.line_id for line, _ in lines if not variants.get(line.line_id)]
+    unknown = [line.sku or line.line_id for line in lines if not variants.get(line.line_id)]
     if unknown:
         raise CannotBeSent(f"order {order.reference}: no variant of the shop is known for {', '.join(unknown)}")
-    priced = [_priced(line, quantity, settings) for line, quantity in lines]
+    priced = [_priced(line, settings) for line in lines]
     delivery = _delivery(order, settings)
     entry: dict[str, Any] = {
         "sourceIdentifier": wanted.source_identifier,
@@ -81,7 +81,7 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
         "test": order.is_test,
         "lineItems": [
             _line(line, item, variants[line.line_id], order.currency, settings)
-            for (line, _), item in zip(lines, priced, strict=True)
+            for line, item in zip(lines, priced, strict=True)
         ],
         "shippingLines": [
             {
@@ -104,14 +104,14 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
     return {"order": entry, "options": options}
 
 
-def _priced(line: OrderLine, quantity: int, settings: ShopifySettings) -> _Priced:
+def _priced(line: OrderLine, settings: ShopifySettings) -> _Priced:
     unit = unit_price(line)
     if unit is None:
-        return _Priced(0, quantity, None, "", settings.taxes_included)
+        return _Priced(0, line.open, None, "", settings.taxes_included)
     tax = line.tax
-    if tax is not None and quantity != line.quantity:
-        tax = share(tax, [quantity, line.quantity - quantity])[0]
-    return _with_tax(unit, quantity, tax, line.tax_rate, settings)
+    if tax is not None and line.open != line.quantity:
+        tax = share(tax, [line.open, line.quantity - line.open])[0]
+    return _with_tax(unit, line.open, tax, line.tax_rate, settings)
 
 
 def unit_price(line: OrderLine) -> int | None:
@@ -191,7 +191,7 @@ def _payment(wanted: CreateOrder, total: int, settings: ShopifySettings) -> dict
 
 def _tags(wanted: CreateOrder) -> list[str]:
     """The route's tags and our own, each once: Shopify folds tags that differ in case only."""
-    tags = {}
+    tags: dict[str, str] = {}
     for tag in (*wanted.tags, marks.tag(wanted.source_identifier)):
         short = tag.strip()[:_LONGEST_TAG]
         if short:

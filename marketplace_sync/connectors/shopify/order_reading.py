@@ -12,7 +12,7 @@ from marketplace_sync.connectors.shopify.order_answers import (
     Refund,
     RefundedLine,
 )
-from marketplace_sync.domain.money import NotMoney, minor_units
+from marketplace_sync.domain.money import NotMoney, minor_units, share
 from marketplace_sync.domain.store import (
     Fulfilment,
     ShippedLine,
@@ -74,25 +74,30 @@ def _fulfilment(stated: Fulfillment) -> Fulfilment:
 
 
 def _refund(stated: Refund, *, taxes_included: bool) -> StoreRefund:
+    """A line's amount is its part of the money that was given back: staff may give back less than a line is worth, or
+    nothing. What was given on top (delivery, goodwill) belongs to no line and only shows in the refund's amount."""
+    amount = _amount(stated.total_refunded_set)
+    lines = stated.refund_line_items.nodes
+    worth = [_amount(line.subtotal_set) + (0 if taxes_included else _amount(line.total_tax_set)) for line in lines]
+    parts = worth if amount >= sum(worth) else share(amount, worth)
     return StoreRefund(
         refund_id=stated.id,
         refunded_at=stated.processed_at,
-        lines=tuple(_refunded_line(line, taxes_included=taxes_included) for line in stated.refund_line_items.nodes),
-        amount=_amount(stated.total_refunded_set),
+        lines=tuple(_refunded_line(line, part) for line, part in zip(lines, parts, strict=True)),
+        amount=amount,
         reference=marks.reference_in(stated.note),
         note=stated.note or "",
     )
 
 
-def _refunded_line(stated: RefundedLine, *, taxes_included: bool) -> StoreRefundedLine:
+def _refunded_line(stated: RefundedLine, amount: int) -> StoreRefundedLine:
     """`restockType` CANCEL means that the units were taken off before they left (Shopify, cancel and refund)."""
-    tax_on_top = 0 if taxes_included else _amount(stated.total_tax_set)
     return StoreRefundedLine(
         line_id=stated.line_item.id,
         sku=stated.line_item.sku or "",
         quantity=stated.quantity,
         unshipped=stated.restock_type == "CANCEL",
-        amount=_amount(stated.subtotal_set) + tax_on_top,
+        amount=amount,
     )
 
 

@@ -50,6 +50,8 @@ class RefundBooking:
         booked = _booked(order, wanted.reference)
         if booked is not None:
             return booked
+        if not wanted.lines and not getattr(wanted, "amount", None):
+            return Refused(f"order {order.name} ({wanted.source_identifier}): neither units nor money were given back")
         try:
             lines = self._lines(order, wanted)
             transactions = self._transactions(order, wanted, lines)
