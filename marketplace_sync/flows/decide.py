@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -76,3 +77,34 @@ def _state(connection: Connection, effect_id: int) -> dict[str, Any]:
 
 def _refusal(effect_id: int, found: dict[str, Any], verb: str) -> str:
     return f"effect {effect_id} ({found['kind']} for {found['subject']}) is {found['state']} and cannot be {verb}"
+
+
+def listing(
+    context: Context, states: Sequence[str], connection_name: str | None, order_id: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Effects without payloads, newest first."""
+    with context.ledger.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT effect_id, connection, kind, subject, lane, state, attempts, created_at, not_before,"
+                " finished_at, order_connection, order_id, natural_key, last_problem FROM ledger.effects"
+                " WHERE state = ANY(:states) AND (CAST(:name AS text) IS NULL OR connection = :name)"
+                " AND (CAST(:order_id AS text) IS NULL OR order_id = :order_id)"
+                " ORDER BY effect_id DESC LIMIT :limit"
+            ),
+            {"states": list(states), "name": connection_name, "order_id": order_id, "limit": limit},
+        ).mappings()
+        return [dict(row) for row in rows]
+
+
+def show(context: Context, effect_id: int) -> dict[str, Any]:
+    """One effect whole. Raises NotPossible when there is none."""
+    with context.ledger.begin() as connection:
+        row = (
+            connection.execute(text("SELECT * FROM ledger.effects WHERE effect_id = :id"), {"id": effect_id})
+            .mappings()
+            .first()
+        )
+    if row is None:
+        raise NotPossible(f"there is no effect {effect_id}; `marketplace-sync effects list` lists them")
+    return dict(row)
