@@ -14,7 +14,7 @@ from marketplace_sync.domain.errors import RequestRejected
 from marketplace_sync.domain.money import NotMoney, minor_units
 from marketplace_sync.domain.store import Variant
 
-_PRODUCTS_A_PAGE = 50
+_PRODUCTS_A_PAGE = 60
 _COLLECTIONS = 8
 _PAGE = 100
 _MOST_LEVELS = 50
@@ -61,7 +61,7 @@ class CatalogueReader:
         ]
 
     def counted(self, active: Sequence[queries.Location]) -> set[str]:
-        """Ids of the active locations whose stock counts. Raises RequestRejected when none that was chosen is active."""
+        """Ids of the active locations whose stock counts. Raises RequestRejected when none of the chosen is active."""
         ids = {location.id for location in active}
         chosen = ids & set(self._settings.locations) if self._settings.locations else ids
         if not chosen:
@@ -120,7 +120,6 @@ def _variant(stated: queries.ProductVariant, product: queries.Product, currency:
         price = minor_units(stated.price, currency)
     except NotMoney as problem:
         raise Malformed(f"variant {stated.id} ({stated.sku}): its price cannot be read: {problem}") from None
-    preview = product.featured_media.preview if product.featured_media else None
     named = product.title if stated.title in ("", _ONLY_VARIANT) else f"{product.title} – {stated.title}"
     return Variant(
         sku=stated.sku or "",
@@ -129,10 +128,9 @@ def _variant(stated: queries.ProductVariant, product: queries.Product, currency:
         price=price,
         currency=currency,
         brand=product.vendor,
-        category=product.category.full_name if product.category else product.product_type,
+        category=product.product_type,
         collections=tuple(collection.title for collection in product.collections.nodes),
         barcode=stated.barcode or "",
-        image_url=preview.image.url if preview and preview.image else "",
         url=product.online_store_url or "",
         inventory_item_id=stated.inventory_item.id,
         available=available,

@@ -12,22 +12,6 @@ class Collection(msgspec.Struct):
     title: str
 
 
-class Category(msgspec.Struct, rename="camel"):
-    full_name: str
-
-
-class Image(msgspec.Struct):
-    url: str
-
-
-class Preview(msgspec.Struct):
-    image: Image | None = None
-
-
-class FeaturedMedia(msgspec.Struct):
-    preview: Preview | None = None
-
-
 class Product(msgspec.Struct, rename="camel"):
     id: str
     title: str
@@ -36,8 +20,6 @@ class Product(msgspec.Struct, rename="camel"):
     vendor: str = ""
     product_type: str = ""
     online_store_url: str | None = None
-    category: Category | None = None
-    featured_media: FeaturedMedia | None = None
 
 
 class ProductsPage(msgspec.Struct):
@@ -130,8 +112,6 @@ fragment ProductFacts on Product {
   vendor
   productType
   onlineStoreUrl
-  category { fullName }
-  featuredMedia { preview { image { url } } }
 }
 """
 
