@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import signal
 import socket
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +21,7 @@ import uvicorn
 
 from marketplace_sync.sandbox.server import Sandbox
 from marketplace_sync.sandbox.vendor import Vendor
-from marketplace_sync.sandbox.world import StateInUse, WorldSettings, build
+from marketplace_sync.sandbox.world import DEFAULT_ACCOUNTS, StateInUse, WorldSettings, build
 
 HOST = "127.0.0.1"
 
@@ -41,39 +45,55 @@ def bind(port: int) -> socket.socket:
     return listening
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that says when it answers."""
-
-    def __init__(self, sandbox: Sandbox, listening: socket.socket) -> None:
-        self.base_url = f"http://{HOST}:{listening.getsockname()[1]}"
-        sandbox.at(self.base_url)
-        super().__init__(
-            uvicorn.Config(
-                sandbox.app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
-            )
-        )
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.ready.set()
+def _config(sandbox: Sandbox) -> uvicorn.Config:
+    return uvicorn.Config(
+        sandbox.app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
+    )
 
 
-class _AnnouncingServer(_Server):
+class _AnnouncingServer(uvicorn.Server):
     """Prints one line once it answers, so that whoever started it can go on."""
 
+    base_url = ""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        print(f"sandbox ready on {self.base_url} (control: {self.base_url}/control)", flush=True)
+        if self.started:
+            print(f"sandbox ready on {self.base_url} (control: {self.base_url}/control)", flush=True)
+
+
+class _ServerInThread(uvicorn.Server):
+    """Stops at once when told to, where uvicorn itself would look every tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._told = asyncio.Event()
+        self.ready.set()
+        await self._told.wait()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._told.set)
+
+
+def _address(listening: socket.socket) -> str:
+    return f"http://{HOST}:{listening.getsockname()[1]}"
 
 
 def serve(settings: WorldSettings, port: int) -> None:
     """Serve until SIGTERM or SIGINT. Raises PortInUse, StateInUse."""
-    listening = bind(port)
-    try:
-        _AnnouncingServer(build(settings), listening).run(sockets=[listening])
-    finally:
-        listening.close()
+    with bind(port) as listening:
+        sandbox = build(settings)
+        server = _AnnouncingServer(_config(sandbox))
+        server.base_url = _address(listening)
+        sandbox.at(server.base_url)
+        # Uvicorn stops at these signals and then raises them again for whoever handled them before: nobody, now.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[listening])
 
 
 class RunningSandbox:
@@ -83,20 +103,26 @@ class RunningSandbox:
     else. By default the shop is closed and nothing odd happens by itself: a test makes happen what it is about.
     """
 
-    def __init__(self, settings: WorldSettings | None = None, **changes: Any) -> None:
-        """`changes` are fields of WorldSettings, e.g. accounts={"john_lewis": "john_lewis"}."""
-        self._settings = replace(settings or WorldSettings(shop=False, oddities=False), **changes)
+    def __init__(self, world: WorldSettings | Sandbox | None = None, /, **changes: Any) -> None:
+        """`changes` are fields of WorldSettings: accounts={"jl": "john_lewis"}, settings={"jl": {"limit": None}}.
+
+        A sandbox that was built already is served as it is.
+        """
+        self._built = world if isinstance(world, Sandbox) else None
+        settings = world if isinstance(world, WorldSettings) else WorldSettings(shop=False, oddities=False)
+        self._settings = replace(settings, **changes)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._client = httpx.Client(timeout=60)
+        self._client = httpx.Client(timeout=600)
 
     def __enter__(self) -> RunningSandbox:
-        if self._settings.state_file is None:
+        if self._built is None and self._settings.state_file is None:
             self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
             self._settings = replace(self._settings, state_file=Path(self._folder.name) / "sandbox.sqlite")
-        self.sandbox = build(self._settings)
+        self.sandbox = self._built or build(self._settings)
         self._listening = bind(0)
-        self._server = _Server(self.sandbox, self._listening)
-        self.base_url = self._server.base_url
+        self.base_url = _address(self._listening)
+        self.sandbox.at(self.base_url)
+        self._server = _ServerInThread(_config(self.sandbox))
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listening]}, name="sandbox", daemon=True
         )
@@ -110,7 +136,7 @@ class RunningSandbox:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(timeout=30)
         self._listening.close()
         if self._folder is not None:
@@ -132,15 +158,29 @@ class RunningSandbox:
         found: list[dict[str, Any]] = self.control("GET", f"{account}/state/{collection}?limit=10000000")
         return found
 
+    def eventually(self, condition: Callable[[], bool], within_seconds: float = 10.0) -> bool:
+        """Whether something that the sandbox does by itself comes true in time."""
+        deadline = time.monotonic() + within_seconds
+        while not (met := condition()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return met
+
     def vendor(self, account: str) -> Vendor:
         """The vendor object itself. It lives in the server's thread: read simple things, change nothing."""
         return self.sandbox.vendors[account]
 
 
 def _settings_from_arguments(arguments: argparse.Namespace) -> WorldSettings:
+    accounts = {}
+    for text in arguments.account:
+        account, _, platform = text.partition("=")
+        if not account or not platform:
+            raise ValueError(f"--account {text}: an account is NAME=PLATFORM, e.g. john_lewis=john_lewis")
+        accounts[account] = platform
     return WorldSettings(
         state_file=arguments.state,
         seed=arguments.seed,
+        accounts=accounts or dict(DEFAULT_ACCOUNTS),
         shop=not arguments.no_shop,
         oddities=not arguments.no_oddities,
         clock_speed=arguments.clock_speed,
@@ -153,6 +193,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8700)
     parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="keep the world here over restarts")
     parser.add_argument("--seed", type=int, default=1, help="everything random follows from this number")
+    parser.add_argument(
+        "--account", action="append", default=[], metavar="NAME=PLATFORM", help="may be repeated; default: one of each"
+    )
     parser.add_argument("--orders-per-minute", type=float, default=4.0)
     parser.add_argument("--clock-speed", type=float, default=1.0, help="simulated seconds per real second")
     parser.add_argument("--no-shop", action="store_true", help="nothing happens by itself")

@@ -22,6 +22,14 @@ _REQUIRED = {
     "cancel_acknowledge": _ALWAYS,
     "return_acknowledge": _ALWAYS,
 }
+_OPTIONAL = {
+    "acknowledge": ("sub_status", "supplier_dispatch_date", "supplier_delivery_date", "comment", "fulfillment_route"),
+    "backorder": ("supplier_delivery_date", "comment", "fulfillment_route"),
+    "dispatch": ("tracking_url", "supplier_delivery_date"),
+    "cancel_acknowledge": ("comment",),
+    "return_acknowledge": (),
+}
+"""Fields of other actions are ignored, as any field is that the vendor does not know. (Virtualstock, order writes)"""
 _LENGTHS = {
     "part_number": 255, "line_ref": 100, "sub_status": 100, "comment": 255, "fulfillment_route": 255,
     "carrier": 255, "tracking_number": 100, "tracking_url": 255,
@@ -62,6 +70,7 @@ def _parse_item(action: str, item: dict[str, Any], settings: EdgeSettings) -> Re
     required: tuple[str, ...] = _REQUIRED[action]
     if action == "acknowledge" and settings.fulfilment_route_required:
         required = (*required, "fulfillment_route")
+    item = {name: value for name, value in item.items() if name in (*required, *_OPTIONAL[action])}
     wrong: dict[str, list[str]] = {}
     facts: dict[str, str] = {}
     for name in required:
