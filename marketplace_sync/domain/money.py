@@ -27,6 +27,10 @@ def minor_units(amount: str | int | Decimal, currency: str) -> int:
     """`"12.00", "GBP"` -> 1200. Half a minor unit rounds away from zero. Raises NotMoney; floats are refused."""
     if isinstance(amount, float):
         raise NotMoney(f"{amount!r} is a float: amounts are decimal text or integers")
+    if isinstance(amount, str) and amount[-3:-2] == "." and len(amount) < 16 and exponent(currency) == 2:
+        digits = amount[:-3] + amount[-2:]
+        if digits.isdecimal() and digits.isascii():  # what nearly every amount looks like, without a Decimal
+            return int(digits)
     try:
         value = Decimal(amount.strip()) if isinstance(amount, str) else Decimal(amount)
     except InvalidOperation:

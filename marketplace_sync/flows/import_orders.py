@@ -1,13 +1,14 @@
 """Reads a marketplace's feeds into the ledger: every version kept, every difference an event, every wish recorded with
 the fact that caused it.
 
-A page is one transaction. What was stated before in the same bytes is skipped without being parsed, so a poll costs
-what changed, not what exists.
+Pages are stored a thousand statements to a transaction. What was stated before in the same bytes is skipped without
+being parsed, so a poll costs what changed, not what exists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +23,8 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import advance
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
+
+STATEMENTS_AT_ONCE = 1000
 
 
 @dataclass
@@ -49,15 +52,18 @@ def import_feed(
         watermark = watermarks.get(connection, name, feed)
         advance.blocked(connection, context, name)
     report = FeedReport(name, feed)
-    for page in marketplace.read(feed, watermark):
-        with context.ledger.begin() as connection:
-            before = report.new + report.changed
-            _store_page(connection, context, name, page, report)
-            watermarks.advance(
-                connection, name, feed, page.watermark,
-                read=len(page.statements), changed=report.new + report.changed - before,
-            )  # fmt: skip
-        progress(report)
+    # One thread reads and parses the next statements while another waits for the database to take the last ones.
+    with ThreadPoolExecutor(1, thread_name_prefix=f"import-{name}") as storing:
+        stored: Future[None] | None = None
+        for page in _together(marketplace.read(feed, watermark)):
+            read = _read(context, name, page)
+            if stored is not None:
+                stored.result()
+                progress(report)
+            stored = storing.submit(_store, context, name, feed, read, report)
+        if stored is not None:
+            stored.result()
+            progress(report)
     with context.ledger.begin() as connection:
         watermarks.advance(connection, name, feed, None, read=0, changed=0)
     return report
@@ -68,84 +74,162 @@ def import_order(context: Context, name: str, order_id: str) -> bool:
     statement = context.marketplaces[name].fetch_order(order_id)
     if statement is None:
         return False
-    with context.ledger.begin() as connection:
-        _store_page(connection, context, name, Page(statements=[statement]), FeedReport(name, "order"))
+    read = _read(context, name, Page(statements=[statement]))
+    _store(context, name, None, read, FeedReport(name, "order"))
     return True
 
 
-def _store_page(connection: Connection, context: Context, name: str, page: Page, report: FeedReport) -> None:
-    report.read += len(page.statements)
-    if not page.statements:
-        return
-    orders.lock_import(connection, name)
-    for kind in ("order", "return", "refund"):
-        of_kind = {s.key: s for s in page.statements if s.kind == kind}
-        if not of_kind:
+@dataclass(frozen=True)
+class _Read:
+    """A page of which only what is stated differently than before was parsed."""
+
+    count: int
+    watermark: str | None
+    changed: list[_Changed]
+
+
+@dataclass(frozen=True)
+class _Changed:
+    statement: Statement
+    content_hash: bytes
+    parts: Sequence[Order | Return | Refund]
+    problem: str
+    """Why it could not be read; empty when it could."""
+
+
+def _together(pages: Iterator[Page]) -> Iterator[Page]:
+    """Small pages put together, so that a long history is not one transaction per vendor's page."""
+    statements: list[Statement] = []
+    watermark: str | None = None
+    for page in pages:
+        statements.extend(page.statements)
+        watermark = page.watermark or watermark
+        if len(statements) >= STATEMENTS_AT_ONCE:
+            yield Page(statements=statements, watermark=watermark)
+            statements, watermark = [], None
+    if statements or watermark:
+        yield Page(statements=statements, watermark=watermark)
+
+
+def _read(context: Context, name: str, page: Page) -> _Read:
+    """Find out what of a page is news, and parse that."""
+    changed: list[_Changed] = []
+    parse = context.marketplaces[name].parse
+    with context.ledger.begin() as connection:
+        heads = _heads(connection, name, page.statements)
+    for statement in {(s.kind, s.key): s for s in page.statements}.values():
+        digest = orders.content_hash(statement.payload)
+        head = heads[statement.kind].get(statement.key)
+        if head is not None and head.content_hash == digest:
             continue
-        heads = orders.statement_heads(connection, name, kind, list(of_kind))
-        changed = [
-            (statement, orders.content_hash(statement.payload), heads.get(key)) for key, statement in of_kind.items()
-        ]
-        changed = [one for one in changed if one[2] is None or one[2].content_hash != one[1]]
-        if kind == "order":
-            _store_orders(connection, context, name, changed, report)
-        else:
-            for statement, _digest, head in changed:
-                _store_reversal(connection, context, name, statement, head, report)
+        try:
+            changed.append(_Changed(statement, digest, parse(statement), ""))
+        except Malformed as problem:
+            changed.append(_Changed(statement, digest, (), str(problem)))
+    return _Read(len(page.statements), page.watermark, changed)
 
 
-Changed = Sequence[tuple[Statement, bytes, orders.Head | None]]
+def _heads(connection: Connection, name: str, statements: Sequence[Statement]) -> dict[str, dict[str, orders.Head]]:
+    keys: dict[str, list[str]] = {}
+    for statement in statements:
+        keys.setdefault(statement.kind, []).append(statement.key)
+    return {kind: orders.statement_heads(connection, name, kind, of_kind) for kind, of_kind in keys.items()}
 
 
-def _store_orders(connection: Connection, context: Context, name: str, changed: Changed, report: FeedReport) -> None:
+def _store(context: Context, name: str, feed: str | None, read: _Read, report: FeedReport) -> None:
+    """One transaction: statements, orders, events, wishes, and how far the feed was read."""
+    news = report.new + report.changed
+    report.read += read.count
+    with context.ledger.begin() as connection:
+        if read.changed:
+            orders.lock_import(connection, name)
+            # again, now that nobody else imports: what another importer stored meanwhile is no news
+            heads = _heads(connection, name, [one.statement for one in read.changed])
+            fresh = [
+                (one, head)
+                for one in read.changed
+                for head in (heads[one.statement.kind].get(one.statement.key),)
+                if head is None or head.content_hash != one.content_hash
+            ]
+            stated = [(one, head) for one, head in fresh if one.statement.kind == "order"]
+            if stated:
+                _store_orders(connection, context, name, stated, report)
+            for one, head in fresh:
+                if one.statement.kind != "order":
+                    _store_reversal(connection, context, name, one, head, report)
+        if feed is not None:
+            watermarks.advance(
+                connection, name, feed, read.watermark,
+                read=read.count, changed=report.new + report.changed - news,
+            )  # fmt: skip
+
+
+def _store_orders(
+    connection: Connection,
+    context: Context,
+    name: str,
+    changed: Sequence[tuple[_Changed, orders.Head | None]],
+    report: FeedReport,
+) -> None:
     now = context.now()
     routes = context.routes_of(name)
-    parse = context.marketplaces[name].parse
-    read: list[tuple[orders.StoredOrder, list[Return | Refund]]] = []
+    found: list[tuple[orders.StoredOrder, list[Return | Refund]]] = []
     readable: list[str] = []
-    for statement, digest, head in changed:
+    for one, head in changed:
         version = head.version + 1 if head else 1
-        try:
-            parts = parse(statement)
-        except Malformed as problem:
-            _keep_unreadable(connection, name, statement, version, str(problem), now, report)
+        if one.problem:
+            _keep_unreadable(connection, name, one.statement, version, one.problem, now, report)
             continue
-        readable.append(source_identifier(name, statement.key))
-        reversals = [part for part in parts if not isinstance(part, Order)]
-        for part in parts:
+        readable.append(source_identifier(name, one.statement.key))
+        reversals = [part for part in one.parts if not isinstance(part, Order)]
+        for part in one.parts:
             if isinstance(part, Order):
-                order = _with_deadlines(context, name, routes, part)
                 stored = orders.StoredOrder(
-                    order=order, payload=statement.payload, content_hash=digest, version=version
+                    order=_with_deadlines(context, name, routes, part),
+                    payload=one.statement.payload,
+                    content_hash=one.content_hash,
+                    version=version,
                 )
-                read.append((stored, reversals))
-    known = orders.load(connection, name, [stored.order.order_id for stored, _ in read], lock=True) if read else {}
-    new = [stored for stored, _ in read if stored.order.order_id not in known]
-    again = [stored for stored, _ in read if stored.order.order_id in known]
+                found.append((stored, reversals))
+    ids = [stored.order.order_id for stored, _ in found]
+    known = orders.load(connection, name, ids, lock=True) if ids else {}
+    new = [stored for stored, _ in found if stored.order.order_id not in known]
     if new:
-        orders.insert(connection, name, new, now)
-        events = [event for stored in new for event in changes(name, None, stored.order, now)]
-        orders.copy_events(connection, events, now)
-        report.new += len(new)
-        report.events += len(events)
-        report.examples.extend(s.order.reference for s in new[: max(0, 5 - len(report.examples))])
-        advance.new_orders(connection, context, name, [stored.order for stored in new])
-        _after_insert(connection, context, name, routes, new, events)
-    for stored in again:
-        before = known[stored.order.order_id]
-        after = carried(before, stored.order)
-        fresh = orders.record_events(connection, changes(name, before, after, now), now)
-        orders.update(connection, name, [replace(stored, order=after)], now)
-        report.changed += 1
-        report.events += len(fresh)
-        for route in routes:
-            advance.order_changed(connection, context, route, after, fresh)
-    for _, reversals in read:
+        _store_new(connection, context, name, routes, new, report)
+    for stored, _ in found:
+        if stored.order.order_id in known:
+            before = known[stored.order.order_id]
+            after = carried(before, stored.order)
+            fresh = orders.record_events(connection, changes(name, before, after, now), now)
+            orders.update(connection, name, [replace(stored, order=after)], now)
+            report.changed += 1
+            report.events += len(fresh)
+            for route in routes:
+                advance.order_changed(connection, context, route, after, fresh)
+    for _, reversals in found:
         for reversal in reversals:
             _reversal_stated(connection, context, name, reversal, report)
-    _report_oddities(connection, name, [stored.order for stored, _ in read])
-    if readable and len(readable) < 1000:
-        work_items.close(connection, ["MALFORMED_STATEMENT"], readable, "it was stated readably")
+    _report_oddities(connection, name, [stored.order for stored, _ in found])
+    work_items.close(connection, ["MALFORMED_STATEMENT"], readable, "it was stated readably")
+
+
+def _store_new(
+    connection: Connection,
+    context: Context,
+    name: str,
+    routes: Sequence[Route],
+    new: Sequence[orders.StoredOrder],
+    report: FeedReport,
+) -> None:
+    now = context.now()
+    orders.insert(connection, name, new, now)
+    events = [event for stored in new for event in changes(name, None, stored.order, now)]
+    orders.copy_events(connection, events, now)
+    report.new += len(new)
+    report.events += len(events)
+    report.examples.extend(stored.order.reference for stored in new[: max(0, 5 - len(report.examples))])
+    advance.new_orders(connection, context, name, [stored.order for stored in new])
+    _after_insert(connection, context, name, routes, new, events)
 
 
 def _after_insert(
@@ -231,16 +315,15 @@ def _store_reversal(
     connection: Connection,
     context: Context,
     name: str,
-    statement: Statement,
+    one: _Changed,
     head: orders.Head | None,
     report: FeedReport,
 ) -> None:
     now = context.now()
+    statement = one.statement
     version = head.version + 1 if head else 1
-    try:
-        parts = context.marketplaces[name].parse(statement)
-    except Malformed as problem:
-        _keep_unreadable(connection, name, statement, version, str(problem), now, report)
+    if one.problem:
+        _keep_unreadable(connection, name, statement, version, one.problem, now, report)
         return
     orders.keep_statement(connection, name, statement.kind, statement.key, version, statement.payload, now)
     work_items.close(
@@ -248,7 +331,7 @@ def _store_reversal(
     )
     report.new += head is None
     report.changed += head is not None
-    for part in parts:
+    for part in one.parts:
         if not isinstance(part, Order):
             _reversal_stated(connection, context, name, part, report)
 
