@@ -68,6 +68,9 @@ class LineUnits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int
     sku: str = ""
     stock_number: str = ""
+    before: int | None = None
+    """Units of this line that the same kind of effect had covered before this one; None: not known. Tells two partial
+    dispatches apart at marketplaces that only show how many units left."""
 
 
 class AcknowledgeOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
