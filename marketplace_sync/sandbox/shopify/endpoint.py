@@ -177,10 +177,11 @@ class Endpoint:
 
     def _formatted(self, result: ExecutionResult, request_id: str) -> dict[str, Any]:
         answer: dict[str, Any] = {}
-        if result.data is not None or not result.errors:
+        # What never began to run (variables of the wrong kind) has no data; what failed on the way has, if only null.
+        if result.data is not None or not result.errors or any(error.path for error in result.errors):
             answer["data"] = result.data
         if result.errors:
-            broken = [e for e in result.errors if e.original_error and not isinstance(e.original_error, GraphQLError)]
+            broken = [error for error in result.errors if _is_defect(error)]
             if broken:
                 # A defect of the simulation: nothing of the call may stay, and it must be seen.
                 for error in broken:
@@ -209,6 +210,14 @@ class Endpoint:
                 else BottomlessBucket()
             )
         return self._buckets[app]
+
+
+def _is_defect(error: GraphQLError) -> bool:
+    """Whether a resolver failed or gave what its type does not allow, as against refusing on purpose."""
+    cause = error.original_error
+    if cause is None or error.path is None:
+        return False
+    return not isinstance(cause, GraphQLError) or " cannot represent " in error.message
 
 
 def _never(value: Any) -> bool:

@@ -38,12 +38,13 @@ def digest(metafield: Document) -> str:
 
 
 def read_metafields(
-    shop: Shop, given: list[dict[str, Any]], order: Document | None, owner_type: str, *path: str
+    shop: Shop, given: list[dict[str, Any]], order: Document | None, owner_type: str, *path: str, first: int = 0
 ) -> list[Document]:
-    """New metafields of one owner, checked but not kept. Raises Refused. `order` is the owner, where it exists."""
+    """New metafields of one owner, checked but not kept. Raises Refused. `order` is the owner, where it exists;
+    `first` is the place of the first one in what was sent."""
     problems: list[Problem] = []
     found: list[Document] = []
-    for at, one in enumerate(given):
+    for at, one in enumerate(given, first):
         place = [*path, str(at)]
         full, key = namespace(one.get("namespace")), one.get("key")
         known = definition(shop, owner_type, full, key) if key else None
@@ -122,7 +123,7 @@ def metafields_set(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
     for at, one in enumerate(given):
         typename, owner = _owner(shop, one["ownerId"], at)
         order = owner if typename == "Order" else None
-        new = read_metafields(shop, [one], order, _OWNER_TYPES[typename], "metafields")[0]
+        new = read_metafields(shop, [one], order, _OWNER_TYPES[typename], "metafields", first=at)[0]
         _compare(one, owner, new, at)
         owners.append((typename, owner))
         checked.append(new)

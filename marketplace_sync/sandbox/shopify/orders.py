@@ -12,7 +12,7 @@ from marketplace_sync.sandbox.shopify.metafields import put_metafields, read_met
 from marketplace_sync.sandbox.shopify.order_input import OrderReader, address, tags
 from marketplace_sync.sandbox.shopify.shop import Shop
 from marketplace_sync.sandbox.shopify.things import Thing, split_gid
-from marketplace_sync.sandbox.shopify.wiring import Call, mutation, refused
+from marketplace_sync.sandbox.shopify.wiring import Call, Problem, Refused, mutation, refused
 from marketplace_sync.sandbox.state import Document
 
 
@@ -22,7 +22,11 @@ def order_create(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
     shop, given = call.shop, arguments["order"]
     options = arguments.get("options") or {}
     _check_rate(shop)
-    metafields = read_metafields(shop, given.get("metafields") or [], None, "ORDER", "order", "metafields")
+    try:
+        metafields = read_metafields(shop, given.get("metafields") or [], None, "ORDER", "order", "metafields")
+    except Refused as refusal:
+        # This mutation has no codes of its own for metafields.
+        raise Refused(*(Problem(p.message, p.field, "INVALID") for p in refusal.problems)) from None
     customer = customer_of(shop, given)
     order = OrderReader(shop, given).read()
     behaviour = options.get("inventoryBehaviour") or "BYPASS"

@@ -84,7 +84,7 @@ def _check_metafield_filter(shop: Shop, name: str) -> None:
 def orders(call: Call, arguments: Arguments) -> Connection:
     """Searches the index, which is behind. Sorted by PROCESSED_AT unless told otherwise."""
     shop = call.shop
-    shop.index.catch_up(shop.clock.timestamp(), shop.orders.get)
+    shop.let_index_catch_up()
     asked = _order_query(call, arguments.get("query"))
     page = shop.index.page(asked, SORT_FIELDS[arguments.get("sortKey") or "PROCESSED_AT"], arguments)
     page.nodes = [Thing("Order", shop.orders[key]) for key in page.nodes]
@@ -94,7 +94,7 @@ def orders(call: Call, arguments: Arguments) -> Connection:
 @root("ordersCount", *READ_ORDERS)
 def orders_count(call: Call, arguments: Arguments) -> Document:
     shop = call.shop
-    shop.index.catch_up(shop.clock.timestamp(), shop.orders.get)
+    shop.let_index_catch_up()
     count = shop.index.count(_order_query(call, arguments.get("query")))
     limit = arguments.get("limit")
     if limit is not None and count > limit:

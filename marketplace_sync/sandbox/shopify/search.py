@@ -148,7 +148,12 @@ def matches(query: Query, entry: Entry) -> bool:
 
 
 def _known(term: Term, entry: Entry) -> bool:
-    return term.field in entry or (term.field.endswith("_not") and term.field.removesuffix("_not") in entry)
+    """A metafield that is filtered on was checked to be defined: an order without it simply has none."""
+    return (
+        term.field in entry
+        or term.field.startswith("metafields.")
+        or (term.field.endswith("_not") and term.field.removesuffix("_not") in entry)
+    )
 
 
 def _term_matches(term: Term, entry: Entry) -> bool:
@@ -158,7 +163,7 @@ def _term_matches(term: Term, entry: Entry) -> bool:
         return not _equal(entry[term.field.removesuffix("_not")], term.value)
     if not _known(term, entry):
         return True
-    known = entry[term.field]
+    known = entry.get(term.field)
     if term.operator == ":":
         return _equal(known, term.value)
     return _compared(known, term.operator, term.value)

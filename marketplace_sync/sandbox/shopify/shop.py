@@ -115,6 +115,10 @@ class Shop:
         else:
             self.unrouted[key] = None
 
+    def let_index_catch_up(self) -> None:
+        """Let the search see what is due, as it is before anything else changes."""
+        self.index.catch_up(self.clock.timestamp(), self.orders.get)
+
     def forget_metafield(self, namespace: str, key: str, value: str) -> None:
         self.order_by_metafield.pop((namespace, key, value), None)
 
@@ -175,6 +179,7 @@ class Shop:
         if self._occurrences is not None:
             yield
             return
+        self.let_index_catch_up()
         self._occurrences = []
         try:
             yield
