@@ -124,3 +124,22 @@ def history(numbers: Sequence[int], attempts: int = 1, **changes: Any) -> list[E
         )
         for number in numbers
     ]
+
+
+def profile(number: int, attempts: int = 1, **changes: Any) -> Effect:
+    stated: dict[str, Any] = {
+        "identifiers": {"email": f"kim{number}@example.com"},
+        "attributes": {"first_name": "Kim", "location": {"city": "Leeds", "country": "GB"}},
+        "properties": {"Marketplaces John Lewis": True},
+    }
+    payload = UpsertProfile(**{**stated, **changes})
+    return effect(EffectKind.UPSERT_PROFILE, payload, Lane.PROFILES, number, attempts=attempts)
+
+
+def consent(number: int, kind: EffectKind = EffectKind.SUBSCRIBE, **changes: Any) -> Effect:
+    stated: dict[str, Any] = {
+        "identifiers": {"email": f"kim{number}@example.com"},
+        "consented_at": NOW - timedelta(days=3),
+        "source": "John Lewis",
+    }
+    return effect(kind, Subscription(**{**stated, **changes}), Lane.PROFILES, number)

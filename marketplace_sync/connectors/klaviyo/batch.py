@@ -6,8 +6,9 @@ import time
 
 from marketplace_sync.domain.effects import Outcome, Postponed
 
-DELIVERY_SECONDS = 45.0
-"""After this long a delivery starts no further request: what it did not get to is simply not sent yet."""
+DELIVERY_SECONDS = 25.0
+"""After this long a delivery starts no further request: what it did not get to is simply not sent yet. With the last
+request's wait and answer this stays within a minute, for which a courier holds its effects."""
 
 
 class Batch:

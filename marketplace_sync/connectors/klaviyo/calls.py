@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from marketplace_sync.connectors.klaviyo.refusals import seconds_until_available
+from marketplace_sync.connectors.klaviyo.refusals import errors, seconds_until_available
 from marketplace_sync.connectors.wire import Answer, Wire
 from marketplace_sync.domain.effects import InDoubt, Postponed
 from marketplace_sync.domain.errors import (
@@ -24,6 +24,8 @@ from marketplace_sync.domain.errors import (
 MEDIA_TYPE = "application/vnd.api+json"
 CREDENTIALS_WAIT = 300.0
 """Seconds until an effect is tried again after the key was refused: somebody has to change something first."""
+_WRONG_ADDRESS = (405, 406, 410, 415)
+"""Answers about how we ask, not about what: another method or media type, a revision that was retired."""
 _SHORTEST_WAIT = 1.0
 _LOW = 0.2
 _LOOK_AGAIN_SECONDS = 1.0
@@ -86,6 +88,9 @@ class Calls:
             if refusal.status is None:
                 # It cannot even be written as a request: an address or a key with characters that do not belong there.
                 return Postponed(str(refusal), after=CREDENTIALS_WAIT, counts_as_attempt=False)
+            if refusal.status in _WRONG_ADDRESS or (refusal.status == 404 and not errors(refusal.body)):
+                reason = f"{refusal}. Every request would be: check base_url and revision of this connection"
+                return Postponed(reason, after=CREDENTIALS_WAIT, counts_as_attempt=False)
             return Answer(status=refusal.status, headers={}, body=refusal.body)
         except (Throttled, VendorUnavailable, CredentialsRefused, AnswerLost, AnswerUnreadable) as problem:
             return no_answer(problem)

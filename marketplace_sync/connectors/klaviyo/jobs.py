@@ -58,18 +58,6 @@ def split(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield job
 
 
-def body(groups: Sequence[Sequence[Row]]) -> bytes:
-    """The request of one job. What is known of a person is what its latest event says."""
-    return msgspec.json.encode(
-        {
-            "data": {
-                "type": "event-bulk-create-job",
-                "attributes": {"events-bulk-create": {"data": [_group(rows) for rows in groups]}},
-            }
-        }
-    )
-
-
 def grouped(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows by person, in order of first appearance."""
     groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
@@ -78,10 +66,26 @@ def grouped(rows: Sequence[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def pointed_at(groups: Sequence[Sequence[Row]], pointer: str) -> list[Row]:
-    """The rows that a JSON pointer into the job concerns: one event, or all of a person. Empty: it names none."""
+def body(rows: Sequence[Row]) -> bytes:
+    """The request of one job. What is known of a person is what its latest event says."""
+    groups = [_group(members) for members in grouped(rows)]
+    return msgspec.json.encode(
+        {
+            "data": {
+                "type": "event-bulk-create-job",
+                "attributes": {"events-bulk-create": {"data": groups}},
+            }
+        }
+    )
+
+
+def pointed_at(rows: Sequence[Row], pointer: str) -> list[Row]:
+    """The rows that a JSON pointer into their job concerns: one event, or all of a person. Empty: it names none."""
     found = _POINTER.search(pointer)
-    if found is None or int(found.group(1)) >= len(groups):
+    if found is None:
+        return []
+    groups = grouped(rows)
+    if int(found.group(1)) >= len(groups):
         return []
     group = groups[int(found.group(1))]
     if found.group(2) is None:

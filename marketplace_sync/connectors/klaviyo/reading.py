@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ import msgspec
 from marketplace_sync.connectors.klaviyo.calls import Calls
 from marketplace_sync.connectors.klaviyo.events import SYNC_KEY, instant
 from marketplace_sync.connectors.ports import MetricTotal, SeenEvent
-from marketplace_sync.domain.errors import AnswerUnreadable
+from marketplace_sync.domain.errors import AnswerUnreadable, RequestRejected
 from marketplace_sync.domain.money import minor_units
 
 PAGE = 1_000
@@ -73,6 +74,21 @@ class Metric(msgspec.Struct, frozen=True):
         return self.attributes.integration is not None and self.attributes.integration.is_api
 
 
+class FlowAttributes(msgspec.Struct, frozen=True):
+    name: str | None = None
+    status: str | None = None
+    archived: bool | None = None
+
+
+class Flow(msgspec.Struct, frozen=True):
+    id: str
+    attributes: FlowAttributes = FlowAttributes()
+
+    @property
+    def live(self) -> bool:
+        return self.attributes.status == "live" and not self.attributes.archived
+
+
 class _EventProperties(msgspec.Struct, frozen=True, rename={"sync_key": SYNC_KEY}):
     sync_key: Any = None
 
@@ -124,10 +140,7 @@ class Reading:
         while True:
             paged = params if cursor is None else {**params, "page[cursor]": cursor}
             page = self._calls.read(path, Collection, bucket=bucket, operation=operation, params=paged)
-            try:
-                found = [msgspec.json.decode(raw, type=resource) for raw in page.data]
-            except msgspec.MsgspecError as problem:
-                raise self._unreadable(operation, f"is not what Klaviyo documents: {problem}") from None
+            found = self._read(page.data, resource, operation)
             yield found, page.included
             following = next_cursor(page.links.next)
             if page.links.next and following is None:
@@ -138,11 +151,12 @@ class Reading:
                 raise self._unreadable(operation, "leads from a page to the same page again")
             cursor = following
 
-    def metrics(self) -> Iterator[tuple[list[Metric], list[msgspec.Raw]]]:
-        """Every metric of the account with the flows it starts."""
-        return self.pages(
-            "/api/metrics", Metric, {"include": "flow-triggers"}, bucket="metrics", operation="read the metrics"
-        )
+    def metrics(self) -> Iterator[tuple[list[Metric], list[Flow]]]:
+        """Every metric of the account, page by page, with the flows they start."""
+        operation = "read the metrics"
+        include: dict[str, str | int] = {"include": "flow-triggers"}
+        for metrics, included in self.pages("/api/metrics", Metric, include, bucket="metrics", operation=operation):
+            yield metrics, self._read(included, Flow, operation)
 
     def metric_id(self, name: str) -> str | None:
         """The id of the metric of this name that the API feeds; None until its first event was processed."""
@@ -160,10 +174,36 @@ class Reading:
 
     def events(self, metric: str, since: datetime, until: datetime) -> Iterator[SeenEvent]:
         """Events of ours with `since <= time < until` (whole seconds), by time. Those without our key are passed over:
-        somebody else sent them under the same name."""
+        somebody else sent them under the same name.
+
+        When the vendor forgets where we were (a cursor does not live for ever), reading goes on from the last second
+        that was read.
+        """
         metric_id = self.metric_id(metric)
         if metric_id is None:
             return
+        begin, last = since, datetime.min.replace(tzinfo=UTC)
+        read_in_last: Counter[str] = Counter()
+        while True:
+            progress = False
+            again = read_in_last.copy()
+            try:
+                for seen in self._window(metric, metric_id, begin, until):
+                    if again[seen.sync_key] and seen.occurred_at == last:
+                        again[seen.sync_key] -= 1
+                        continue
+                    if seen.occurred_at != last:
+                        last, read_in_last = seen.occurred_at, Counter()
+                    read_in_last[seen.sync_key] += 1
+                    progress = True
+                    yield seen
+                return
+            except RequestRejected as refusal:
+                if refusal.status != 400 or not progress:
+                    raise
+                begin = last
+
+    def _window(self, metric: str, metric_id: str, since: datetime, until: datetime) -> Iterator[SeenEvent]:
         params: dict[str, str | int] = {
             "filter": (
                 f'equals(metric_id,"{metric_id}"),greater-or-equal(datetime,{instant(since)}),'
@@ -234,6 +274,12 @@ class Reading:
                         value=minor_units(value, currency),
                         dimensions=tuple(others),
                     )
+
+    def _read(self, raw: Sequence[msgspec.Raw], wanted: type[Resource], operation: str) -> list[Resource]:
+        try:
+            return [msgspec.json.decode(one, type=wanted) for one in raw]
+        except msgspec.MsgspecError as problem:
+            raise self._unreadable(operation, f"is not what Klaviyo documents: {problem}") from None
 
     def _unreadable(self, operation: str, why: str) -> AnswerUnreadable:
         return AnswerUnreadable(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from marketplace_sync.connectors.klaviyo import jobs
 from marketplace_sync.connectors.klaviyo.batch import Batch
 from marketplace_sync.connectors.klaviyo.calls import Calls
 from marketplace_sync.connectors.klaviyo.events import PreparedEvent, prepared, problem_with, single
+from marketplace_sync.connectors.klaviyo.narrowing import send_narrowing
 from marketplace_sync.connectors.klaviyo.refusals import errors, refused
 from marketplace_sync.connectors.wire import Answer
 from marketplace_sync.domain.effects import Delivered, Effect, InDoubt, Lane, Outcome, Postponed, Refused, TrackEvent
-
-_WORTH_A_JOB = 8
-"""A job of fewer events than this is not split further when it is refused: its events are sent one by one."""
 
 
 class Tracking:
@@ -64,52 +61,19 @@ class Tracking:
         return refused(what, answer.status, errors(answer.body), private)
 
     def _job(self, batch: Batch, rows: Sequence[jobs.Row]) -> list[jobs.Row]:
-        """Send rows as a job. When it is refused, the rows at fault are taken out, or it is halved until they are
-        found. Returns the rows that are to be sent singly, for a verdict of their own."""
-        alone: list[jobs.Row] = []
-        parts = deque([list(rows)])
-        while parts:
-            part = parts.popleft()
-            if closed := batch.closed():
-                _settle(batch, part, closed)
-                continue
-            if len(part) < 2:
-                alone.extend(part)
-                continue
-            groups = jobs.grouped(part)
-            answer = self._calls.write(
-                "/api/event-bulk-create-jobs", jobs.body(groups), bucket="event-jobs", operation="send an event job"
+        """Send rows as a job. Returns the ones that are to be sent singly, for a verdict of their own."""
+
+        def send(part: Sequence[jobs.Row]) -> Answer | Postponed | InDoubt:
+            return self._calls.write(
+                "/api/event-bulk-create-jobs", jobs.body(part), bucket="event-jobs", operation="send an event job"
             )
-            if not isinstance(answer, Answer):
-                _settle(batch, part, _not_counted(answer))
-                continue
-            if answer.status < 300:
-                for row in part:
-                    batch.settle(row.position, _delivered(row.event))
-                continue
-            found = errors(answer.body)
-            faulty = {row.position for error in found for row in jobs.pointed_at(groups, error.pointer)}
-            if faulty:
-                alone.extend(row for row in part if row.position in faulty)
-                parts.appendleft([row for row in part if row.position not in faulty])
-            elif len(part) < _WORTH_A_JOB:
-                alone.extend(part)
-            else:
-                middle = len(part) // 2
-                parts.extendleft((part[middle:], part[:middle]))
-        return alone
 
+        def accepted(part: Sequence[jobs.Row], answer: Answer) -> Sequence[jobs.Row]:
+            for row in part:
+                batch.settle(row.position, _delivered(row.event))
+            return []
 
-def _settle(batch: Batch, rows: Sequence[jobs.Row], outcome: Outcome) -> None:
-    for row in rows:
-        batch.settle(row.position, outcome)
-
-
-def _not_counted(answer: Postponed | InDoubt) -> Postponed | InDoubt:
-    """A job that surely was not processed leaves its events untried, so that they may go in a job again."""
-    if isinstance(answer, InDoubt):
-        return answer
-    return Postponed(answer.reason, after=30.0 if answer.after is None else answer.after, counts_as_attempt=False)
+        return send_narrowing(batch, rows, send=send, pointed_at=jobs.pointed_at, accepted=accepted)
 
 
 def _delivered(event: PreparedEvent) -> Delivered:
