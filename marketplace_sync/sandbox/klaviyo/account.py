@@ -170,7 +170,13 @@ class Account(Vendor):
         wanted = call.additional("profile")
         subscriptions = self.consents.as_subscriptions(profile, call.revision) if "subscriptions" in wanted else None
         analytics = self._analytics(profile) if "predictive_analytics" in wanted else None
-        return profile_views.as_resource(profile, call.base, subscriptions=subscriptions, analytics=analytics)
+        return profile_views.as_resource(
+            profile,
+            call.base,
+            subscriptions=subscriptions,
+            analytics=analytics,
+            conversations="conversations" in call.operation.include,
+        )
 
     def _analytics(self, profile: Json) -> Json:
         names = ("predicted_clv", "total_clv", "predicted_number_of_orders", "average_days_between_orders")

@@ -105,7 +105,8 @@ class AggregateRoutes:
         resource = {"type": "metric-aggregate", "id": wanted.metric_id, "attributes": attributes}
         answer = call.one({**resource, "links": {"self": here}})
         assert answer.document is not None
-        answer.document["links"] |= {"next": page.next, "prev": page.prev}
+        # Where the next cursor is told is not described; the links are where all other collections tell it.
+        answer.document["links"] |= {"next": page.next} if page.next else {}
         return answer
 
     def _rows(

@@ -10,8 +10,18 @@ from marketplace_sync.sandbox.klaviyo.profiles import PLAIN
 _PLACE = ("address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip")
 
 
-def as_resource(document: Json, base: str, *, subscriptions: Json | None = None, analytics: Json | None = None) -> Json:
-    """A profile as GET shows it. `subscriptions` and `analytics` are the additional fields, already in shape."""
+def as_resource(
+    document: Json,
+    base: str,
+    *,
+    subscriptions: Json | None = None,
+    analytics: Json | None = None,
+    conversations: bool = False,
+) -> Json:
+    """A profile as GET shows it. `subscriptions` and `analytics` are the additional fields, already in shape.
+
+    Only the profile endpoints themselves relate profiles to their `conversations`.
+    """
     here = f"{base}/api/profiles/{document['id']}"
     attributes: Json = {name: document[name] for name in ("email", "phone_number", "external_id", *PLAIN)}
     attributes |= {
@@ -25,11 +35,12 @@ def as_resource(document: Json, base: str, *, subscriptions: Json | None = None,
         attributes["subscriptions"] = subscriptions
     if analytics is not None:
         attributes["predictive_analytics"] = analytics
+    related = ("lists", "segments", "push-tokens", *(("conversations",) if conversations else ()))
     return {
         "type": "profile",
         "id": document["id"],
         "attributes": attributes,
-        "relationships": {name: relation(here, name) for name in ("lists", "segments", "push-tokens", "conversations")},
+        "relationships": {name: relation(here, name) for name in related},
         "links": {"self": f"{here}/"},
     }
 
