@@ -18,8 +18,17 @@ from marketplace_sync.ledger.location import with_driver
 
 EXTERNAL = "MARKETPLACE_SYNC_TEST_DATABASE_URL"
 
+_KEPT = {EXTERNAL, "MARKETPLACE_SYNC_CONTRACTS"}
+
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
 """What is lost if the machine dies in the middle of a test run is of no use to anybody."""
+
+
+def pytest_configure() -> None:
+    """No test may meet the real installation of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("MARKETPLACE_SYNC_", "DAGSTER_"))]:
+        if name not in _KEPT:
+            del os.environ[name]
 
 
 @pytest.fixture(scope="session")

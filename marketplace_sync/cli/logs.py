@@ -12,7 +12,7 @@ KEPT = 3
 """Bytes of one log file, and how many older ones are kept beside it (up.log.1 is the youngest of them)."""
 
 _ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback \(most recent call last\)")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 _SHOWN = 5
 _WINDOW = 30.0
 """At most so many errors of one program in so many seconds: a flood helps nobody, and the log has them all."""
@@ -27,7 +27,7 @@ class RotatingLog:
         path.chmod(0o600)
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        self._file.write(_COLOURS.sub(b"", data))
         if self._file.tell() >= LARGEST:
             self._rotate()
 
@@ -59,7 +59,7 @@ class ErrorEcho:
         if len(self._rest) > 65536:
             complete, self._rest = [*complete, self._rest], b""
         for raw in complete:
-            line = _ESCAPES.sub("", raw.decode(errors="replace")).rstrip()
+            line = _COLOURS.sub(b"", raw).decode(errors="replace").rstrip()
             if _ERROR.search(line):
                 self._tell(line)
             yield line

@@ -13,7 +13,11 @@ _QUERY = """
   workspaceOrError {
     ... on PythonError { message }
     ... on Workspace {
-      locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+      locationEntries {
+        name
+        loadStatus
+        locationOrLoadError { __typename ... on PythonError { message causes { message } } }
+      }
     }
   }
   instance { daemonHealth { allDaemonStatuses { daemonType required lastHeartbeatTime } } }
@@ -26,8 +30,9 @@ class DoesNotLoad(Exception):
 
 
 def missing(url: str, since: float) -> str | None:
-    """What is still missing, in words; None when everything is there. Signs of life of the daemons count from `since` on
-    (seconds since 1970): those of an earlier start stay in the database. Raises DoesNotLoad."""
+    """What is still missing, in words; None when everything is there. Raises DoesNotLoad.
+
+    Signs of life of the daemons count from `since` on (seconds since 1970): earlier ones stay in the database."""
     try:
         _ask(f"{url}/server_info")
         answer = _ask(f"{url}/graphql", {"query": _QUERY})
@@ -41,7 +46,7 @@ def missing(url: str, since: float) -> str | None:
     for entry in entries:
         loaded = entry.get("locationOrLoadError") or {}
         if loaded.get("__typename") == "PythonError":
-            raise DoesNotLoad(loaded.get("message", "Dagster gives no reason"))
+            raise DoesNotLoad(_root(loaded))
     if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
         return "the code is still being loaded"
     statuses = ((data.get("instance") or {}).get("daemonHealth") or {}).get("allDaemonStatuses", [])
@@ -50,6 +55,12 @@ def missing(url: str, since: float) -> str | None:
     if silent or not required:
         return f"no sign of life yet from: {', '.join(silent) or 'the daemon'}"
     return None
+
+
+def _root(error: dict[str, Any]) -> str:
+    """The first cause of an error: what wraps it only says that code was being loaded."""
+    chain = [error, *error.get("causes", [])]
+    return str(chain[-1].get("message") or "Dagster gives no reason").strip()
 
 
 def _ask(url: str, body: Any = None) -> Any:

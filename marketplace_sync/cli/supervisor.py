@@ -99,13 +99,13 @@ class Supervisor:
         self._stop_requests += 1
 
     def start(self, program: Program) -> None:
-        child = _Child(program, RotatingLog(self._logs / f"{program.name}.log"), self._say)
+        child = _Child(program, RotatingLog(self._logs / _file_name(program)), self._say)
         self._children[program.name] = child
         self._spawn(child)
 
-    def is_running(self, name: str) -> bool:
-        process = self._children[name].process
-        return process is not None and process.poll() is None
+    def set_environment(self, name: str, value: str) -> None:
+        """For all programs that are started from now on."""
+        self._environment[name] = value
 
     def deaths(self, name: str) -> int:
         return self._children[name].deaths
@@ -113,9 +113,12 @@ class Supervisor:
     def last_lines(self, name: str) -> list[str]:
         return list(self._children[name].last_lines)
 
+    def log(self, name: str) -> Path:
+        return self._children[name].log.path
+
     def run(self, program: Program, seconds: float) -> Finished:
         """Run a program that ends by itself, to its end; after `seconds` it is ended. Raises StopRequested."""
-        child = _Child(program, RotatingLog(self._logs / f"{program.name}.log"), self._say)
+        child = _Child(program, RotatingLog(self._logs / _file_name(program)), self._say)
         self._children[program.name] = child
         self._spawn(child)
         process = child.process
@@ -270,3 +273,7 @@ def _cause(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+
+
+def _file_name(program: Program) -> str:
+    return f"{program.name.replace(' ', '-')}.log"

@@ -1,0 +1,184 @@
+"""`marketplace-sync check-config`: says everything that is wrong before anything runs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from marketplace_sync.cli.addresses import Address, answers
+from marketplace_sync.config import LOOPBACK, Configuration, find, load
+from marketplace_sync.config_sentences import without_credentials
+from marketplace_sync.connectors import registry
+from marketplace_sync.connectors.ports import Finding
+from marketplace_sync.domain.errors import ConfigurationError, MarketplaceSyncError
+
+TRIED_FOR = 60.0
+"""Seconds a connection gets to answer everything that is tried. Connections are tried at the same time."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of trying one connection, or the database."""
+
+    name: str
+    platform: str
+    findings: Sequence[Finding]
+
+    @property
+    def works(self) -> bool:
+        return all(finding.works for finding in self.findings)
+
+
+def check_config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")] = False,
+) -> None:
+    """Judge the configuration and try every connection with harmless reads.
+
+    Leaves with 0 when everything works, 1 when some connection does not, 2 when the configuration is wrong.
+    """
+    _be_quiet()
+    try:
+        configuration = load()
+    except ConfigurationError as wrong:
+        _print_problems(wrong.problems, as_json)
+        raise typer.Exit(2) from None
+    tried = [*_try_database(configuration), *try_all(configuration)]
+    if as_json:
+        _print_json(str(configuration.path), [], tried)
+    else:
+        _print_tried(configuration, tried)
+    if not all(one.works for one in tried):
+        raise typer.Exit(1)
+
+
+def _be_quiet() -> None:
+    """The findings say what came of every request; its log lines would only stand between them."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def try_all(configuration: Configuration, seconds: float = TRIED_FOR) -> list[Tried]:
+    """Try every connection, all at the same time. One that does not come back in `seconds` does not work."""
+    found: dict[str, Sequence[Finding]] = {}
+
+    def attempt(name: str) -> None:
+        found[name] = _try(name, configuration)
+
+    threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in configuration.connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds)
+    late = Finding(
+        subject="connection",
+        works=False,
+        detail=f"no end of it within {seconds:g} s",
+        fix="try again; is the vendor slow?",
+    )
+    return [
+        Tried(name, settings.platform, found.get(name, [late])) for name, settings in configuration.connections.items()
+    ]
+
+
+def _try(name: str, configuration: Configuration) -> Sequence[Finding]:
+    from marketplace_sync.connectors.budget import LocalBudget
+
+    settings = configuration.connections[name]
+    if nobody := _nobody_there(settings.base_url):
+        return nobody
+    try:
+        connector = registry.open_connection(name, settings, lambda _, spec: LocalBudget(spec), patience=TRIED_FOR / 2)
+        findings: Sequence[Finding] = connector.check()
+    except MarketplaceSyncError as problem:
+        return [Finding(subject="connection", works=False, detail=str(problem))]
+    except Exception as defect:
+        # A connector that breaks is one more thing to say: the other connections are to be judged all the same.
+        detail = without_credentials(f"it could not be tried ({type(defect).__name__}: {defect})")
+        return [Finding(subject="connection", works=False, detail=detail, fix="please report this defect")]
+    return findings
+
+
+def _nobody_there(base_url: str) -> list[Finding]:
+    """On this machine a port without a listener is certain at once, and its usual reason is known."""
+    place = urlsplit(base_url)
+    if place.hostname not in LOOPBACK or answers(Address("", place.hostname, place.port or 80, "")):
+        return []
+    fix = "start the simulated vendors: `marketplace-sync sandbox`, or with everything else `marketplace-sync up`"
+    return [Finding(subject="connection", works=False, detail=f"nothing listens on {place.netloc}", fix=fix)]
+
+
+def _try_database(configuration: Configuration) -> list[Tried]:
+    """A server of somebody else's is tried too; the embedded one is ours to start."""
+    if configuration.database_url is None:
+        return []
+    from marketplace_sync.ledger.location import prepare, urls_of, without_password
+
+    try:
+        urls = urls_of(configuration.database_url)
+        prepare(urls)
+    except ConfigurationError as wrong:
+        return [Tried("database", "postgresql", [Finding(subject="address", works=False, detail=wrong.problems[0])])]
+    except MarketplaceSyncError as problem:
+        return [Tried("database", "postgresql", [Finding(subject="database", works=False, detail=str(problem))])]
+    fine = Finding(subject="database", works=True, detail=f"{without_password(urls.plain)} answers")
+    return [Tried("database", "postgresql", [fine])]
+
+
+def _print_problems(problems: list[str], as_json: bool) -> None:
+    if as_json:
+        _print_json(str(find()), problems, [])
+        return
+    print(f"{find()}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}")
+    for problem in problems:
+        print(f"  {problem}")
+
+
+def _print_json(path: str, problems: list[str], tried: list[Tried]) -> None:
+    connections: list[dict[str, Any]] = [
+        {
+            "connection": one.name,
+            "platform": one.platform,
+            "works": one.works,
+            "findings": [
+                {"subject": f.subject, "works": f.works, "detail": f.detail, "fix": f.fix} for f in one.findings
+            ],
+        }
+        for one in tried
+    ]
+    works = not problems and all(one.works for one in tried)
+    print(
+        json.dumps({"configuration": path, "works": works, "problems": problems, "connections": connections}, indent=2)
+    )
+
+
+def _print_tried(configuration: Configuration, tried: list[Tried]) -> None:
+    console = Console(highlight=False)
+    routes = len(configuration.routes)
+    print(f"{configuration.path}: {len(configuration.connections)} connections, {routes} routes, no problems")
+    if not console.is_terminal:
+        for one in tried:
+            for finding in one.findings:
+                fix = f"; {finding.fix}" if finding.fix else ""
+                print(f"{one.name}: {finding.subject}: {'works' if finding.works else 'FAILS'}: {finding.detail}{fix}")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("connection", "tried", "", "what was found"):
+        table.add_column(heading, overflow="fold")
+    for one in tried:
+        for position, finding in enumerate(one.findings):
+            mark = "[green]✓[/green]" if finding.works else "[red]✗[/red]"
+            text = escape(finding.detail + (f"\n→ {finding.fix}" if finding.fix else ""))
+            table.add_row(one.name if position == 0 else "", finding.subject, mark, text)
+    console.print(table)

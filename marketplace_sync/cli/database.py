@@ -1,0 +1,152 @@
+"""`marketplace-sync migrate`, `backup` and `restore`: the database as a whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import typer
+
+from marketplace_sync.cli.previous import Tenancy
+from marketplace_sync.domain.errors import LedgerError
+from marketplace_sync.home import ensure, home_folder
+from marketplace_sync.ledger.embedded import DATABASE
+from marketplace_sync.ledger.location import DatabaseUrls, prepare, resolve_database
+from marketplace_sync.ledger.software import bundled
+
+_REPLACED = f"{DATABASE}_before_restore"
+_INCOMING = f"{DATABASE}_incoming"
+
+
+class BackupFailed(LedgerError):
+    """A backup was not written or not read. What was there before is untouched."""
+
+
+def migrate() -> None:
+    """Bring the database to this version's schema, from empty or any earlier one. Harmless when it is there already."""
+    from marketplace_sync.ledger.database import migrate as migrate_ledger
+
+    with resolve_database(home_folder()) as database:
+        prepare(database)
+        migrate_ledger(database.ledger)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Write here. A file of that name is replaced once the backup is whole.")],
+) -> None:
+    """Write the whole database (orders, outbox, work items, Dagster's history) into one compressed file.
+
+    It may run while everything else does: the file shows one single moment.
+    """
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch(mode=0o600)
+    except OSError as problem:
+        raise BackupFailed(f"{file} cannot be written ({problem.strerror}): choose another place") from None
+    try:
+        with resolve_database(home_folder()) as database:
+            prepare(database)
+            _postgres(database, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={unfinished}")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, readable by you alone; it holds buyers' names and addresses")
+
+
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file that `backup` wrote.", exists=True, dir_okay=False)
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring back what the last restore replaced.")] = False,
+) -> None:
+    """Put a backup back in place of the embedded database, whole or not at all. `up` must not be running.
+
+    What was there before is kept until the next restore: `--undo` brings it back.
+    """
+    if (file is None) == (not undo):
+        raise typer.BadParameter("name a FILE, or say --undo")
+    home = ensure(home_folder())
+    tenancy = Tenancy(home)
+    try:
+        with resolve_database(home) as database:
+            if database.server is None:
+                raise BackupFailed(
+                    "this is a server of your own (MARKETPLACE_SYNC_DATABASE_URL): restore into a new database there"
+                    f" with `pg_restore --no-owner --dbname=NEW {file or 'FILE'}`, then name that database"
+                )
+            _undo(database) if file is None else _replace(database, file)
+    finally:
+        tenancy.leave()
+
+
+def _replace(database: DatabaseUrls, file: Path) -> None:
+    _administer(database, f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)", f"CREATE DATABASE {_INCOMING}")
+    try:
+        _postgres(database, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", str(file), into=_INCOMING)
+    except BackupFailed:
+        _administer(database, f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)")
+        raise
+    _administer(
+        database,
+        f"DROP DATABASE IF EXISTS {_REPLACED} WITH (FORCE)",
+        f"ALTER DATABASE {DATABASE} RENAME TO {_REPLACED}",
+        f"ALTER DATABASE {_INCOMING} RENAME TO {DATABASE}",
+    )
+    print(f"the database is now what {file} holds; `marketplace-sync restore --undo` brings back what was there before")
+
+
+def _undo(database: DatabaseUrls) -> None:
+    known = _administer(database, f"SELECT count(*) FROM pg_database WHERE datname = '{_REPLACED}'")
+    if known == 0:
+        raise BackupFailed("no restore has replaced anything here: there is nothing to bring back")
+    _administer(
+        database,
+        f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)",
+        f"ALTER DATABASE {DATABASE} RENAME TO {_INCOMING}",
+        f"ALTER DATABASE {_REPLACED} RENAME TO {DATABASE}",
+        f"ALTER DATABASE {_INCOMING} RENAME TO {_REPLACED}",
+    )
+    print("the database is what it was before the last restore; `--undo` once more turns that round")
+
+
+def _administer(database: DatabaseUrls, *statements: str) -> int:
+    """Run statements from outside of the database they are about. The first number that they give, or 0."""
+    import psycopg
+
+    answer = 0
+    try:
+        with psycopg.connect(_to(database.plain, "postgres"), autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement.encode())
+                row = cursor.fetchone() if cursor.description else None
+                answer = answer or int(row[0] if row else 0)
+    except psycopg.errors.ObjectInUse:
+        raise BackupFailed(
+            "another command is using the database (`dagster dev`, perhaps): let it end, then try again"
+        ) from None
+    return answer
+
+
+def _to(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def _postgres(database: DatabaseUrls, program: str, *arguments: str, into: str | None = None) -> None:
+    """Run one of PostgreSQL's own programs. The password travels in the environment: command lines are public."""
+    url = _to(database.plain, into) if into else database.plain
+    parts = urlsplit(url)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    if parts.password:
+        environment["PGPASSWORD"] = unquote(parts.password)
+        place = parts.netloc.rpartition("@")[2]
+        url = urlunsplit(parts._replace(netloc=f"{parts.username}@{place}"))
+    done = subprocess.run(
+        [str(bundled() / program), f"--dbname={url}", *arguments], capture_output=True, text=True, env=environment
+    )
+    if done.returncode != 0:
+        reason = [line for line in done.stderr.splitlines() if line.strip()]
+        raise BackupFailed(f"{reason[0] if reason else f'{program} ended with {done.returncode}'}")
