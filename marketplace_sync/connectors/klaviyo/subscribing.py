@@ -33,6 +33,8 @@ from marketplace_sync.domain.errors import TransportError
 MAX_PEOPLE = 100
 """Per job: the vendor takes 1,000 opt-ins but only 100 opt-outs (Klaviyo, subscribe and unsubscribe)."""
 
+_OPT_INS = "/api/profile-subscription-bulk-create-jobs"
+_OPT_OUTS = "/api/profile-subscription-bulk-delete-jobs"
 _POINTER = re.compile(r"/profiles/data/(\d+)")
 
 
@@ -155,7 +157,7 @@ class Subscribing:
 
         def send(part: Sequence[_Row]) -> Answer | Postponed | InDoubt:
             return self._calls.write(
-                f"/api/profile-subscription-bulk-{'create' if route.subscribes else 'delete'}-jobs",
+                _OPT_INS if route.subscribes else _OPT_OUTS,
                 _body(part, route),
                 bucket="subscribe" if route.subscribes else "unsubscribe",
                 operation="subscribe people" if route.subscribes else "unsubscribe people",
