@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from marketplace_sync import log
 from marketplace_sync.config import Configuration, load
 from marketplace_sync.connectors import registry
 from marketplace_sync.flows.context import Connectors, Context, Route
@@ -65,6 +66,7 @@ def open_project(
     """Open the configured installation. Connectors are opened at first use.
 
     Raises ConfigurationError, HomeUnusable, LedgerError."""
+    log.configure()
     configuration = configuration or load()
     database = database or resolve_database(configuration.home)
     ledger = Ledger(database.ledger)

@@ -1,8 +1,6 @@
 """Couriers as sensors: each stays with its connection for 4.5 s of every tick, woken by the ledger, and reports what it
 brought, one event per asset and tick. A backlog is handed to a run, which holds the connection until it is done."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

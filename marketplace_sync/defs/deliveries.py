@@ -1,8 +1,6 @@
 """What is delivered: one asset per kind of effect and route. Couriers report what they brought; materialising one of
 these by hand lets the courier of its connection run now."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

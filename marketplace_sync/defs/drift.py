@@ -1,7 +1,5 @@
 """Asset checks: the systems compared with each other, deadlines, and what waits for a person."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

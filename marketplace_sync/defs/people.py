@@ -1,7 +1,5 @@
 """What a person does about an effect that was refused or given up: retry it, change it, or let it go."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from marketplace_sync.defs.resources import Installation

@@ -1,7 +1,5 @@
 """What is read: each marketplace's feeds, each store's catalogue and fulfilments, with the schedules that read them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ from marketplace_sync.connectors.ports import Feed
 from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.work_items import Team
-from marketplace_sync.flows import import_orders, observe_store, watch_deadlines
+from marketplace_sync.flows import import_orders, observe_store, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
 
 CATALOGUE_SECONDS = 3600
@@ -33,6 +31,7 @@ def build(context: Context) -> dg.Definitions:
         for asset, seconds in (
             (_catalogue_asset(context, store), CATALOGUE_SECONDS),
             (_fulfilments_asset(context, store, context.routes_into(store)), STORE_ORDERS_SECONDS),
+            (_webhooks_asset(context, store), CATALOGUE_SECONDS),
         ):
             assets.append(asset)
             schedules.append(_schedule(asset, seconds))
@@ -116,13 +115,37 @@ def _catalogue_asset(context: Context, store: str) -> dg.AssetsDefinition:
     return read
 
 
+def _webhooks_asset(context: Context, store: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=dg.AssetKey([store, "webhooks"]),
+        group_name=store,
+        kinds={context.connections[store].platform},
+        owners=[naming.owner(Team.OPERATIONS)],
+        description="The store's deliveries to our receiver. Asked for again regularly: stores drop subscriptions that"
+        " failed for a while.",
+        retry_policy=_RETRY,
+        pool=f"{store}_reads",
+        tags={"connection": store},
+    )
+    def subscribed(installation: Installation) -> dg.MaterializeResult[Any]:
+        receiver = subscribe.receiver_url()
+        if receiver is None:
+            return dg.MaterializeResult(
+                metadata={"topics": 0, "note": f"{subscribe.VARIABLE} is not set: the store is polled, and that is all"}
+            )
+        topics = subscribe.subscribe(installation.context, store, receiver)
+        return dg.MaterializeResult(metadata={"topics": len(topics), "names": ", ".join(topics), "to": receiver})
+
+    return subscribed
+
+
 def _fulfilments_asset(context: Context, store: str, routes: Sequence[Route]) -> dg.AssetsDefinition:
     @dg.asset(
         key=naming.fulfilments(store),
         group_name=store,
         kinds={context.connections[store].platform, "postgres"},
         owners=[naming.owner(Team.OPERATIONS)],
-        deps=[naming.store_orders(route) for route in routes],
+        deps=[*(naming.store_orders(route) for route in routes), dg.AssetKey([store, "webhooks"])],
         description="What became of our orders in the store: parcels, cancellations, refunds. Webhooks bring them"
         " within a second; this poll finds whatever a webhook did not.",
         freshness_policy=naming.read_within(STORE_ORDERS_SECONDS),

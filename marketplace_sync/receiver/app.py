@@ -10,6 +10,7 @@ is parsed before its signature is found right.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -24,7 +25,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from marketplace_sync.connectors.ports import ForgedWebhook, WebhookSource
-from marketplace_sync.domain.errors import LedgerError
+from marketplace_sync.domain.errors import LedgerError, TransportError
+from marketplace_sync.flows import subscribe
 from marketplace_sync.ledger import inbox
 from marketplace_sync.project import Project
 
@@ -74,7 +76,9 @@ def build(project: Project) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asking = asyncio.create_task(_keep_asking(project))
         yield
+        asking.cancel()
         project.close()
 
     return Starlette(
@@ -85,6 +89,22 @@ def build(project: Project) -> Starlette:
         ],
         lifespan=lifespan,
     )
+
+
+async def _keep_asking(project: Project) -> None:
+    """Ask the stores to deliver here, until each has agreed; after that the hourly asset keeps it so."""
+    receiver = subscribe.receiver_url()
+    if receiver is None:
+        return
+    left = set(project.context.stores)
+    while left:
+        for name in sorted(left):
+            try:
+                await anyio.to_thread.run_sync(subscribe.subscribe, project.context, name, receiver)
+                left.discard(name)
+            except (TransportError, LedgerError, SQLAlchemyError) as problem:
+                _log.warning("webhooks not subscribed yet", connection=name, reason=str(problem))
+        await asyncio.sleep(5 if left else 0)
 
 
 async def _receive(project: Project, name: str, request: Request) -> tuple[str, Response]:

@@ -1,0 +1,27 @@
+"""Where our own log lines go: to standard error, one line each, warnings and worse unless somebody asks for more."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+VARIABLE = "MARKETPLACE_SYNC_LOG"
+
+
+def configure() -> None:
+    """`MARKETPLACE_SYNC_LOG=debug` shows every request to a vendor (operation, status, milliseconds, bytes)."""
+    level = logging.getLevelNamesMapping().get(os.environ.get(VARIABLE, "warning").upper(), logging.WARNING)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
