@@ -107,7 +107,9 @@ def _converted(schema: Any, strict: bool) -> Any:
         if name == "properties":
             found[name] = {key: _converted(one, strict) for key, one in value.items()}
         elif name not in ("nullable", "example", "description", "discriminator", "xml", "externalDocs", "deprecated"):
-            found[name] = value if name in ("enum", "default", "required") else _converted(value, strict)
+            # Alternatives overlap (integer and number): what is meant is that one of them fits.
+            alternative = "anyOf" if name == "oneOf" else name
+            found[alternative] = value if name in ("enum", "default", "required") else _converted(value, strict)
     if strict and found.get("properties"):
         found["additionalProperties"] = False
     if schema.get("nullable"):

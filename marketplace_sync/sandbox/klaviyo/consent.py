@@ -64,7 +64,7 @@ class ConsentBook:
         self, profile: str, channels: dict[str, float | None], *, list_id: str | None, source: str, double: bool
     ) -> None:
         """Subscribed from now, or from the moment given per channel. Lifts the suppressions that this lifts."""
-        now = self._clock.timestamp()
+        now = int(self._clock.timestamp())
         document = self.of(profile)
         for channel, consented_at in channels.items():
             document["channels"][channel] = {
@@ -91,7 +91,7 @@ class ConsentBook:
     def ask_for_confirmation(self, profile: str, channels: list[str], *, list_id: str | None, source: str) -> None:
         document = self.of(profile)
         document["pending"] = [one for one in document["pending"] if one["list"] != list_id]
-        asked: Json = {"list": list_id, "channels": channels, "source": source, "asked": self._clock.timestamp()}
+        asked: Json = {"list": list_id, "channels": channels, "source": source, "asked": int(self._clock.timestamp())}
         document["pending"].append(asked)
         self._put(document)
 
@@ -99,7 +99,7 @@ class ConsentBook:
         self, profile: str, channels: list[str], *, reason: str = "UNSUBSCRIBE", method: str = "API"
     ) -> None:
         """Out of the channels altogether. For e-mail this is a suppression as well."""
-        now = self._clock.timestamp()
+        now = int(self._clock.timestamp())
         document = self.of(profile)
         for channel in channels:
             before = document["channels"].get(channel, _NOTHING)
@@ -115,7 +115,7 @@ class ConsentBook:
         """Out of one list only: consent to the account stays."""
         document = self.of(profile)
         kept = [one for one in document["list_suppressions"] if one["list_id"] != list_id]
-        now = self._clock.timestamp()
+        now = int(self._clock.timestamp())
         document["list_suppressions"] = [*kept, {"list_id": list_id, "reason": "UNSUBSCRIBE", "timestamp": now}]
         document["pending"] = [one for one in document["pending"] if one["list"] != list_id]
         self._note(profile, EMAIL, "LIST_UNSUBSCRIBED", {"list": list_id})
@@ -126,7 +126,7 @@ class ConsentBook:
         document = self.of(profile)
         if any(one["reason"] == reason for one in document["suppression"]):
             return False
-        document["suppression"].append({"reason": reason, "timestamp": self._clock.timestamp()})
+        document["suppression"].append({"reason": reason, "timestamp": int(self._clock.timestamp())})
         self._note(profile, EMAIL, "SUPPRESSED", {"reason": reason})
         self._put(document)
         return True
@@ -168,7 +168,7 @@ class ConsentBook:
     def _note(self, profile: str, channel: str, what: str, details: Json) -> None:
         number = str(self._state.counter("consent_change"))
         change: Json = {"id": number, "profile": profile, "channel": channel, "what": what}
-        self._changes.put(number, {**change, "at": self._clock.timestamp(), **details})
+        self._changes.put(number, {**change, "at": int(self._clock.timestamp()), **details})
 
     def as_subscriptions(self, profile: Json, revision: str) -> Json:
         """The additional field `subscriptions` of a profile."""

@@ -169,7 +169,6 @@ class ImportRoutes:
                     "source": {"pointer": one["pointer"]},
                     "original_payload": one["payload"],
                 },
-                "links": {"self": call.url()},
             },
         )
 

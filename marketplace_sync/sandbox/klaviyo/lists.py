@@ -40,7 +40,7 @@ class ListBook:
         return self._documents.values()
 
     def add(self, name: str, opt_in_process: str | None, key: str | None = None) -> Json:
-        now = self.account.clock.timestamp()
+        now = int(self.account.clock.timestamp())
         process = opt_in_process or self.account.choices.default_opt_in
         document: Json = {"id": key or self.account.ids.short("list"), "name": name, "opt_in_process": process}
         return self._documents.put(document["id"], {**document, "created": now, "updated": now})
@@ -48,7 +48,7 @@ class ListBook:
     def change(self, document: Json, name: str | None, opt_in_process: str | None) -> Json:
         document["name"] = name or document["name"]
         document["opt_in_process"] = opt_in_process or document["opt_in_process"]
-        document["updated"] = self.account.clock.timestamp()
+        document["updated"] = int(self.account.clock.timestamp())
         return self._documents.put(document["id"], document)
 
     def delete(self, document: Json) -> None:
@@ -70,7 +70,7 @@ class ListBook:
         """Onto the list, which may start an "added to list" flow."""
         if self.holds(key, profile["id"]):
             return
-        now = self.account.clock.timestamp()
+        now = int(self.account.clock.timestamp())
         member: Json = {"id": f"{key}:{profile['id']}", "list": key, "profile": profile["id"], "joined": now}
         self._members.put(member["id"], member)
         self._index(member)
@@ -126,7 +126,7 @@ class SegmentBook:
         """Raises ValueError for a rule there is not."""
         if rule not in ("subscribed", "suppressed") and not rule.startswith("metric:"):
             raise ValueError(f"a segment's rule is subscribed, suppressed or metric:<name>, not {rule!r}")
-        now = self.account.clock.timestamp()
+        now = int(self.account.clock.timestamp())
         document: Json = {"id": key or self.account.ids.short("segment"), "name": name, "rule": rule}
         return self._documents.put(document["id"], {**document, "created": now, "updated": now})
 

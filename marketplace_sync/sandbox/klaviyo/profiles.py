@@ -65,8 +65,8 @@ class ProfileBook:
         return list(found.values())
 
     def create(self, row: Json) -> Json:
-        now = self._clock.timestamp()
-        key = self._ids.profile(int(now * 1000))
+        key = self._ids.profile(int(self._clock.timestamp() * 1000))
+        now = self._second()
         document: Json = {
             "id": key,
             **dict.fromkeys(("email", "phone_number", "external_id", "_kx"), None),
@@ -99,8 +99,12 @@ class ProfileBook:
 
     def touch(self, document: Json) -> None:
         """The profile changed now."""
-        document["updated"] = self._clock.timestamp()
+        document["updated"] = self._second()
         self.put(document)
+
+    def _second(self) -> int:
+        """Times are kept as they are shown, in whole seconds: a strict filter on one leaves out all of that second."""
+        return int(self._clock.timestamp())
 
     def put(self, document: Json) -> None:
         self.version += 1
