@@ -1,0 +1,244 @@
+"""The configuration is read strictly, and everything that is wrong with it is said in one go, with the fix."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from marketplace_sync.config import PACKAGED, Configuration, find, load
+from marketplace_sync.domain.errors import ConfigurationError
+
+SOUND = """
+connections:
+  john_lewis:
+    platform: john_lewis
+    base_url: https://api.virtualstock.example/restapi/v4
+    username: {env: JL_USERNAME}
+    password: {file: secrets/john-lewis}
+  shop: {platform: shopify, base_url: "https://shop.myshopify.com", access_token: {env: SHOPIFY_TOKEN}}
+  klaviyo: {platform: klaviyo, api_key: {env: KLAVIYO_KEY}}
+routes:
+  john_lewis: {store: shop, marketing: klaviyo, stock: {buffer: 2, push_every: 5m}}
+"""
+SECRETS = {"JL_USERNAME": "seller", "SHOPIFY_TOKEN": "shpat_hush", "KLAVIYO_KEY": "pk_hush"}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Path:
+    """A folder with a secret file; tests write their configuration beside it."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "john-lewis").write_text("hush\n")
+    return tmp_path / "marketplace_sync.yaml"
+
+
+def read(path: Path, text: str, **environ: str) -> Configuration:
+    path.write_text(text, encoding="utf-8")
+    return load(path, {**SECRETS, **environ})
+
+
+def problems(path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as wrong:
+        load(path, SECRETS if environ is None else environ)
+    return wrong.value.problems
+
+
+def test_a_sound_file_becomes_typed_settings(write: Path) -> None:
+    found = read(write, SOUND)
+    assert list(found.connections) == ["john_lewis", "shop", "klaviyo"]
+    assert found.role("john_lewis") == "marketplace"
+    assert list(found.with_role("store")) == ["shop"]
+    route = found.routes["john_lewis"]
+    assert (route.marketplace, route.store, route.marketing) == ("john_lewis", "shop", "klaviyo")
+    assert route.stock is not None
+    assert route.stock.push_every.total_seconds() == 300
+
+
+def test_a_secret_file_is_looked_for_beside_the_configuration(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons, workers and people start in different folders, and must all find it."""
+    monkeypatch.chdir("/")
+    settings = read(write, SOUND).connections["john_lewis"]
+    assert settings.model_dump()["password"]["file"] == write.parent / "secrets" / "john-lewis"
+
+
+def test_every_problem_is_said_at_once(write: Path) -> None:
+    said = problems(
+        write,
+        """
+connections:
+  john_lewis: {platform: john_lewis, base_url: "http://jl.example", username: {env: JL_USERNAME}}
+  shop: {platform: shopfy, base_url: "https://shop.myshopify.com"}
+  klaviyo: {platform: klaviyo, api_key: pk_live_do_not_print, time_zone: London}
+routes:
+  john_lewis: {stor: shop, marketing: klavyio}
+extra: 1
+""",
+    )
+    text = "\n".join(said)
+    assert "pk_live_do_not_print" not in text
+    for expected in (
+        "extra: there is no such key",
+        "connections.john_lewis.base_url: 'http://jl.example' is not encrypted",
+        "connections.john_lewis.password: it is missing; add it like password: {env: PASSWORD}",
+        "connections.shop.platform: 'shopfy' is not known (did you mean `shopify`?)",
+        "connections.klaviyo.api_key: a secret is never written into this file; write {env: NAME} or {file: path}",
+        "connections.klaviyo.time_zone: 'London' is not a time zone; write one like Europe/London",
+        "routes.john_lewis.stor: there is no such key (did you mean `store`?)",
+    ):
+        assert any(line.startswith(expected) for line in said), f"{expected}\nnot in\n{text}"
+
+
+def test_every_line_names_a_key_and_a_fix(write: Path) -> None:
+    said = problems(
+        write,
+        SOUND.replace("buffer: 2", "buffer: -1, bufers: {}")
+        .replace("platform: klaviyo", "platform: klaviyo, timeout_seconds: soon, metrics: Placed")
+        .replace("5m", "five"),
+    )
+    assert len(said) == 5
+    for line in said:
+        key, _, rest = line.partition(": ")
+        assert key.startswith(("connections.", "routes."))
+        assert ";" in rest, line
+
+
+def test_all_missing_secrets_are_named(write: Path) -> None:
+    (write.parent / "secrets" / "john-lewis").unlink()
+    said = problems(write, SOUND, environ={})
+    assert [line.split(": ")[0] for line in said] == [
+        "connections.john_lewis.username",
+        "connections.john_lewis.password",
+        "connections.shop.access_token",
+        "connections.klaviyo.api_key",
+    ]
+    assert "JL_USERNAME is not set" in said[0]
+    assert "secrets/john-lewis" in said[1]
+
+
+def test_a_key_written_twice_is_refused(write: Path) -> None:
+    said = problems(write, SOUND + "  john_lewis: {store: shop}\n")
+    assert any(line.startswith("line 12: `john_lewis` is written twice (first in line 11);") for line in said), said
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ("{store: shopp}", "routes.john_lewis.store: there is no connection 'shopp' (did you mean `shop`?)"),
+        ("{store: klaviyo}", "routes.john_lewis.store: klaviyo is a marketing account, not a store; name one of: shop"),
+        ("{marketing: shop}", "routes.john_lewis.marketing: shop is a store, not a marketing account"),
+        ("{store: shop, marketplace: shop}", "routes.john_lewis.marketplace: shop is a store, not a marketplace"),
+        ("{carriers: {}}", "routes.john_lewis: it leads nowhere; name a `store`, a `marketing` account, or both"),
+        ("{marketing: klaviyo, stock: {}}", "routes.john_lewis.stock: stock comes from a store"),
+    ],
+)
+def test_a_route_must_fit_its_connections(write: Path, route: str, expected: str) -> None:
+    head, _, _ = SOUND.partition("routes:")
+    said = problems(write, f"{head}routes:\n  john_lewis: {route}\n")
+    assert any(line.startswith(expected) for line in said), said
+
+
+def test_a_route_to_an_unsound_connection_is_not_blamed_as_well(write: Path) -> None:
+    said = problems(write, SOUND.replace("platform: klaviyo", "platform: klaviyo, revision: soon"))
+    assert [line.split(": ")[0] for line in said] == ["connections.klaviyo.revision"]
+
+
+def test_two_routes_must_not_feed_one_store_from_one_marketplace(write: Path) -> None:
+    """Every order would be injected twice."""
+    said = problems(write, SOUND + "  again: {marketplace: john_lewis, store: shop}\n")
+    assert said == ["routes.again: it feeds john_lewis into shop, as john_lewis does; remove one of them"]
+
+
+def test_a_default_secret_is_refused_for_an_address_elsewhere(write: Path) -> None:
+    """The sandbox's passwords are public: a copied file must not send them to a real vendor."""
+    text = SOUND.replace("{env: SHOPIFY_TOKEN}", "{env: SHOPIFY_TOKEN, default: shpat_sandbox}")
+    said = problems(write, text)
+    assert said[0].startswith("connections.shop.access_token: a `default` is only for the sandbox on this machine")
+    assert "shpat_sandbox" not in "".join(said)
+    at_home = text.replace("https://shop.myshopify.com", "http://127.0.0.1:8700/shop")
+    assert read(write, at_home, SHOPIFY_TOKEN="").connections["shop"].base_url == "http://127.0.0.1:8700/shop"
+
+
+def test_a_name_must_fit_asset_keys_and_order_identifiers(write: Path) -> None:
+    said = problems(write, SOUND.replace("  shop:", "  Shop-1:"))
+    assert any(line.startswith("connections.Shop-1: this name cannot be used; write small letters") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "it is empty"),
+        ("- a\n", "it is not a mapping"),
+        ("connections: [\n", "line 2, column 1"),
+        ("connections:\n\tx: 1\n", "line 2, column 1"),
+        ("connections: !!python/object/apply:os.system [true]\n", "a tag (!something) is not understood"),
+    ],
+)
+def test_a_file_that_cannot_be_read_at_all_is_one_problem(write: Path, text: str, expected: str) -> None:
+    (said,) = problems(write, text)
+    assert expected in said
+    assert said.startswith(str(write))
+
+
+def test_a_file_in_another_encoding_is_one_problem(write: Path) -> None:
+    write.write_bytes("connections: {caf\xe9: {}}".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match="byte 17 is not UTF-8"):
+        load(write, {})
+
+
+def test_a_named_file_that_is_missing_is_said_so(tmp_path: Path) -> None:
+    """Falling back to the sandbox would look like success."""
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml: there is no such file"):
+        load(environ={"MARKETPLACE_SYNC_CONFIG": str(tmp_path / "nowhere.yaml")})
+
+
+def test_credentials_in_an_address_are_not_repeated(write: Path) -> None:
+    said = problems(write, SOUND.replace("https://shop.myshopify.com", "ftp://me:hush@shop.example"))
+    assert "hush" not in "".join(said)
+    assert "connections.shop.base_url" in said[0]
+
+
+def test_the_file_is_found_by_variable_then_here_then_in_the_package(
+    write: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write.parent)
+    assert find({}) == PACKAGED
+    write.write_text(SOUND)
+    assert find({}) == write
+    assert find({"MARKETPLACE_SYNC_CONFIG": "other.yaml"}) == write.parent / "other.yaml"
+
+
+def test_with_no_configuration_the_sandbox_s_is_sound_and_needs_no_variable() -> None:
+    found = load(PACKAGED, {})
+    assert found.is_packaged
+    assert found.on_this_machine(8700) == list(found.connections)
+    assert {found.role(name) for name in found.connections} == {"marketplace", "store", "marketing"}
+
+
+def test_the_sandbox_s_configuration_follows_the_sandbox_to_another_port() -> None:
+    found = load(PACKAGED, {"MARKETPLACE_SYNC_SANDBOX_PORT": "9100"})
+    assert found.on_this_machine(9100) == list(found.connections)
+    with pytest.raises(ConfigurationError, match="MARKETPLACE_SYNC_SANDBOX_PORT: 'x' is not a port"):
+        load(PACKAGED, {"MARKETPLACE_SYNC_SANDBOX_PORT": "x"})
+
+
+def test_the_database_s_password_is_not_in_what_a_log_would_show(write: Path) -> None:
+    found = read(write, SOUND, MARKETPLACE_SYNC_DATABASE_URL="postgresql://me:hush@db.example/sync")
+    assert found.database_url == "postgresql://me:hush@db.example/sync"
+    assert "hush" not in repr(found)
+
+
+def test_reading_a_configuration_loads_no_heavy_library(write: Path) -> None:
+    """Every run and every command reads it first."""
+    write.write_text(SOUND)
+    program = (
+        "import sys; from pathlib import Path; from marketplace_sync.config import load; load(Path(sys.argv[1]));"
+        "print(*sorted({'dagster', 'pandas', 'sqlalchemy', 'httpx', 'polars'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(write)], capture_output=True, text=True, env={**os.environ, **SECRETS}
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
