@@ -35,7 +35,24 @@ def build(context: Context) -> dg.Definitions:
         ):
             assets.append(asset)
             schedules.append(_schedule(asset, seconds))
-    return dg.Definitions(assets=assets, schedules=schedules)
+    return dg.Definitions(assets=assets, schedules=schedules, sensors=[_first_reads(assets)])
+
+
+def _first_reads(assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="first_reads",
+        target=list(assets),
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads everything once as soon as an installation starts, instead of waiting for its schedule.",
+    )
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if context.cursor:
+            return dg.SkipReason("everything was read once; the schedules go on from there")
+        # one run: catalogues come before the orders that are judged by them
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key="first reads")], cursor="started")
+
+    return tick
 
 
 def _schedule(asset: dg.AssetsDefinition, seconds: int) -> dg.ScheduleDefinition:

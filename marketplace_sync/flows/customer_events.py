@@ -221,7 +221,8 @@ class Teller:
         variant: Variant | None = self.variants.get(line.sku)
         price = self._unit_price(order, line)
         item: dict[str, Any] = {
-            "ProductID": (variant.product_id if variant and variant.product_id else line.sku) or line.stock_number,
+            # the id under which a catalogue in Klaviyo knows it: recommendations and back-in-stock go by it
+            "ProductID": line.sku or line.stock_number,
             "SKU": line.sku or line.stock_number,
             "ProductName": (variant.title if variant else "") or line.title,
             "Quantity": quantity,
