@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LISTED_AT_JOHN_LEWIS_ONLY = "VASE-TEAL"
+"""On sale at John Lewis though the store has never heard of it: what happens when somebody lists by spreadsheet."""
+
 
 @dataclass(frozen=True)
 class Product:

@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -61,21 +61,41 @@ class BadControl(ValueError):
 class CommitLayer:
     """Makes a vendor's changes durable before its answer's first byte leaves; forgets them if the handler failed."""
 
-    def __init__(self, app: ASGIApp, vendor: Vendor) -> None:
+    def __init__(self, app: ASGIApp, vendor: Vendor, failures: Failures) -> None:
         self.app = app
         self.vendor = vendor
+        self.failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
         async def committed(message: Any) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
                 self.vendor.state.commit()
+                started = True
             await send(message)
 
         try:
             await self.app(scope, receive, committed)
-        except BaseException:
+        except BaseException as problem:
             self.vendor.state.rollback()
-            raise
+            if started or not isinstance(problem, Exception):
+                raise
+            self.failures.note(f"{self.vendor.account} {scope['method']} {scope['path']}", problem)
+            await PlainTextResponse("Internal Server Error", status_code=500)(scope, receive, send)
+
+
+class Failures:
+    """What went wrong inside the simulation itself, oldest first: empty, or there is a defect to mend."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    def note(self, where: str, problem: Exception) -> None:
+        log.error("%s failed; what it had begun is undone", where, exc_info=problem)
+        if len(self.noted) < 1000:
+            self.noted.append(f"{where}: {type(problem).__name__}: {problem}")
 
 
 class Sandbox:
@@ -98,8 +118,7 @@ class Sandbox:
         self.director = director
         self.memory = memory
         self._lock = lock
-        self.failures: list[str] = []
-        """What went wrong inside the simulation itself, oldest first: empty, or there is a defect to mend."""
+        self.failures = Failures()
         self.app = Starlette(
             routes=self._routes(),
             lifespan=self._lifespan,
@@ -130,7 +149,8 @@ class Sandbox:
         for vendor in self.vendors.values():
             # The commit layer is a middleware, below the one that turns a failed handler into a 500: that answer must
             # not commit the half of the work that was done.
-            inner = Starlette(routes=list(vendor.routes()), middleware=[Middleware(CommitLayer, vendor=vendor)])
+            layer = Middleware(CommitLayer, vendor=vendor, failures=self.failures)
+            inner = Starlette(routes=list(vendor.routes()), middleware=[layer])
             # Vendors differ in what they do with a missing slash, and none of them redirects.
             inner.router.redirect_slashes = False
             routes.append(Mount(f"/{vendor.account}", FaultLayer(inner, vendor.faults)))
@@ -175,8 +195,7 @@ class Sandbox:
             for state in self._states():
                 state.commit()
         except Exception as problem:
-            log.exception("the tick of %s failed; what it had begun is undone", name)
-            self.failures.append(f"{name}: {type(problem).__name__}: {problem}")
+            self.failures.note(name, problem)
             for state in self._states():
                 state.rollback()
 
@@ -196,7 +215,7 @@ class Sandbox:
             {
                 "now": self.clock.now().isoformat(),
                 "shop": self.director.as_json() if self.director else None,
-                "failures": self.failures,
+                "failures": self.failures.noted,
                 "accounts": {
                     vendor.account: {
                         "platform": vendor.platform,
@@ -237,15 +256,19 @@ class Sandbox:
     async def _act(self, request: Request) -> Response:
         vendor = self._vendor(request)
         arguments = await _json_object(request)
+        name = request.path_params["name"]
         try:
-            result = await vendor.act(request.path_params["name"], arguments)
+            result = await vendor.act(name, arguments)
             vendor.state.commit()
-        except BaseException as problem:
-            vendor.state.rollback()
-            if isinstance(problem, UnknownAct) or not isinstance(problem, LookupError | ValueError):
-                raise
+        except UnknownAct:
+            raise
+        except (LookupError, ValueError) as problem:
             text = str(problem.args[0]) if problem.args else str(problem)
             return JSONResponse({"error": text}, status_code=404 if isinstance(problem, LookupError) else 409)
+        except Exception as problem:
+            vendor.state.rollback()
+            self.failures.note(f"{vendor.account}: the act {name}", problem)
+            return JSONResponse({"error": f"{type(problem).__name__}: {problem}"}, status_code=500)
         return JSONResponse(result)
 
     async def _faults(self, request: Request) -> Response:

@@ -20,7 +20,6 @@ from marketplace_sync.sandbox.vendor import UnknownAct, Vendor
 _MOST_PER_TICK = 200
 _PLAN_WAITS = 60.0
 _PLAN_EXPIRES = 6 * 3600.0
-_LISTED_AT_JOHN_LEWIS_ONLY = "VASE-TEAL"
 _SKUS = [product.sku for product in catalogue.products()]
 
 
@@ -108,7 +107,7 @@ class Shop:
             if place in (7, 8):
                 await self._try("john_lewis", "acknowledge_in_portal", order_id=order["order_id"])
         if self.knobs.discrepancies:
-            await self._place([{"sku": _LISTED_AT_JOHN_LEWIS_ONLY, "quantity": 1}])
+            await self._place([{"sku": catalogue.LISTED_AT_JOHN_LEWIS_ONLY, "quantity": 1}])
             await self._place(self._wishes(), buyer={"line_1": "", "line_2": "", "city": "", "postal_code": ""})
 
     async def _trade(self) -> None:
@@ -167,17 +166,23 @@ class Shop:
             self._packed.put(key, {"name": order["name"], "number": number})
             chance = self._chance("packing")
             after = self.knobs.ship_after_seconds + chance.uniform(0, self.knobs.ship_within_seconds)
-            if chance.random() < self.knobs.seller_cancel_rate:
+            company = self._deliberate_carrier(number) if self.knobs.discrepancies else None
+            if company is None and chance.random() < self.knobs.seller_cancel_rate:
                 self._plan("seller_cancel", after, store_order=order["id"], lines=order["lines"])
                 continue
-            company = None
-            if self.knobs.discrepancies and number <= 2:
-                # The first parcel of the world is in order, the second one is not.
-                company = ("Royal Mail", parcels.UNMAPPED_CARRIER)[number - 1]
             packing = parcels.Packing(self.knobs.partial_rate, self.knobs.two_parcels_rate)
             for parcel in parcels.pack(order["lines"], chance, packing, company):
                 after += parcel.after_seconds
                 self._plan("ship", after, store_order=order["id"], parcel=asdict(parcel))
+
+    def _deliberate_carrier(self, number: int) -> str | None:
+        """The world's first parcel is in order; of the later ones, one goes with a carrier that nobody mapped."""
+        if number == 1:
+            return "Royal Mail"
+        if "unmapped_carrier" in self._progress:
+            return None
+        self._progress.put("unmapped_carrier", {"number": number})
+        return parcels.UNMAPPED_CARRIER
 
     async def _change_stock(self) -> None:
         chance = self._chance("stock")
@@ -195,7 +200,7 @@ class Shop:
         kind = plan["kind"]
         if kind == "ship":
             parcel = plan["parcel"]
-            await self._try(
+            shipped = await self._try(
                 "store",
                 "ship",
                 order_id=plan["store_order"],
@@ -203,6 +208,8 @@ class Shop:
                 company=parcel["company"],
                 tracking_numbers=parcel["tracking_numbers"],
             )
+            if shipped is None and parcel["company"] == parcels.UNMAPPED_CARRIER:
+                self._progress.delete("unmapped_carrier")  # it was cancelled meanwhile: another order has to do
         elif kind == "seller_cancel":
             await self._seller_cancel(plan)
         elif kind == "cancel":

@@ -58,7 +58,8 @@ class Vendor(ABC):
 
     async def act(self, name: str, arguments: dict[str, Any]) -> Any:
         """Do what a person at the vendor does. Raises UnknownAct; ValueError when the arguments are wrong or it is not
-        possible now; LookupError when the order, product or person it is about does not exist."""
+        possible now; LookupError when the order, product or person it is about does not exist. An act that raises
+        leaves nothing behind; what one did that does not is committed by the caller."""
         method = getattr(self, f"act_{name}", None)
         if method is None:
             known = sorted(n.removeprefix("act_") for n in dir(self) if n.startswith("act_"))
@@ -67,5 +68,10 @@ class Vendor(ABC):
             inspect.signature(method).bind(**arguments)
         except TypeError as problem:
             raise ValueError(f"act {name!r} of {self.account}: {problem}") from None
-        result = method(**arguments)
-        return await result if inspect.isawaitable(result) else result
+        self.state.commit()
+        try:
+            result = method(**arguments)
+            return await result if inspect.isawaitable(result) else result
+        except BaseException:
+            self.state.rollback()
+            raise

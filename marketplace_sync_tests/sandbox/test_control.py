@@ -39,6 +39,7 @@ def test_a_handler_that_fails_leaves_nothing_behind(toys: RunningSandbox, tmp_pa
     httpx.put(f"{toys.base_url}/toy/notes/a", content="before")
     answer = httpx.put(f"{toys.base_url}/toy/notes/a?fail=yes", content="half")
     assert answer.status_code == 500
+    assert toys.control("GET")["failures"] == ["toy PUT /toy/notes/a: RuntimeError: half way"]
     assert toys.documents("toy", "notes") == [{"text": "before"}]
 
 
@@ -68,6 +69,7 @@ def test_an_act_that_is_refused_says_why_and_leaves_nothing_behind(
 def test_a_defect_in_an_act_is_a_500_and_leaves_nothing_behind(toys: RunningSandbox) -> None:
     with pytest.raises(ValueError, match="500"):
         toys.act("toy", "note", key="thing", fail="defect")
+    assert toys.control("GET")["failures"] == ["toy: the act note: RuntimeError: no thing"]
     assert toys.documents("toy", "notes") == []
 
 

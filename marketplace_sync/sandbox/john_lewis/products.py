@@ -11,9 +11,6 @@ from marketplace_sync.sandbox.john_lewis.settings import EdgeSettings
 from marketplace_sync.sandbox.john_lewis.wire import money
 from marketplace_sync.sandbox.state import Document, State
 
-LISTED_HERE_ONLY = "VASE-TEAL"
-"""On sale at John Lewis though the store has never heard of it: what happens when somebody lists by spreadsheet."""
-
 _FIRST_ID = 617172
 _CATEGORIES = {"Kitchen": 5544, "Bedroom": 5551, "Living room": 5560, "Lighting": 5572}
 
@@ -38,7 +35,8 @@ class Products:
                     product.sku, product.title, product.cost, product.stock_number, product.barcode,
                     brand=product.brand, category=product.category,
                 )  # fmt: skip
-            self.add(LISTED_HERE_ONLY, "Teal glass vase", 1900, "81499990", "5012345999000", brand="Hearth & Field")
+            only_here = catalogue.LISTED_AT_JOHN_LEWIS_ONLY
+            self.add(only_here, "Teal glass vase", 1900, "81499990", "5012345999003", brand="Hearth & Field")
             state.commit()
         self._rebuild()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -55,8 +56,12 @@ class Returns:
             raise LookupError(f"no return {return_id}")
         return found
 
-    def newest_first(self) -> list[Document]:
-        return list(reversed(list(self._returns.values())))
+    def newest_first(self) -> Iterator[tuple[Document, Order]]:
+        """Every return with its order as it is now."""
+        for found in reversed(list(self._returns.values())):
+            order = self._book.get(found["order_id"])
+            assert order is not None
+            yield found, order
 
     def request(self, order_id: int | str, wanted: list[Wanted]) -> list[Document]:
         """Announce what is to come back, all of it or nothing.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
@@ -17,6 +15,7 @@ from marketplace_sync.sandbox.john_lewis.consents import Consents
 from marketplace_sync.sandbox.john_lewis.door import Door, Handler, NotFound, json_body, whole_number
 from marketplace_sync.sandbox.john_lewis.order_book import ANY, OrderBook
 from marketplace_sync.sandbox.john_lewis.products import Products, Publishing
+from marketplace_sync.sandbox.john_lewis.return_filters import RETURN_FILTERS, return_conditions
 from marketplace_sync.sandbox.john_lewis.returns import Returns
 from marketplace_sync.sandbox.john_lewis.seller_actions import BadFields, SellerActions, parse
 from marketplace_sync.sandbox.john_lewis.settings import EdgeSettings
@@ -25,12 +24,6 @@ from marketplace_sync.sandbox.state import Document
 
 _JSON = "application/json"
 _ORDER_FILTERS = ("supplier_id", "retailer_id", "order_reference", "part_number", "status")
-_RETURN_FILTERS = (
-    "supplier_uuid", "return_status", "return_reason", "return_approve_reason", "return_reject_reason", "sla_violation",
-    "item_reference", "order_reference", "return_amount", "from_date", "to_date", "from_date_complete",
-    "to_date_complete",
-)  # fmt: skip
-_LONDON = ZoneInfo("Europe/London")
 
 
 class SellerApi:
@@ -119,43 +112,19 @@ class SellerApi:
         page = whole_number(request, "page", 0)
         if page > 1 and "offset" not in request.query_params:
             offset = (page - 1) * limit
-        matches = [found for found in self._returns.newest_first() if self._is_asked_for(found, request)]
-        rows = []
-        for found in matches[offset : offset + limit]:
-            order = self._book.get(found["order_id"])
-            assert order is not None
-            rows.append(msgspec.json.encode(wire.returned(found, order, show_reason=self.settings.show_cancel_reason)))
-        filters = _filters(request, _RETURN_FILTERS)
-        return Response(
-            wire.listing("/restapi/v4/returns/", len(matches), rows, offset, limit, filters), media_type=_JSON
-        )
-
-    def _is_asked_for(self, found: Document, request: Request) -> bool:
-        asked = request.query_params
-        order = self._book.get(found["order_id"])
-        assert order is not None
-        day = _london_day(found["requested_at"])
-        completed = found.get("approved_at") or found.get("rejected_at") or found.get("declined_at")
-        parts = {line["part_number"] for line in order["lines"] if line["item"] in found["items"]}
-        checks: dict[str, Callable[[str], bool]] = {
-            "return_status": lambda value: value == found["status"],
-            "return_reason": lambda value: value == str(found["reason_code"]),
-            "return_approve_reason": lambda value: found["status"] == "RMA_REC" and value == "300",
-            "return_reject_reason": lambda value: found["status"] == "RMA_EXC" and value == "321",
-            "sla_violation": lambda value: False,
-            "item_reference": lambda value: value in parts,
-            "order_reference": lambda value: value == order["reference"],
-            "return_amount": lambda value: value == found.get("approved_amount_status"),
-            "from_date": lambda value: day >= _day(value, "from_date"),
-            "to_date": lambda value: day <= _day(value, "to_date"),
-            "from_date_complete": lambda value: (
-                completed is not None and _london_day(completed) >= _day(value, "from_date_complete")
-            ),
-            "to_date_complete": lambda value: (
-                completed is not None and _london_day(completed) <= _day(value, "to_date_complete")
-            ),
-        }
-        return all(check(asked[name]) for name, check in checks.items() if asked.get(name))
+        conditions = return_conditions(request.query_params)
+        matches = [
+            (found, order)
+            for found, order in self._returns.newest_first()
+            if all(condition(found, order) for condition in conditions)
+        ]
+        rows = [
+            msgspec.json.encode(wire.returned(found, order, show_reason=self.settings.show_cancel_reason))
+            for found, order in matches[offset : offset + limit]
+        ]
+        filters = _filters(request, RETURN_FILTERS)
+        body = wire.listing("/restapi/v4/returns/", len(matches), rows, offset, limit, filters)
+        return Response(body, media_type=_JSON)
 
     async def _retailers(self, request: Request) -> Response:
         served = list(wire.RETAILERS) if self.settings.second_retailer else [wire.JOHN_LEWIS]
@@ -263,14 +232,3 @@ def _stock_number(value: Any, name: str) -> int:
     if value < 0:
         raise BadFields({name: ["Ensure this value is greater than or equal to 0."]})
     return value
-
-
-def _london_day(moment: str) -> date:
-    return datetime.fromisoformat(moment).astimezone(_LONDON).date()
-
-
-def _day(value: str, name: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError as problem:
-        raise BadFields({name: ["Enter a valid date."]}) from problem
