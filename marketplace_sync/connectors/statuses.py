@@ -132,11 +132,14 @@ def unusable_json(headers: Mapping[str, str], body: bytes) -> str:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except msgspec.DecodeError:
-        # The fast reader refuses a few things that are odd but complete (half of a surrogate pair): ask the slow one.
+        # The fast reader refuses what is odd but complete, such as half of a surrogate pair: ask the slow one, which is
+        # told to overlook whatever does not tell a whole answer from a part of one.
         try:
-            json.loads(body)
+            json.loads(body.decode("utf-8-sig", "replace"), strict=False)
         except (ValueError, RecursionError):
             return "the JSON is cut short or broken"
+    except RecursionError:
+        return ""  # deep but whole as far as anybody can tell: its reader decides
     return ""
 
 

@@ -115,6 +115,8 @@ class Actions:
     def _refused(self, action: Action, problem: RequestRejected) -> Outcome:
         """The Edge said no. Perhaps because it was done already: by hand in the portal, or by a try whose answer was
         lost."""
+        if problem.status is None:
+            return outcome_of(problem)  # it was not even sent
         said, code = fields.reason_in(problem.body)
         reason = f"John Lewis refused it ({problem.status}): {said or 'without a reason'}"
         found = self._seen(action) if problem.status in (400, 409) else None
@@ -124,7 +126,7 @@ class Actions:
             return InDoubt(f"{reason}; whether it was done before could not be found out: {found.reason}")
         if isinstance(found, Refused):
             return Refused(f"{found.reason} ({reason})", code=found.code)
-        return Refused(reason, code=code or str(problem.status or ""))
+        return Refused(reason, code=code or str(problem.status))
 
     def _unfit(self, action: Action) -> Refused | None:
         """What the Edge could only refuse, said more clearly and without a call."""

@@ -14,7 +14,6 @@ from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused
 _ACCESS_SECONDS = 270.0
 """An access token lives 5 minutes, a refresh token 4 hours (John Lewis, Edge REST basics: authentication)."""
 _REFRESH_SECONDS = 3.9 * 3600
-_JUST_RENEWED_SECONDS = 5.0
 
 
 class _Tokens(msgspec.Struct):
@@ -30,6 +29,7 @@ class JsonWebTokens:
         self._password = password
         self._clock = clock
         self._lock = threading.Lock()
+        self._given = threading.local()
         self._tokens: _Tokens | None = None
         self._renewed_at = 0.0
         self._signed_in_at = 0.0
@@ -39,11 +39,12 @@ class JsonWebTokens:
         with self._lock:
             now = self._clock()
             # Several threads are refused the same old token: the first renews it, the others take what it got.
-            if refused and now - self._renewed_at > _JUST_RENEWED_SECONDS:
+            if refused and self._tokens is not None and self._tokens.access == getattr(self._given, "access", None):
                 self._tokens = None
             if self._tokens is None or now - self._renewed_at > _ACCESS_SECONDS:
                 self._tokens = self._renewed(wire, now)
                 self._renewed_at = now
+            self._given.access = self._tokens.access
             return {"authorization": f"Bearer {self._tokens.access}"}
 
     def _renewed(self, wire: Wire, now: float) -> _Tokens:

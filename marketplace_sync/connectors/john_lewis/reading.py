@@ -273,22 +273,22 @@ class Reader:
         return self._decoded(answer, operation)
 
     def _decoded(self, answer: Answer, operation: str) -> _List:
-        body = answer.body
-        try:
+        problem: Exception | None = None
+        # As it came, then mended, then written anew: one spoilt row must not cost the others of its page.
+        for remedy in (bytes, fields.mended, fields.rescued):
             try:
+                body = remedy(answer.body)
+                if body.lstrip()[:1] == b"[":  # a short list may come bare, without the envelope of pages
+                    return _List(results=msgspec.json.decode(body, type=list[msgspec.Raw]))
                 return _lists.decode(body)
-            except msgspec.ValidationError:
-                # A short list may come bare, without the envelope of pages.
-                return _List(results=msgspec.json.decode(body, type=list[msgspec.Raw]))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                return _lists.decode(fields.mended(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            raise AnswerUnreadable(
-                f"{self._wire.connection}: the answer to {operation} is no list of the Edge: {str(problem)[:200]}",
-                connection=self._wire.connection,
-                operation=operation,
-                status=answer.status,
-            ) from None
+            except (ValueError, RecursionError) as found:
+                problem = found
+        raise AnswerUnreadable(
+            f"{self._wire.connection}: the answer to {operation} is no list of the Edge: {str(problem)[:200]}",
+            connection=self._wire.connection,
+            operation=operation,
+            status=answer.status,
+        )
 
     # -- the retailer --------------------------------------------------------------------------------------------
 

@@ -86,10 +86,9 @@ def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: P
 def _with_tax(amount: int | None, item: dict[str, Any], quantity: int, currency: str) -> int | None:
     """An amount that is exactly the cost of the units as the order states it lacks their tax where that cost does."""
     try:
-        row = msgspec.convert(item, Item)
-    except msgspec.ValidationError:
-        return amount
-    price = unit_price([row], currency)
+        price = unit_price([msgspec.convert(item, Item)], currency)
+    except (msgspec.ValidationError, Malformed):
+        return amount  # the order itself says what is wrong with its line
     if amount is None or price is None or amount != price[0] * quantity:
         return amount
     return price[1] * quantity

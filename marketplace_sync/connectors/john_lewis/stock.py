@@ -78,6 +78,8 @@ class Stock:
         except _Ambiguous as problem:
             return Refused(str(problem), code="STOCK_NUMBER_AMBIGUOUS")
         except RequestRejected as problem:
+            if problem.status is None:
+                return outcome_of(problem)  # it was not even sent
             said, code = fields.reason_in(problem.body)
             return Refused(f"John Lewis refused it ({problem.status}): {said or 'without a reason'}", code=code)
         except TransportError as problem:
