@@ -56,7 +56,7 @@ class Caller:
         url = httpx.URL(path)
         problems = klaviyo_schema.validate_exchange(
             method,
-            url.path,
+            url.raw_path.decode().partition("?")[0],
             {**dict(url.params), **query},
             body,
             answer.status_code,

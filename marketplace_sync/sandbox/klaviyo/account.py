@@ -98,7 +98,7 @@ class Account(Vendor):
                 for action in ("create", "update", "delete")
             },
         }
-        self._stale = False
+        state.on_reload.append(self.reload)
         self._wire()
         self._furnish()
         self.state.commit()
@@ -154,14 +154,11 @@ class Account(Vendor):
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Do what is due. After a handler that failed half way, the books are read again from what was kept."""
-        if self._stale or len(self.state.collection("events")) != len(self.events.everything):
-            self.reload()
-        self._stale = True
+        """Do what is due."""
         self.pipeline.run_due()
-        self._stale = False
 
     def reload(self) -> None:
+        """Build every index again from what was kept (a handler failed half way and was undone)."""
         for book in (self.profiles, self.metrics, self.events, self.lists, self.catalog, self.pipeline):
             book.reload()
 

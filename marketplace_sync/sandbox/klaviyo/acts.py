@@ -11,13 +11,21 @@ from marketplace_sync.sandbox.klaviyo.operations import OPERATIONS
 
 
 class Klaviyo(Account):
-    """A simulated Klaviyo account, with everybody who acts on it. Acts raise ValueError when they are not possible."""
+    """A simulated Klaviyo account, with everybody who acts on it.
+
+    Acts raise LookupError when somebody or something does not exist, and ValueError when it is not possible.
+    """
+
+    def _caught_up(self) -> None:
+        self.catch_up()
+        # What had come due is done, whatever becomes of the act.
+        self.state.commit()
 
     def _known(self, email: str) -> Json:
-        self.catch_up()
+        self._caught_up()
         profile = self.profiles.by_email(email)
         if profile is None:
-            raise ValueError(f"no profile has the e-mail address {email}")
+            raise LookupError(f"no profile has the e-mail address {email}")
         return profile
 
     def act_unsubscribe(self, email: str, list_id: str | None = None) -> Json:
@@ -32,13 +40,13 @@ class Klaviyo(Account):
 
     def act_subscribe(self, email: str, list_id: str | None = None) -> Json:
         """The profile fills in a form. There need not be a profile before."""
-        self.catch_up()
+        self._caught_up()
         address = email.strip().lower()
         profile = self.profiles.by_email(address)
         if profile is None:
             profile = self.profiles.create({"id": None, "attributes": {"email": address}})
         if list_id is not None and self.lists.get(list_id) is None:
-            raise ValueError(f"there is no list {list_id}")
+            raise LookupError(f"there is no list {list_id}")
         self.consents.subscribe(
             profile["id"], {consent.EMAIL: None}, list_id=list_id, source="Sign-up form", double=False
         )
@@ -96,7 +104,7 @@ class Klaviyo(Account):
 
     def act_events_of(self, key: str) -> list[Json]:
         """Every stored event whose unique_id, or whose OrderId property, is `key`; with the metric's name."""
-        self.catch_up()
+        self._caught_up()
         found: list[Json] = []
         for event in self.events.values():
             if key in (event["unique_id"], event["properties"].get("OrderId")):
@@ -124,20 +132,20 @@ class Klaviyo(Account):
         """Somebody points `revenue` (or another meaning) at a metric, perhaps at the wrong one."""
         found = self.metrics.named(metric, service)
         if found is None:
-            raise ValueError(f"there is no metric {metric!r} of {service!r} yet")
+            raise LookupError(f"there is no metric {metric!r} of {service!r} yet")
         return self.metrics.map(meaning, found["id"])
 
     def act_lose_metric(self, name: str) -> None:
         """The vendor can no longer resolve a metric of the API; its events stay."""
         found = self.metrics.named(name)
         if found is None:
-            raise ValueError(f"there is no metric {name!r}")
+            raise LookupError(f"there is no metric {name!r}")
         self.metrics.lose(found)
 
     def act_add_competitor_load(self, endpoint: str, per_second: float) -> dict[str, float]:
         """Another client of the same account calls `endpoint` (like "POST /api/events") so often; 0 stops it."""
         if endpoint not in {operation.key for operation in OPERATIONS}:
-            raise ValueError(f"there is no endpoint {endpoint!r}; write it like 'POST /api/events'")
+            raise LookupError(f"there is no endpoint {endpoint!r}; write it like 'POST /api/events'")
         self.rates.competitors[endpoint] = float(per_second)
         return self.rates.competitors
 
@@ -147,7 +155,7 @@ class Klaviyo(Account):
 
     def act_waiting(self) -> dict[str, Any]:
         """What has been accepted and is not done yet."""
-        self.catch_up()
+        self._caught_up()
         return {"waiting": len(self.pipeline)}
 
     def act_requests(self) -> dict[str, dict[str, int]]:
