@@ -54,6 +54,7 @@ def open_wire(
     budget_factory: BudgetFactory,
     *,
     patience: float = 120.0,
+    write_patience: float | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> HttpWire:
     """The wire of one configured connection. Raises SecretMissing, KeyError for an unknown platform."""
@@ -70,6 +71,7 @@ def open_wire(
         getattr(vendor, "DEFAULT_HEADERS", {}),
         throttled_seconds=getattr(vendor, "THROTTLED_SECONDS", 10.0),
         patience=patience,
+        write_patience=write_patience,
         on_exchange=on_exchange,
     )
 
@@ -80,12 +82,16 @@ def open_connection(
     budget_factory: BudgetFactory,
     *,
     patience: float = 120.0,
+    write_patience: float | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> Any:
     """The connector of one configured connection: a Marketplace, Store or MarketingPlatform, by its package's ROLE.
 
-    `patience` is how long (seconds) a call may wait for room in the rate budget before it is given up as Throttled:
-    short for whoever must be back soon. Raises SecretMissing, KeyError for an unknown platform.
+    `patience` is how long (seconds) a call may wait for room in the rate budget before it is given up as Throttled. It
+    must be longer than the vendor's longest window, or a long list is never read to its end. `write_patience` is the
+    same for writes and may be short: an effect that found no room is simply sent later. Raises SecretMissing, KeyError for an unknown platform.
     """
-    wire = open_wire(name, settings, budget_factory, patience=patience, on_exchange=on_exchange)
+    wire = open_wire(
+        name, settings, budget_factory, patience=patience, write_patience=write_patience, on_exchange=on_exchange
+    )
     return package(settings.platform).connect(name, settings, wire)

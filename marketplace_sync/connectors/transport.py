@@ -56,7 +56,8 @@ class HttpWire:
     """`wire.Wire` over HTTP/1.1: one per connection and process, shared by its threads.
 
     `throttled_seconds` is the wait that a 429 without Retry-After stands for. `patience` is how long a call may wait
-    for room in the budget before it raises Throttled (nothing was sent). A read is tried `attempts` times, the first
+    for room in the budget before it raises Throttled (nothing was sent); `write_patience` the same for writes, when
+    whoever writes has more urgent things to do than to wait. A read is tried `attempts` times, the first
     repeat after about `first_pause` seconds.
     """
 
@@ -72,6 +73,7 @@ class HttpWire:
         *,
         throttled_seconds: float = 10.0,
         patience: float = 120.0,
+        write_patience: float | None = None,
         attempts: int = 4,
         first_pause: float = 0.25,
         on_exchange: Callable[[Exchange], None] | None = None,
@@ -84,6 +86,7 @@ class HttpWire:
         self._redaction = Redaction(secrets)
         self._throttled_seconds = throttled_seconds
         self._patience = patience
+        self._write_patience = patience if write_patience is None else write_patience
         self._attempts = attempts
         self._first_pause = first_pause
         self._on_exchange = on_exchange
@@ -193,7 +196,8 @@ class HttpWire:
         """One request. Returns a success, a status the caller reads, or a 401; raises everything else."""
         about = {"connection": self.connection, "operation": call.operation}
         try:
-            self._budget.acquire(call.bucket, call.cost, patience=self._patience)
+            patience = self._write_patience if call.write else self._patience
+            self._budget.acquire(call.bucket, call.cost, patience=patience)
         except NoRoom as full:
             raise _OutOfPatience(
                 f"{self.connection}: {call.operation} was not sent: the rate budget has no room for {full.wait:.0f} s",

@@ -92,6 +92,7 @@ def wire_to(
     max_answer_megabytes: int = 1,
     attempts: int = 4,
     patience: float = 5,
+    write_patience: float | None = None,
     throttled_seconds: float = 0.05,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> HttpWire:
@@ -110,6 +111,7 @@ def wire_to(
         secrets,
         throttled_seconds=throttled_seconds,
         patience=patience,
+        write_patience=write_patience,
         attempts=attempts,
         first_pause=0.01,
         on_exchange=on_exchange,

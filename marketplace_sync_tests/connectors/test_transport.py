@@ -185,6 +185,15 @@ def test_a_call_without_room_in_the_budget_is_not_sent_and_not_tried_again(vendo
     assert len(vendor.asked) == 1
 
 
+def test_a_write_may_be_less_patient_than_a_read(vendor: Vendor, url: str) -> None:
+    wire = wire_to(url, budget={"default": (FixedWindow(1, 0.5),)}, patience=5, write_patience=0.1)
+    wire.request("GET", "/a/")
+    with pytest.raises(Throttled):
+        wire.request("POST", "/a/", write=True)
+    wire.request("GET", "/a/")
+    assert [request.method for request, _ in vendor.asked] == ["GET", "GET"]
+
+
 class Tokens:
     """Hands out token-1, token-2, ... and a new one whenever the old one was refused."""
 
