@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,6 +42,17 @@ class FaultRule:
             raise ValueError(f"unknown fault kind {self.kind!r}: one of {', '.join(KINDS)}")
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is between 0 and 1, not {self.probability}")
+
+
+def fault_rules(described: list[dict[str, Any]]) -> list[FaultRule]:
+    """Rules from their fields. Raises ValueError for a field, kind or probability that does not exist."""
+    known = {each.name for each in fields(FaultRule)}
+    for rule in described:
+        if not isinstance(rule, dict) or "kind" not in rule:
+            raise ValueError(f"a fault rule is an object with at least a kind, not {rule!r}")
+        if unknown := set(rule) - known:
+            raise ValueError(f"unknown keys {sorted(unknown)}; a fault rule has {sorted(known)}")
+    return [FaultRule(**rule) for rule in described]
 
 
 @dataclass

@@ -18,7 +18,6 @@ import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import fields
 from typing import IO, Any, Protocol
 
 from starlette.applications import Starlette
@@ -29,7 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from marketplace_sync.sandbox.clock import Clock
-from marketplace_sync.sandbox.faults import FaultLayer, FaultRule
+from marketplace_sync.sandbox.faults import FaultLayer, fault_rules
 from marketplace_sync.sandbox.state import State
 from marketplace_sync.sandbox.vendor import UnknownAct, Vendor
 
@@ -273,15 +272,13 @@ class Sandbox:
 
     async def _faults(self, request: Request) -> Response:
         vendor = self._vendor(request)
-        known = {field.name for field in fields(FaultRule)}
         rules = await request.json()
+        if not isinstance(rules, list):
+            raise BadControl(f"faults are a list of rules, not {rules!r}")
         try:
-            for rule in rules:
-                if unknown := set(rule) - known:
-                    raise ValueError(f"unknown keys {sorted(unknown)}; a fault rule has {sorted(known)}")
-            vendor.faults.rules = [FaultRule(**rule) for rule in rules]
+            vendor.faults.rules = fault_rules(rules)
         except (ValueError, TypeError) as problem:
-            raise BadControl(f"faults are a list of rules: {problem}") from problem
+            raise BadControl(str(problem)) from problem
         return JSONResponse(vendor.faults.as_json())
 
     async def _webhooks(self, request: Request) -> Response:

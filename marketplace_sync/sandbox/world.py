@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.faults import fault_rules
 from marketplace_sync.sandbox.server import Sandbox
 from marketplace_sync.sandbox.shop import Shop
 from marketplace_sync.sandbox.state import State
@@ -54,6 +55,9 @@ class WorldSettings:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Account name to the settings of its vendor; each vendor documents its own."""
 
+    faults: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Account name to what goes wrong on its wire, as the fields of FaultRule."""
+
     shop: bool = True
     """Whether the shop is open: buyers order, parcels leave, things are returned."""
 
@@ -72,7 +76,7 @@ def build(settings: WorldSettings) -> Sandbox:
 
     Raises StateInUse, and ValueError for a platform, account or setting that does not exist.
     """
-    if unknown := set(settings.settings) - set(settings.accounts):
+    if unknown := {*settings.settings, *settings.faults} - set(settings.accounts):
         raise ValueError(f"settings for accounts that do not exist: {', '.join(sorted(unknown))}")
     lock = _lock(settings.state_file)
     memory = State("sandbox", settings.state_file)
@@ -93,13 +97,15 @@ def _vendor(settings: WorldSettings, account: str, platform: str, clock: Clock) 
     module, _, name = PLATFORMS[platform].partition(":")
     simulation: type[Vendor] = getattr(importlib.import_module(module), name)
     odd = ODDITIES.get(platform, {}) if settings.oddities else {}
-    return simulation(
+    vendor = simulation(
         account,
         state=State(account, settings.state_file),
         clock=clock,
         seed=settings.seed,
         settings={**odd, **settings.settings.get(account, {})},
     )
+    vendor.faults.rules = fault_rules(settings.faults.get(account, []))
+    return vendor
 
 
 def _lock(state_file: Path | None) -> IO[str] | None:

@@ -87,6 +87,8 @@ def test_a_defect_in_an_act_is_a_500_and_leaves_nothing_behind(toys: RunningSand
         ("PUT", "toy/faults", [{"kind": "earthquake"}], 400, "unknown fault kind"),
         ("PUT", "toy/faults", [{"kind": "delay", "force": 8}], 400, "unknown keys"),
         ("PUT", "toy/faults", [{"kind": "delay", "probability": 2}], 400, "between 0 and 1"),
+        ("PUT", "toy/faults", {"kind": "delay"}, 400, "list of rules"),
+        ("PUT", "toy/faults", [{"probability": 1}], 400, "at least a kind"),
         ("PUT", "toy/webhooks", {"speed": 1}, 400, "duplicate"),
         ("PUT", "shop", {"running": True}, 409, "without a shop"),
     ],

@@ -98,6 +98,13 @@ def test_faults_are_taken_away_again(toys: RunningSandbox) -> None:
     assert write(toys).status_code == 200
 
 
+def test_faults_can_be_part_of_a_worlds_settings() -> None:
+    faults = {"jl": [{"kind": "status", "status": 502, "remaining": 1}]}
+    with RunningSandbox(accounts={"jl": "john_lewis"}, faults=faults) as running:
+        answers = [httpx.get(f"{running.base_url}/jl/restapi/v4/orders/").status_code for _ in range(2)]
+    assert answers == [502, 401]
+
+
 def test_a_probability_is_kept_roughly(toys: RunningSandbox) -> None:
     with_faults(toys, {"kind": "status", "probability": 0.3})
     struck = sum(write(toys).status_code == 503 for _ in range(100))

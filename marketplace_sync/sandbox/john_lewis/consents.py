@@ -66,7 +66,7 @@ class Consents:
         key = email.lower()
         known = self._customers.get(key)
         if known is not None:
-            self._by_change.remove((known["updated_at"], key))
+            del self._by_change[bisect.bisect_left(self._by_change, (known["updated_at"], key))]
         reference = known["customer_ref"] if known else f"JLC{self._state.counter('customer', 700_001)}"
         document: dict[str, Any] = {
             "customer_ref": reference,
