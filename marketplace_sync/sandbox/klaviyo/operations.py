@@ -296,7 +296,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 EXPENSIVE: dict[tuple[str, str, str], Limits] = {
     ("GET /api/profiles", "additional-fields[profile]", "predictive_analytics"): TIERS["M"],
-    ("GET /api/profiles/{id}", "additional-fields[profile]", "predictive_analytics"): TIERS["M"],
+    ("GET /api/lists/{id}/profiles", "additional-fields[profile]", "predictive_analytics"): TIERS["M"],
     ("GET /api/profiles/{id}", "include", "lists"): TIERS["XS"],
     ("GET /api/profiles/{id}", "include", "segments"): TIERS["XS"],
     ("GET /api/lists/{id}", "additional-fields[list]", "profile_count"): TIERS["XS"],
