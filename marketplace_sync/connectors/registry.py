@@ -89,7 +89,8 @@ def open_connection(
 
     `patience` is how long (seconds) a call may wait for room in the rate budget before it is given up as Throttled. It
     must be longer than the vendor's longest window, or a long list is never read to its end. `write_patience` is the
-    same for writes and may be short: an effect that found no room is simply sent later. Raises SecretMissing, KeyError for an unknown platform.
+    same for writes and may be short: an effect that found no room is simply sent later.
+    Raises SecretMissing, KeyError for an unknown platform.
     """
     wire = open_wire(
         name, settings, budget_factory, patience=patience, write_patience=write_patience, on_exchange=on_exchange
