@@ -205,7 +205,12 @@ class _Walk:
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 
+_SHOWN_AS = {"OrderApp": "App"}
+"""Types whose ids name another type."""
+
+
 def _is_gid(value: str, owner: str) -> bool:
+    owner = _SHOWN_AS.get(owner, owner)
     return re.fullmatch(rf"gid://shopify/{owner}/[\w-]+(\?\S*)?", value) is not None
 
 

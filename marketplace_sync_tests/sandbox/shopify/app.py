@@ -49,7 +49,8 @@ class App:
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         if have_contracts():
-            assert validate_exchange(document, variables or {}, answer) == []
+            complaints = validate_exchange(document, variables or {}, answer)
+            assert complaints == [], "\n".join(complaints)
         return answer
 
     def ask(self, document: str, **variables: Any) -> Any:
