@@ -19,6 +19,7 @@ from marketplace_sync.ledger.software import bundled
 
 _REPLACED = f"{DATABASE}_before_restore"
 _INCOMING = f"{DATABASE}_incoming"
+_OUTGOING = f"{DATABASE}_outgoing"
 
 
 class BackupFailed(LedgerError):
@@ -84,37 +85,45 @@ def restore(
 
 
 def _replace(database: DatabaseUrls, file: Path) -> None:
-    _administer(database, f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)", f"CREATE DATABASE {_INCOMING}")
+    _drop(database, _INCOMING, _OUTGOING)
+    _administer(database, f"CREATE DATABASE {_INCOMING}")
     try:
         _postgres(database, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", str(file), into=_INCOMING)
-    except BackupFailed:
-        _administer(database, f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)")
-        raise
-    _administer(
-        database,
-        f"DROP DATABASE IF EXISTS {_REPLACED} WITH (FORCE)",
-        f"ALTER DATABASE {DATABASE} RENAME TO {_REPLACED}",
-        f"ALTER DATABASE {_INCOMING} RENAME TO {DATABASE}",
-    )
+        _rename(
+            database,
+            *([(_REPLACED, _OUTGOING)] if _exists(database, _REPLACED) else []),
+            (DATABASE, _REPLACED),
+            (_INCOMING, DATABASE),
+        )
+    finally:
+        _drop(database, _INCOMING, _OUTGOING)
     print(f"the database is now what {file} holds; `marketplace-sync restore --undo` brings back what was there before")
 
 
 def _undo(database: DatabaseUrls) -> None:
-    known = _administer(database, f"SELECT count(*) FROM pg_database WHERE datname = '{_REPLACED}'")
-    if known == 0:
+    if not _exists(database, _REPLACED):
         raise BackupFailed("no restore has replaced anything here: there is nothing to bring back")
-    _administer(
-        database,
-        f"DROP DATABASE IF EXISTS {_INCOMING} WITH (FORCE)",
-        f"ALTER DATABASE {DATABASE} RENAME TO {_INCOMING}",
-        f"ALTER DATABASE {_REPLACED} RENAME TO {DATABASE}",
-        f"ALTER DATABASE {_INCOMING} RENAME TO {_REPLACED}",
-    )
+    _drop(database, _OUTGOING)
+    _rename(database, (DATABASE, _OUTGOING), (_REPLACED, DATABASE), (_OUTGOING, _REPLACED))
     print("the database is what it was before the last restore; `--undo` once more turns that round")
 
 
+def _exists(database: DatabaseUrls, name: str) -> bool:
+    return _administer(database, f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") > 0
+
+
+def _drop(database: DatabaseUrls, *names: str) -> None:
+    for name in names:
+        _administer(database, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _rename(database: DatabaseUrls, *pairs: tuple[str, str]) -> None:
+    """All or none: after a crash in between, no database may be missing."""
+    _administer(database, "BEGIN", *(f"ALTER DATABASE {old} RENAME TO {new}" for old, new in pairs), "COMMIT")
+
+
 def _administer(database: DatabaseUrls, *statements: str) -> int:
-    """Run statements from outside of the database they are about. The first number that they give, or 0."""
+    """Run statements from outside of the database they are about. The number that the last query gives, or 0."""
     import psycopg
 
     answer = 0
@@ -123,7 +132,7 @@ def _administer(database: DatabaseUrls, *statements: str) -> int:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
                 row = cursor.fetchone() if cursor.description else None
-                answer = answer or int(row[0] if row else 0)
+                answer = int(row[0]) if row else answer
     except psycopg.errors.ObjectInUse:
         raise BackupFailed(
             "another command is using the database (`dagster dev`, perhaps): let it end, then try again"

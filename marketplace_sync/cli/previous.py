@@ -19,9 +19,6 @@ from marketplace_sync.domain.errors import MarketplaceSyncError
 MARK = "MARKETPLACE_SYNC_UP"
 """An environment variable that everything started by one `up` carries: what those started in turn carries it too."""
 
-_ENDS_BY_ITSELF_WITHIN = 4.0
-"""Seconds. The programs of a killed `up` are told to end by the kernel; this is how long they get."""
-
 
 class AlreadyUp(MarketplaceSyncError):
     """Another `up` runs in this home."""
@@ -43,11 +40,8 @@ class Tenancy:
 
     def clear_previous(self) -> int:
         """End what a killed `up` left behind, if anything. How many processes that were."""
-        record = self._read()
-        left = {process.pid: process for process in _left(record)}
-        if left:
-            _, remaining = psutil.wait_procs(list(left.values()), timeout=_ENDS_BY_ITSELF_WITHIN)
-            _end(remaining)
+        left = {process.pid: process for process in _left(self._read())}
+        _end(list(left.values()))
         return len(left)
 
     def clear_own(self) -> None:

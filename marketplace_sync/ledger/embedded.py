@@ -54,6 +54,8 @@ SETTINGS = {
 _STARTS_WITHIN = 120.0
 """Seconds; does not count while the server says that it recovers from a crash."""
 _STOPS_WITHIN = 60.0
+_LARGEST_LOG = 10_000_000
+"""Bytes after which a start begins a new log; one older is kept. The server writes a few lines a day."""
 
 
 @dataclass
@@ -241,6 +243,8 @@ def _launch(folders: _Folders, settings: Mapping[str, str]) -> psutil.Process:
     arguments += ["-k", data if sockets == folders.data else str(sockets)]
     for name, value in settings.items():
         arguments += ["-c", f"{name}={value}"]
+    if folders.log.exists() and folders.log.stat().st_size > _LARGEST_LOG:
+        folders.log.replace(folders.log.with_name("server.log.1"))
     with folders.log.open("ab") as log:
         process = subprocess.Popen(
             arguments,

@@ -63,16 +63,18 @@ def reap() -> None:
 
 
 def complaint(log: Path) -> str:
-    """The server's own last complaint."""
+    """The server's own reason for its last end, out of what it wrote since its last start."""
     try:
         with log.open("rb") as opened:
             opened.seek(max(0, log.stat().st_size - 8192))
             lines = opened.read().decode(errors="replace").splitlines()
     except OSError:
         return "it left no log"
-    for line in reversed(lines):
-        for mark in ("FATAL:", "PANIC:"):
-            if mark in line:
+    since = max((number for number, line in enumerate(lines) if "starting PostgreSQL" in line), default=0)
+    for mark in ("PANIC:", "FATAL:"):
+        for line in reversed(lines[since:]):
+            # What callers were told while it was on its way says nothing about why it did not get there.
+            if mark in line and "the database system is" not in line:
                 return line.partition(mark)[2].strip()
     return lines[-1].strip() if lines else "it left no log"
 

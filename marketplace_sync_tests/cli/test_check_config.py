@@ -1,0 +1,86 @@
+"""`check-config` tells everything that is wrong before anything runs, by its words and by its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marketplace_sync.config import PACKAGED
+from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync_tests.cli.command import run
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def file(tmp_path: Path, sandbox: RunningSandbox) -> Path:
+    """The sandbox's own configuration, at the sandbox of this test."""
+    path = tmp_path / "marketplace_sync.yaml"
+    path.write_text(PACKAGED.read_text().replace("http://127.0.0.1:8700", sandbox.base_url))
+    return path
+
+
+def check(file: Path, *arguments: str, **environ: str) -> tuple[int, str]:
+    code, output, complaint = run("check-config", *arguments, environ={"MARKETPLACE_SYNC_CONFIG": str(file), **environ})
+    assert complaint == ""
+    assert "Traceback" not in output
+    return code, output
+
+
+def test_everything_works(file: Path) -> None:
+    code, output = check(file)
+    assert code == 0, output
+    assert f"{file}: 3 connections, 1 routes, no problems" in output
+    for connection in ("john_lewis", "shopify_main", "klaviyo_main"):
+        assert f"\n{connection}: " in output
+    assert "FAILS" not in output
+
+
+def test_a_key_that_is_refused_is_that_connection_s_failure_alone(file: Path) -> None:
+    code, output = check(file, "--json", KLAVIYO_API_KEY="pk_wrong_hush")
+    assert code == 1
+    assert "hush" not in output
+    document = json.loads(output)
+    assert {c["connection"]: c["works"] for c in document["connections"]} == {
+        "john_lewis": True,
+        "shopify_main": True,
+        "klaviyo_main": False,
+    }
+    (failure,) = [f for c in document["connections"] for f in c["findings"] if not f["works"]]
+    assert failure["detail"]
+    assert failure["fix"]
+
+
+def test_a_sandbox_that_does_not_run_is_said_at_once(file: Path, sandbox: RunningSandbox) -> None:
+    file.write_text(file.read_text().replace(sandbox.base_url, "http://127.0.0.1:9"))
+    code, output = check(file)
+    assert code == 1
+    assert output.count("nothing listens on 127.0.0.1:9; start the simulated vendors: `marketplace-sync sandbox`") == 3
+
+
+def test_problems_of_the_file_are_told_to_people_and_programs(file: Path) -> None:
+    file.write_text(file.read_text().replace("store: shopify_main", "store: shopify_mian").replace("24h", "soon"))
+    code, output = check(file)
+    assert code == 2
+    assert f"{file}: 1 problem\n" in output
+    assert "routes.john_lewis.acknowledge_within: 'soon' is not a duration; write it like" in output
+    code, output = check(file, "--json")
+    document = json.loads(output)
+    assert (code, document["works"], len(document["problems"])) == (2, False, 1)
+
+
+def test_a_database_of_somebody_else_s_is_tried_too(file: Path, postgres_url: str) -> None:
+    code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL="postgresql://me:hush@127.0.0.1:1/sync")
+    assert code == 1
+    assert "database: database: FAILS: the database postgresql://me@127.0.0.1:1/sync cannot be used" in output
+    assert "hush" not in output
+    code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=postgres_url)
+    assert code == 0
+    assert "database: database: works" in output
