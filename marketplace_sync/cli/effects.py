@@ -96,7 +96,7 @@ def skip(
     effect_id: int,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the effect.")],
 ) -> None:
-    """Let an effect go: it will not be sent, and what waits behind it goes on."""
+    """Let an effect go: it will not be sent."""
     from marketplace_sync.cli.opened import opened
     from marketplace_sync.flows import decide
 

@@ -43,7 +43,7 @@ def build() -> dg.Definitions:
     def effects_edit_and_retry() -> None:
         edit_and_retry_effect()
 
-    @dg.job(description="Let an effect go: it will not be sent, and what waits behind it goes on.")
+    @dg.job(description="Let an effect go: it will not be sent.")
     def effects_skip() -> None:
         skip_effect()
 

@@ -72,13 +72,18 @@ def carried(before: Order | None, after: Order) -> Order:
             lines.append(replace(known, cancelled=max(known.cancelled, known.quantity - known.dispatched)))
             continue
         vanished = max(0, known.quantity - line.quantity)
+        cancelled = max(known.cancelled, line.cancelled, vanished)
+        dispatched = max(known.dispatched, line.dispatched)
+        still_open = max(0, max(known.quantity, line.quantity) - cancelled - dispatched)
         lines.append(
             replace(
                 line,
                 quantity=max(known.quantity, line.quantity),
-                cancelled=max(known.cancelled, line.cancelled, vanished),
+                cancelled=cancelled,
+                # a listing may lag behind what the marketplace took from us: what is settled is not asked for
+                cancellation_requested=min(line.cancellation_requested, still_open),
                 acknowledged=max(known.acknowledged, line.acknowledged),
-                dispatched=max(known.dispatched, line.dispatched),
+                dispatched=dispatched,
             )
         )
     lines.extend(stated.values())

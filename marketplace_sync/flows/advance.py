@@ -181,6 +181,7 @@ def progressed(
                 acknowledged=min(line.quantity, line.acknowledged + (acknowledged or {}).get(line.line_id, 0)),
                 dispatched=min(line.quantity, line.dispatched + sent),
                 cancelled=min(line.quantity, line.cancelled + gone),
+                cancellation_requested=max(0, line.cancellation_requested - gone),
             )
         )
     after = replace(before, lines=tuple(lines))
@@ -190,16 +191,6 @@ def progressed(
         events = [
             replace(event, initiator=initiator) if event.kind is EventKind.CANCELLED else event for event in events
         ]
-    after = replace(
-        after,
-        lines=tuple(
-            replace(
-                line,
-                cancellation_requested=max(0, line.cancellation_requested - (cancelled or {}).get(line.line_id, 0)),
-            )
-            for line in after.lines
-        ),
-    )
     new = orders.record_events(connection, events, now)
     orders.save(connection, name, after, now)
     return after, new

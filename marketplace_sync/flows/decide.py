@@ -55,7 +55,7 @@ def skip(context: Context, effect_id: int, reason: str) -> str:
         subject = f"{found['connection']}:{found['natural_key']}"
         work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [subject], f"skipped by a person: {reason}")
     return (
-        f"effect {effect_id} ({found['kind']} for {found['subject']}) will not be sent; what waited behind it goes on"
+        f"effect {effect_id} ({found['kind']} for {found['subject']}) will not be sent"
     )
 
 

@@ -61,7 +61,7 @@ def given_up(connection: Connection, effect: Effect, code: str, reason: str) -> 
                 connection=effect.connection,
                 order_id=str(getattr(effect.payload, "order_id", "")),
                 message=f"{effect.connection} {happened} {what} for {effect.subject} (attempt {effect.attempts}):"
-                f" {reason}. Effect {effect.effect_id} is kept, and what follows it waits.",
+                f" {reason}. Effect {effect.effect_id} is kept.",
                 evidence={"effect_id": effect.effect_id, "kind": effect.kind.value, "reason": reason},
             )
         ],

@@ -7,7 +7,8 @@
     pending ──► superseded (a newer wish, or skipped by a person)
 
 Within a subject effects leave in the order in which they were recorded: a later one waits until the earlier one is
-delivered or superseded.
+settled. One that was refused or given up is a person's, and holds up nothing: a dispatch with a deadline must not wait
+for somebody to read why a cancellation was refused.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ _READY = """
       AND NOT EXISTS (
         SELECT 1 FROM ledger.effects b
         WHERE b.connection = e.connection AND b.subject = e.subject AND b.effect_id < e.effect_id
-          AND b.state IN ('pending', 'sending', 'in_doubt', 'refused', 'dead'))
+          AND b.state IN ('pending', 'sending', 'in_doubt'))
 """
 
 
@@ -143,7 +144,8 @@ def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
     rows = (
         driver(connection)
         .execute(
-            f"SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts, e.order_connection"
+            "SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts,"
+            f" e.order_connection"
             f" {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s",
             {
                 "connection": name,

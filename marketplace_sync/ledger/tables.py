@@ -165,7 +165,7 @@ effects = Table(
         "connection",
         "subject",
         "effect_id",
-        postgresql_where=text("state IN ('pending','sending','in_doubt','refused','dead')"),
+        postgresql_where=text("state IN ('pending','sending','in_doubt')"),
     ),
     Index("ix_effects_order", "order_connection", "order_id"),
     Index("ix_effects_finished", "connection", "kind", "finished_at"),

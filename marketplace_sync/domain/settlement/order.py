@@ -29,7 +29,7 @@ class Verdict:
     held: int
     variance: int | None
     roundings: list[tuple[str, str, int]] = field(default_factory=list)
-    """(document, currency, difference) of each cell that differs by rounding only."""
+    """(document, currency, difference) where rounding is all that differs."""
 
     @property
     def status(self) -> Status:
@@ -110,12 +110,17 @@ def _judge_alive(order: SoldOrder, lines: Sequence[SettlementLine], rules: Rules
     codes = {code for cell in judged.cells for code in cell.codes} | ({Code.CORRECTED} if corrected else set())
     verdict = _verdict(judged.cells, codes)
     if Code.ROUNDING in codes:
-        verdict.roundings = [
-            (cell.lines[-1].document, cell.lines[-1].currency, cell.difference)
-            for cell in verdict.cells
-            if cell.code is Code.ROUNDING and cell.lines and cell.lines[-1].document
-        ]
+        verdict.roundings = _roundings(verdict.cells)
     return verdict
+
+
+def _roundings(cells: Sequence[Cell]) -> list[tuple[str, str, int]]:
+    found: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        if cell.code is Code.ROUNDING and cell.lines and cell.lines[-1].document:
+            document = (cell.lines[-1].document, cell.lines[-1].currency)
+            found[document] = found.get(document, 0) + cell.difference
+    return [(*document, difference) for document, difference in sorted(found.items()) if difference]
 
 
 def _compare(order: SoldOrder, lines: Sequence[SettlementLine], rules: Rules) -> Judged:

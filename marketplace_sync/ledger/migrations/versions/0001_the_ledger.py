@@ -49,7 +49,7 @@ def upgrade() -> None:
         ["connection", "subject", "effect_id"],
         unique=False,
         schema="ledger",
-        postgresql_where=sa.text("state IN ('pending','sending','in_doubt','refused','dead')"),
+        postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
     )
     op.create_index(
         "ix_effects_waiting",
@@ -317,7 +317,7 @@ def downgrade() -> None:
         "ix_effects_unfinished_subject",
         table_name="effects",
         schema="ledger",
-        postgresql_where=sa.text("state IN ('pending','sending','in_doubt','refused','dead')"),
+        postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
     )
     op.drop_index("ix_effects_order", table_name="effects", schema="ledger")
     op.drop_index("ix_effects_finished", table_name="effects", schema="ledger")

@@ -1,0 +1,128 @@
+"""A whole small world for a test: simulated vendors over HTTP, an installation on a real ledger, and eyes for both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from marketplace_sync.config import PACKAGED, load
+from marketplace_sync.flows import courier, import_orders, observe_store
+from marketplace_sync.flows.sync import SyncReport, sync
+from marketplace_sync.ledger import work_items
+from marketplace_sync.ledger.location import urls_of
+from marketplace_sync.project import Project, open_project
+from marketplace_sync.sandbox.serve import RunningSandbox
+
+JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
+
+
+class Town:
+    """`sandbox` is the vendors' side, `project` is ours. Assertions look at the vendors' own state."""
+
+    def __init__(self, sandbox: RunningSandbox, project: Project) -> None:
+        self.sandbox = sandbox
+        self.project = project
+        self.context = project.context
+
+    # what happens at the vendors
+
+    def place(self, *skus: str, quantity: int = 1, **more: Any) -> Any:
+        lines = [{"sku": sku, "quantity": quantity} for sku in skus or ("MUG-RED",)]
+        return self.sandbox.act(JL, "place_order", lines=lines, **more)["order_id"]
+
+    def ship(self, order_id: Any, company: str = "Royal Mail", **more: Any) -> Any:
+        more.setdefault("tracking_numbers", ["RM123456785GB"])
+        return self.sandbox.act(SHOP, "ship", order_id=self.shopify_order(order_id)["id"], company=company, **more)
+
+    # what ours does
+
+    def sync(self) -> SyncReport:
+        return sync(self.context)
+
+    def settle(self, rounds: int = 12) -> None:
+        """Passes until nothing waits any more; effects that were postponed come due in between."""
+        import time
+
+        for _ in range(rounds):
+            report = self.sync()
+            with self.project.ledger.begin() as connection:
+                from sqlalchemy import text
+
+                waiting = connection.execute(
+                    text("SELECT count(*) FROM ledger.effects WHERE state IN ('pending', 'sending', 'in_doubt')")
+                ).scalar()
+            if not waiting and not report.problems:
+                return
+            time.sleep(0.3)
+
+    # what is there afterwards
+
+    def jl_order(self, order_id: Any) -> Any:
+        return self.sandbox.act(JL, "get_order", order_id=order_id)
+
+    def jl_actions(self, action: str, order_id: Any = None) -> list[dict[str, Any]]:
+        return [
+            one
+            for one in self.sandbox.documents(JL, "actions")
+            if one["action"] == action and (order_id is None or str(one["order_id"]) == str(order_id))
+        ]
+
+    def shopify_order(self, order_id: Any) -> Any:
+        return self.sandbox.act(SHOP, "order_by_source", source_identifier=f"{JL}:{order_id}")
+
+    def shopify_orders(self, order_id: Any = None) -> list[dict[str, Any]]:
+        orders = self.sandbox.documents(SHOP, "orders")
+        return [o for o in orders if order_id is None or o["sourceIdentifier"] == f"{JL}:{order_id}"]
+
+    def events(self, order_id: Any = None) -> Counter[str]:
+        return Counter(event["name"] for event in self.event_list(order_id))
+
+    def event_list(self, order_id: Any = None) -> list[dict[str, Any]]:
+        names = {metric["id"]: metric["name"] for metric in self.sandbox.documents(KLAVIYO, "metrics")}
+        return [
+            {**event, "name": names[event["metric"]]}
+            for event in self.sandbox.documents(KLAVIYO, "events")
+            if order_id is None or event["properties"]["MarketplaceOrderId"] == str(order_id)
+        ]
+
+    def work_items(self) -> Counter[str]:
+        with self.project.ledger.begin() as connection:
+            return Counter(work_items.counts(connection))
+
+    def read_marketplace(self, feed: str = "orders") -> import_orders.FeedReport:
+        return import_orders.import_feed(self.context, JL, feed)
+
+    def read_store(self) -> observe_store.StoreReport:
+        return observe_store.poll_orders(self.context, SHOP)
+
+    def deliver(self, name: str) -> courier.DrainReport:
+        return courier.drain(self.context, name)
+
+
+@contextmanager
+def town(database_url: str, folder: Path, *, route: dict[str, Any] | None = None, **world: Any) -> Iterator[Town]:
+    """A fresh world. `route` changes keys of the route; `world` are fields of the sandbox's WorldSettings."""
+    world.setdefault(
+        "settings",
+        {SHOP: {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0}, KLAVIYO: {"visibility_delay": 0}},
+    )
+    with RunningSandbox(**world) as sandbox:
+        path = write_configuration(folder, sandbox.base_url, route or {})
+        with open_project(load(path), database=urls_of(database_url)) as project:
+            yield Town(sandbox, project)
+
+
+def write_configuration(folder: Path, base_url: str, route: dict[str, Any]) -> Path:
+    """The packaged configuration, pointed at a sandbox on another port."""
+    content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    for name, connection in content["connections"].items():
+        connection["base_url"] = f"{base_url}/{name}"
+    content["routes"]["john_lewis"] |= {"carriers": {"Royal Mail": "royal-mail", "DPD UK": "dpd"}, **route}
+    path = folder / "marketplace_sync.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
