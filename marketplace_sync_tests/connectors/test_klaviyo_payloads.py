@@ -16,6 +16,7 @@ from marketplace_sync.connectors.klaviyo.fitting import NOTE, fitted
 from marketplace_sync.connectors.klaviyo.reading import next_cursor
 from marketplace_sync.connectors.klaviyo.refusals import VendorError, refused
 from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings, budget
+from marketplace_sync.domain.rates import FixedWindow
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.connectors.klaviyo_account import event
 
@@ -157,8 +158,10 @@ def test_settings_that_make_no_sense_are_refused_with_a_reason(changes: dict[str
 
 
 def test_the_budget_is_the_vendors_or_our_part_of_it() -> None:
+    """The whole minute, and half of the second: what leaves over two seconds may arrive within one."""
     whole = budget(KlaviyoSettings(api_key=Secret(default="k")))
     half = budget(KlaviyoSettings(api_key=Secret(default="k"), quota_percent=50))
-    assert [(one.limit, one.seconds) for one in whole["events"]] == [(350, 1), (3500, 60)]  # type: ignore[union-attr]
-    assert [(one.limit, one.seconds) for one in half["event-jobs"]] == [(5, 1), (75, 60)]  # type: ignore[union-attr]
+    assert whole["events"] == (FixedWindow(175, 1), FixedWindow(3500, 60))
+    assert half["event-jobs"] == (FixedWindow(2, 1), FixedWindow(75, 60))
+    assert whole["accounts"] == (FixedWindow(1, 1), FixedWindow(15, 60))
     assert "default" in whole

@@ -17,11 +17,11 @@ from marketplace_sync.connectors.klaviyo.platform import Klaviyo
 from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings
 from marketplace_sync.connectors.ports import Finding, MarketingPlatform
 from marketplace_sync.connectors.registry import open_connection
-from marketplace_sync.domain.effects import Delivered, EffectKind, Postponed
+from marketplace_sync.domain.effects import Delivered, EffectKind, Postponed, Refused
 from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused, RequestRejected
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.connectors.http_service import serving
-from marketplace_sync_tests.connectors.klaviyo_account import NOW, Account, account, eventually, history, live
+from marketplace_sync_tests.connectors.klaviyo_account import NOW, Account, account, consent, eventually, history, live
 
 DAY = timedelta(days=1)
 
@@ -273,3 +273,31 @@ def test_a_cursor_refused_at_once_is_an_error() -> None:
             _read(klaviyo)
 
     _against(Route("/api/metrics", _metrics), Route("/api/events", refuse), then=read)
+
+
+def test_one_address_the_vendor_cannot_look_up_stops_no_other() -> None:
+    """A filter with it in is refused as a whole; who may not be looked up is not subscribed."""
+    subscribed: list[str] = []
+
+    async def profiles(request: Request) -> Response:
+        if "odd" in request.query_params["filter"]:
+            return JSONResponse({"errors": [{"id": "1", "code": "invalid", "title": "t", "detail": "bad value"}]}, 400)
+        return JSONResponse({"data": []})
+
+    async def subscribe(request: Request) -> Response:
+        people = (await request.json())["data"]["attributes"]["profiles"]["data"]
+        subscribed.extend(person["attributes"]["email"] for person in people)
+        return Response(status_code=202)
+
+    def send(klaviyo: Klaviyo) -> None:
+        effects = [consent(number) for number in range(1, 21)]
+        effects[4] = consent(5, identifiers={"email": "odd@example.com"})
+        outcomes = klaviyo.deliver(effects)
+        assert [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Refused)] == [4]
+        assert sorted(subscribed) == sorted(f"kim{number}@example.com" for number in range(1, 21) if number != 5)
+
+    _against(
+        Route("/api/profiles", profiles),
+        Route("/api/profile-subscription-bulk-create-jobs", subscribe, methods=["POST"]),
+        then=send,
+    )

@@ -36,9 +36,6 @@ class Batch:
             self._stop = Postponed("not sent yet: the batch took too long", after=0.0, counts_as_attempt=False)
         return self._stop
 
-    def settled(self, position: int) -> bool:
-        return self._outcomes[position] is not None
-
     def outcomes(self) -> list[Outcome]:
         """Every outcome, in order. An effect without one is a bug: AssertionError."""
         found = []

@@ -9,6 +9,7 @@ import msgspec
 
 from marketplace_sync.connectors.klaviyo.reading import Reading
 from marketplace_sync.domain.effects import Subscription
+from marketplace_sync.domain.errors import RequestRejected
 
 _PER_READ = 50
 _LONGEST_FILTER = 3_000
@@ -67,24 +68,40 @@ def normal(email: str) -> str:
     return email.strip().lower()
 
 
-def states(reading: Reading, emails: Iterable[str]) -> dict[str, Marketing]:
-    """E-mail (trimmed, lower case) -> consent as the vendor has it now; who is missing is unknown there.
-    Raises TransportError."""
-    found: dict[str, Marketing] = {}
-    for group in _groups(sorted({normal(email) for email in emails})):
-        params: dict[str, str | int] = {
-            "filter": f"any(email,[{','.join(group)}])",
-            "additional-fields[profile]": "subscriptions",
-            "page[size]": 100,
-        }
-        pages = reading.pages(
-            "/api/profiles", _Profile, params, bucket="profile-reads", operation="read the state of consents"
-        )
-        for profiles, _ in pages:
-            for profile in profiles:
-                stated = profile.attributes.subscriptions
-                known = stated.email.marketing if stated and stated.email else None
-                found[normal(profile.attributes.email or "")] = known or Marketing()
+def states(reading: Reading, emails: Iterable[str]) -> dict[str, Marketing | None]:
+    """E-mail (trimmed, lower case) -> consent as the vendor has it now; None: the vendor does not take it for an
+    address. Who is missing is unknown there. Raises TransportError."""
+    found: dict[str, Marketing | None] = {}
+    groups = list(_groups(sorted({normal(email) for email in emails})))
+    while groups:
+        group = groups.pop()
+        try:
+            found.update(_states_of(reading, group))
+        except RequestRejected as refusal:
+            if refusal.status != 400:
+                raise
+            if len(group) == 1:
+                found[msgspec.json.decode(group[0], type=str)] = None
+            else:
+                groups.extend((group[: len(group) // 2], group[len(group) // 2 :]))
+    return found
+
+
+def _states_of(reading: Reading, group: Sequence[str]) -> dict[str, Marketing | None]:
+    found: dict[str, Marketing | None] = {}
+    params: dict[str, str | int] = {
+        "filter": f"any(email,[{','.join(group)}])",
+        "additional-fields[profile]": "subscriptions",
+        "page[size]": 100,
+    }
+    pages = reading.pages(
+        "/api/profiles", _Profile, params, bucket="profile-reads", operation="read the state of consents"
+    )
+    for profiles, _ in pages:
+        for profile in profiles:
+            stated = profile.attributes.subscriptions
+            known = stated.email.marketing if stated and stated.email else None
+            found[normal(profile.attributes.email or "")] = known or Marketing()
     return found
 
 

@@ -82,12 +82,16 @@ _LIMITS = {
 
 
 def budget(settings: KlaviyoSettings) -> BudgetSpec:
-    """The account's rate limits, both windows of every endpoint we use (Klaviyo, rate limits)."""
+    """The account's rate limits, both windows of every endpoint we use (Klaviyo, rate limits).
 
-    def ours(limit: int) -> int:
-        return max(1, limit * settings.quota_percent // 100)
+    Of the limit per second only half is used: what leaves over two seconds may arrive within one, and a job of
+    megabytes does. The limit per minute, which is what throughput depends on, is used in full.
+    """
+
+    def ours(limit: float) -> int:
+        return max(1, int(limit * settings.quota_percent / 100))
 
     return {
-        bucket: (FixedWindow(ours(burst), 1), FixedWindow(ours(steady), 60))
+        bucket: (FixedWindow(ours(burst / 2), 1), FixedWindow(ours(steady), 60))
         for bucket, (burst, steady) in _LIMITS.items()
     }

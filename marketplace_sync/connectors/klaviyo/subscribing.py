@@ -122,7 +122,10 @@ class Subscribing:
         for row in rows:
             wanted, list_id = row.wanted, self._list(row.wanted, True)
             state = states.get(row.email, consent.Marketing())
-            if obstacle := consent.obstacle(state, wanted, list_id):
+            if state is None:
+                reason = f"An opt-in from {wanted.source} was not sent: Klaviyo does not take it for an e-mail address."
+                batch.settle(row.position, Refused(reason, code="unfit"))
+            elif obstacle := consent.obstacle(state, wanted, list_id):
                 # The wish is settled: an opt-out is nobody's failure, and must not hold up what comes after it.
                 batch.settle(row.position, Delivered({"subscribed": False, "because": obstacle}))
             elif state.consent == "SUBSCRIBED" and not list_id:
