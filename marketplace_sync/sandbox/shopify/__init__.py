@@ -15,6 +15,7 @@ from marketplace_sync.sandbox.shopify.seed import seed as fill
 from marketplace_sync.sandbox.shopify.settings import Settings
 from marketplace_sync.sandbox.shopify.shop import Shop
 from marketplace_sync.sandbox.shopify.staff import Staff
+from marketplace_sync.sandbox.shopify.stockroom import Stockroom
 from marketplace_sync.sandbox.shopify.subscriptions import Publisher
 from marketplace_sync.sandbox.state import State
 from marketplace_sync.sandbox.vendor import Vendor
@@ -22,8 +23,8 @@ from marketplace_sync.sandbox.vendor import Vendor
 __all__ = ["Shopify"]
 
 
-class Shopify(Staff, Vendor):
-    """One shop. Its settings are the fields of `Settings`; its acts are those of `Staff`."""
+class Shopify(Staff, Stockroom, Vendor):
+    """One shop. Its settings are the fields of `Settings`; its acts are those of `Staff` and `Stockroom`."""
 
     platform = "shopify"
 

@@ -16,7 +16,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from marketplace_sync.sandbox.shopify.shop import Shop
+from marketplace_sync.sandbox.shopify.shop import Shop, forget_old
 from marketplace_sync.sandbox.shopify.things import Thing, TopLevelError
 from marketplace_sync.sandbox.shopify.wiring import Call, Problem, Refused
 from marketplace_sync.sandbox.state import Document
@@ -57,6 +57,9 @@ def idempotently(
             message = "The earlier attempt with this idempotency key failed: use a new key."
             raise _conflict(info, message, "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED")
         return {field: _again(shop, value) for field, value in known["payload"].items()}
+    # What is put anew goes to the end, so that the oldest always comes first.
+    kept.delete(place)
+    forget_old(kept, shop.clock.timestamp() - KEPT_SECONDS)
     record: Document = {"at": shop.clock.timestamp(), "fingerprint": fingerprint, "payload": None}
     try:
         payload = run()

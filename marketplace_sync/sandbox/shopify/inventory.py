@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from marketplace_sync.sandbox.shopify import stock
-from marketplace_sync.sandbox.shopify.idempotency import idempotently
-from marketplace_sync.sandbox.shopify.shop import Shop
+from marketplace_sync.sandbox.shopify.idempotency import KEPT_SECONDS, idempotently
+from marketplace_sync.sandbox.shopify.shop import Shop, forget_old
 from marketplace_sync.sandbox.shopify.things import Thing, TopLevelError, split_gid
 from marketplace_sync.sandbox.shopify.wiring import Call, mutation, refused
 from marketplace_sync.sandbox.state import Document
@@ -95,9 +95,15 @@ def _apply(shop: Shop, given: dict[str, Any], moves: list[tuple[Document, int, i
                 }
             )  # fmt: skip
     group = {
-        "id": shop.next_id("InventoryAdjustmentGroup"), "createdAt": shop.now(), "reason": given["reason"],
-        "referenceDocumentUri": given.get("referenceDocumentUri"), "changes": changes,
-    }  # fmt: skip
+        "id": shop.next_id("InventoryAdjustmentGroup"),
+        "at": shop.clock.timestamp(),
+        "createdAt": shop.now(),
+        "reason": given["reason"],
+        "referenceDocumentUri": given.get("referenceDocumentUri"),
+        "changes": changes,
+    }
+    # Only a repeated idempotency key asks for a group again.
+    forget_old(shop.adjustments, group["at"] - 2 * KEPT_SECONDS)
     shop.adjustments.put(str(group["id"]), group)
     return {"inventoryAdjustmentGroup": Thing("InventoryAdjustmentGroup", group)}
 

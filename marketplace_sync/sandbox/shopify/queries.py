@@ -13,7 +13,7 @@ from marketplace_sync.sandbox.shopify.metafields import definition, namespace, o
 from marketplace_sync.sandbox.shopify.order_entry import SORT_FIELDS
 from marketplace_sync.sandbox.shopify.order_fields import fulfillment_order_entry
 from marketplace_sync.sandbox.shopify.paging import Connection, connect, connect_list
-from marketplace_sync.sandbox.shopify.shop import Shop
+from marketplace_sync.sandbox.shopify.shop import CLOSED, Shop
 from marketplace_sync.sandbox.shopify.things import Thing, TopLevelError, key_of, split_gid
 from marketplace_sync.sandbox.shopify.wiring import Call, require, root
 from marketplace_sync.sandbox.state import Document
@@ -130,12 +130,14 @@ def return_(call: Call, arguments: Arguments) -> Thing | None:
 @root("fulfillmentOrders", *READ_FULFILMENT)
 def fulfillment_orders(call: Call, arguments: Arguments) -> Connection:
     asked = search.read(arguments["query"]) if arguments.get("query") else None
+    shop = call.shop
+    keys = shop.orders.keys() if arguments.get("includeClosed") else shop.with_open_work
     found = [
         (fo, order)
-        for order in call.shop.orders.values()
+        for order in (shop.orders[key] for key in keys)
         if is_visible(call, order)
         for fo in order["fulfillmentOrders"]
-        if (arguments.get("includeClosed") or fo["status"] not in ("CLOSED", "CANCELLED"))
+        if (arguments.get("includeClosed") or fo["status"] not in CLOSED)
         and (asked is None or search.matches(asked, fulfillment_order_entry(fo)))
     ]
     by_time = arguments.get("sortKey") == "UPDATED_AT"

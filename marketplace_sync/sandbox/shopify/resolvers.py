@@ -7,6 +7,7 @@ from marketplace_sync.sandbox.shopify import (  # noqa: F401 -- imported for wha
     catalogue_fields,
     fulfilment,
     inventory,
+    line_fields,
     metafields,
     order_fields,
     orders,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,13 +11,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.shopify import totals
 from marketplace_sync.sandbox.shopify.order_entry import order_entry
 from marketplace_sync.sandbox.shopify.order_index import OrderIndex
 from marketplace_sync.sandbox.shopify.schema import utc
 from marketplace_sync.sandbox.shopify.settings import Settings
-from marketplace_sync.sandbox.state import Document, State
+from marketplace_sync.sandbox.state import Collection, Document, State
 
 APP_ID = 1045001
+
+CLOSED = ("CLOSED", "CANCELLED")
+"""Fulfilment orders that are over."""
 
 # Ids of different kinds start far apart, so that a mix-up never hits an existing object by chance.
 _FIRST_IDS = {
@@ -84,6 +89,10 @@ class Shop:
         self.order_by_metafield: dict[tuple[str, str, str], str] = {}
         self.orders_by_source: dict[str, list[str]] = {}
         self.unrouted: dict[str, None] = {}
+        self.to_ship: dict[str, None] = {}
+        """Orders with something left to ship, in order of their numbers or nearly so."""
+        self.with_open_work: dict[str, None] = {}
+        """Orders with a fulfilment order that is not closed."""
         self.variants_by_sku: dict[str, list[str]] = {}
         lag = self.settings.search_lag_seconds
         changed: list[tuple[float, str]] = []
@@ -110,10 +119,10 @@ class Shop:
             same = self.orders_by_source.setdefault(order["sourceIdentifier"], [])
             if key not in same:
                 same.append(key)
-        if order["routeDue"] is None:
-            self.unrouted.pop(key, None)
-        else:
-            self.unrouted[key] = None
+        _mark(self.unrouted, key, order["routeDue"] is not None)
+        left = order["cancelledAt"] is None and any(totals.unfulfilled(order, line) for line in order["lines"])
+        _mark(self.to_ship, key, left)
+        _mark(self.with_open_work, key, any(fo["status"] not in CLOSED for fo in order["fulfillmentOrders"]))
 
     def let_index_catch_up(self) -> None:
         """Let the search see what is due, as it is before anything else changes."""
@@ -190,8 +199,17 @@ class Shop:
             self._occurrences = None
 
 
-def currency_of(order: Document) -> str:
-    return str(order["currency"])
+def _mark(marked: dict[str, None], key: str, is_so: bool) -> None:
+    if is_so:
+        marked[key] = None
+    else:
+        marked.pop(key, None)
+
+
+def forget_old(kept: Collection, before: float, most: int = 20) -> None:
+    """Delete documents whose `at` lies before this moment, oldest first, a few at a time."""
+    for key in [key for key, document in itertools.islice(kept.items(), most) if document["at"] < before]:
+        kept.delete(key)
 
 
 def find(parts: list[dict[str, Any]], number: int | str) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from marketplace_sync.sandbox.shopify import fulfilment, refunds, returns, seed, stock, totals
+from marketplace_sync.sandbox.shopify import fulfilment, refunds, returns, totals
 from marketplace_sync.sandbox.shopify.cancellation import why_not
 from marketplace_sync.sandbox.shopify.shop import Shop, find
 from marketplace_sync.sandbox.shopify.things import gid, split_gid
@@ -23,15 +24,8 @@ class Staff:
 
     def act_list_orders(self, unfulfilled: bool = True, limit: int = 50) -> list[dict[str, Any]]:
         """Orders, oldest first; by default those with something left to ship."""
-        found = []
-        for order in self.shop.orders.values():
-            left = {line["id"]: totals.unfulfilled(order, line) for line in order["lines"]}
-            if unfulfilled and (order["cancelledAt"] or not any(left.values())):
-                continue
-            found.append(self._listed(order, left))
-            if len(found) == limit:
-                break
-        return found
+        keys = self.shop.to_ship if unfulfilled else self.shop.orders.keys()
+        return [self._listed(self.shop.orders[key]) for key in itertools.islice(keys, limit)]
 
     def act_order_by_source(self, source_identifier: str) -> dict[str, Any] | None:
         """The first order with this marketplace number, with the ids of all of them; None when there is none."""
@@ -39,9 +33,8 @@ class Staff:
         if not keys:
             return None
         order = self.shop.orders[keys[0]]
-        left = {line["id"]: totals.unfulfilled(order, line) for line in order["lines"]}
         return {
-            **self._listed(order, left),
+            **self._listed(order),
             "all_ids": [gid("Order", key) for key in keys],
             "cancelled": order["cancelledAt"] is not None,
             "financial_status": totals.financial_status(order),
@@ -52,7 +45,7 @@ class Staff:
             ],
         }
 
-    def _listed(self, order: Document, left: dict[int, int]) -> dict[str, Any]:
+    def _listed(self, order: Document) -> dict[str, Any]:
         return {
             "id": gid("Order", order["id"]),
             "name": order["name"],
@@ -61,7 +54,7 @@ class Staff:
             "lines": [
                 {
                     "id": gid("LineItem", line["id"]), "sku": line["sku"], "quantity": line["quantity"],
-                    "unfulfilled": left[line["id"]],
+                    "unfulfilled": totals.unfulfilled(order, line),
                 }
                 for line in order["lines"]
             ],
@@ -83,12 +76,6 @@ class Staff:
         if found is None:
             raise LookupError(f"there is no fulfilment {fulfillment_id}")
         return found
-
-    def _variant(self, sku: str) -> Document:
-        keys = self.shop.variants_by_sku.get(sku)
-        if not keys:
-            raise LookupError(f"there is no variant with the SKU {sku!r}")
-        return self.shop.variants[keys[0]]
 
     def _pick(
         self, order: Document, wanted: Lines | None, able: dict[int, int], what: str
@@ -321,90 +308,3 @@ class Staff:
             made = refunds.record(shop, order, rows, payments=payments, return_id=entry["id"])
             returns.close_return(shop, order, entry)
         return {"id": gid("Return", entry["id"]), "refund_id": gid("Refund", made["id"])}
-
-    # --- stock and products
-
-    def act_set_stock(self, sku: str, available: int) -> dict[str, Any]:
-        """Count the stock of a SKU (of the first variant that has it)."""
-        shop, variant = self.shop, self._variant(sku)
-        item = shop.items[str(variant["inventoryItemId"])]
-        location = shop.primary_location()["id"]
-        with shop.action():
-            change = available - stock.level_at(shop, item, location)["available"]
-            stock.move(shop, item, location, available=change)
-        return {"sku": sku, "available": available, "inventory_item_id": gid("InventoryItem", item["id"])}
-
-    def act_delete_variant(self, sku: str) -> dict[str, Any]:
-        """Delete the (first) variant with this SKU, and its product with its last variant."""
-        shop, variant = self.shop, self._variant(sku)
-        product = shop.products[str(variant["productId"])]
-        with shop.action():
-            shop.delete_variant(variant)
-            shop.items.delete(str(variant["inventoryItemId"]))
-            product["variantIds"].remove(variant["id"])
-            product["updatedAt"] = shop.now()
-            shop.happened("inventory_items/delete", subject={"id": variant["inventoryItemId"]})
-            if product["variantIds"]:
-                shop.products.put(str(product["id"]), product)
-                shop.happened("products/update", subject=product)
-            else:
-                self._delete_product(product)
-        return {"id": gid("ProductVariant", variant["id"])}
-
-    def _delete_product(self, product: Document) -> None:
-        shop = self.shop
-        for collection in shop.collections.values():
-            if product["id"] in collection["productIds"]:
-                collection["productIds"].remove(product["id"])
-                shop.collections.put(str(collection["id"]), collection)
-        shop.products.delete(str(product["id"]))
-        shop.happened("products/delete", subject={"id": product["id"]})
-
-    def act_add_variant(
-        self,
-        sku: str | None,
-        title: str,
-        price: int,
-        product_title: str | None = None,
-        stock: int = 0,
-        barcode: str | None = None,
-        vendor: str = "Hearth & Field",
-        category: str = "Kitchen",
-    ) -> dict[str, Any]:
-        """Add a variant to the product called `product_title`, or a product of its own. `price` in minor units."""
-        shop = self.shop
-        product = next((p for p in shop.products.values() if p["title"] == product_title), None)
-        with shop.action():
-            topic = "products/update" if product else "products/create"
-            if product is None:
-                product = seed.new_product(shop, product_title or title, vendor, category, "Title", [])
-            variant = seed.new_variant(shop, product, title, sku, barcode, price, stock)
-            if title not in product["options"][0]["values"]:
-                product["options"][0]["values"].append(title)
-            product["updatedAt"] = shop.now()
-            shop.products.put(str(product["id"]), product)
-            shop.happened(topic, subject=product)
-            shop.happened("inventory_items/create", subject=shop.items[str(variant["inventoryItemId"])])
-        return {
-            "id": gid("ProductVariant", variant["id"]),
-            "inventory_item_id": gid("InventoryItem", variant["inventoryItemId"]),
-        }
-
-    def act_duplicate_sku(self, sku: str) -> dict[str, Any]:
-        """Give a second variant the same SKU, as nothing in the shop prevents."""
-        variant = self._variant(sku)
-        product = self.shop.products[str(variant["productId"])]
-        added: dict[str, Any] = self.act_add_variant(
-            sku, f"{variant['title']} copy", variant["price"], product["title"]
-        )
-        return added
-
-    def act_set_price(self, sku: str, price: int) -> dict[str, Any]:
-        """Change the price (minor units) of the first variant with this SKU."""
-        shop, variant = self.shop, self._variant(sku)
-        product = shop.products[str(variant["productId"])]
-        with shop.action():
-            variant["price"] = price
-            shop.save_variant(variant)
-            shop.happened("products/update", subject=product)
-        return {"id": gid("ProductVariant", variant["id"]), "price": price}
