@@ -37,13 +37,13 @@ def covering(cells: Cells, component: Component, positions: Sequence[int]) -> li
     return found if covered <= set(positions) else None
 
 
-def following(cells: Cells, cell: Cell, expected: Sequence[Expectation | None], rules: Rules) -> set[int]:
+def following(cells: Cells, cell: Cell, expected: Sequence[Expectation], rules: Rules) -> set[int]:
     """Commission at the agreed rate on what was settled: with shipping or without it, as the setting has it first."""
     products = covering(cells, Component.PRODUCT, cell.covered)
     shippings = covering(cells, Component.SHIPPING, cell.covered)
     if products is None or shippings is None:
         return set()
-    rates = {e.rate for p in cell.covered if (e := expected[p]) is not None}
+    rates = {expected[p].rate for p in cell.covered}
     if len(rates) != 1 or None in rates:
         return set()
     rate = rates.pop()
@@ -60,11 +60,11 @@ def _kept(cell: Cell) -> int:
     return cell.kept
 
 
-def settled_on_other_bases(cells: Cells, cell: Cell, expected: Sequence[Expectation | None]) -> set[int]:
+def settled_on_other_bases(cells: Cells, cell: Cell, expected: Sequence[Expectation]) -> set[int]:
     """Commission at the agreed rate on the settled product alone, and on settled product and shipping."""
     products = covering(cells, Component.PRODUCT, cell.covered) or []
     shippings = covering(cells, Component.SHIPPING, cell.covered) or []
-    rates = {e.rate for p in cell.covered if (e := expected[p]) is not None}
+    rates = {expected[p].rate for p in cell.covered}
     if len(rates) != 1 or None in rates:
         return set()
     rate = rates.pop()
@@ -73,9 +73,7 @@ def settled_on_other_bases(cells: Cells, cell: Cell, expected: Sequence[Expectat
     return {of(rate, product), of(rate, product + shipping)}
 
 
-def judge_commission(
-    cells: Cells, cell: Cell, expected: Sequence[Expectation | None], rules: Rules, slack: Slack
-) -> None:
+def judge_commission(cells: Cells, cell: Cell, expected: Sequence[Expectation], rules: Rules, slack: Slack) -> None:
     """Judges a commission cell that has lines."""
     find_duplicates(cell)
     if cell.surplus:
@@ -88,8 +86,7 @@ def judge_commission(
         if cell.netted and -cell.expected not in followed:
             cell.expected = cell.kept
         return
-    known = [e for p in cell.covered if (e := expected[p]) is not None]
-    others = other_commissions(known) | settled_on_other_bases(cells, cell, expected)
+    others = other_commissions([expected[p] for p in cell.covered]) | settled_on_other_bases(cells, cell, expected)
     right_rate = near(charged, others, slack(cell))
     cell.blame(Code.COMMISSION_BASE_MISMATCH if right_rate else Code.COMMISSION_RATE_MISMATCH)
 

@@ -23,6 +23,8 @@ class Expectation:
     base_shipping: int
     rate: Fraction | None
     shipped_on: date | None
+    stranger: bool = False
+    """Only the settlement knows this order line: nothing is expected of it."""
 
     def commission(self, rules: Rules) -> int | None:
         """On the contract base: price, plus shipping where commission is due on it."""
@@ -63,6 +65,12 @@ def expectation(order: SoldOrder, line: SoldLine, rules: Rules) -> Expectation:
         rate=rate,
         shipped_on=shipped_on,
     )
+
+
+def stranger(known: list[Expectation], rules: Rules) -> Expectation:
+    """An order line that nobody sold: whatever it brings is wrong, but not its commission as well."""
+    nothing = SoldLine(price=0)
+    return Expectation(nothing, 0, 0, 0, 0, 0, blended_rate(known, rules), None, stranger=True)
 
 
 def blended_rate(known: list[Expectation], rules: Rules) -> Fraction | None:

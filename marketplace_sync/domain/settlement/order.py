@@ -184,8 +184,7 @@ def _judge_timing(order: SoldOrder, judged: Judged, rules: Rules) -> None:
 
 
 def _shipped_on(sale: Sale, order: SoldOrder, position: int) -> date | None:
-    e = sale.expected[position] if 0 <= position < len(sale.expected) else None
-    return e.shipped_on if e is not None else order.shipped_on
+    return sale.expected[position].shipped_on if sale.expected[position : position + 1] else order.shipped_on
 
 
 def _judge_holds(cells: Sequence[Cell], rules: Rules) -> None:

@@ -203,7 +203,7 @@ def _recorded_amount(unit: Unit, component: Component) -> int | None:
     return sum(refund.shipping for refund in unit.recorded)
 
 
-def build_cells(unit: Unit, positions: Positions, expected: Sequence[Expectation | None], rules: Rules) -> None:
+def build_cells(unit: Unit, positions: Positions, expected: Sequence[Expectation], rules: Rules) -> None:
     """What the record says beside what was settled. Nothing is expected of a refund that the record does not have."""
     amounts = dict.fromkeys(
         (Component.REFUND, Component.REFUND_SHIPPING, Component.REFUND_COMMISSION, Component.REFUND_COMMISSION_VAT), 0
@@ -247,11 +247,11 @@ def build_cells(unit: Unit, positions: Positions, expected: Sequence[Expectation
         unit.cells[component] = cell
 
 
-def refunded_line(expected: Sequence[Expectation | None], position: int, rules: Rules) -> Expectation | None:
+def refunded_line(expected: Sequence[Expectation], position: int, rules: Rules) -> Expectation | None:
     """The order line of a refund; where nobody says which, all of them as one line."""
-    if 0 <= position < len(expected) and expected[position] is not None:
+    if 0 <= position < len(expected):
         return expected[position]
-    known = [e for e in expected if e is not None]
+    known = [e for e in expected if not e.stranger]
     if not known:
         return None
     return replace(known[0], rate=blended_rate(known, rules), base_product=known[0].line.price)

@@ -223,8 +223,8 @@ class _Limits:
     """What was sold, per order line and in the order, and how much of it was refunded so far."""
 
     def __init__(self, sale: Sale) -> None:
-        self._sold = [(e.product, e.shipping) if e else None for e in sale.expected]
-        self._fees = sum(e.line.fees for e in sale.expected if e)
+        self._sold = [None if e.stranger else (e.product, e.shipping) for e in sale.expected]
+        self._fees = sum(e.line.fees for e in sale.expected)
         self._refunded: dict[int, tuple[int, int]] = {}
 
     def exceeded_by(self, unit: Unit) -> bool:

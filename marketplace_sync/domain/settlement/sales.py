@@ -9,7 +9,7 @@ from fractions import Fraction
 from marketplace_sync.domain.settlement.cells import POOLED, Cell, find_duplicates
 from marketplace_sync.domain.settlement.codes import Code
 from marketplace_sync.domain.settlement.commission import Slack, judge_commission, judge_vat, near
-from marketplace_sync.domain.settlement.expectation import Expectation, expectation
+from marketplace_sync.domain.settlement.expectation import Expectation, expectation, stranger
 from marketplace_sync.domain.settlement.inputs import SettlementLine, SoldOrder
 from marketplace_sync.domain.settlement.line_types import KNOWN, Component
 from marketplace_sync.domain.settlement.placing import Positions, sale_cells
@@ -29,8 +29,8 @@ _KINDS = (
 @dataclass(slots=True)
 class Sale:
     cells: dict[tuple[int, Component], Cell]
-    expected: list[Expectation | None]
-    """Per position; None for order lines that only the settlement knows."""
+    expected: list[Expectation]
+    """Per position."""
     missing: list[Cell] = field(default_factory=list)
     """Expected, and neither settled nor held."""
 
@@ -40,12 +40,10 @@ class Sale:
 
 def build_sale(order: SoldOrder, positions: Positions, lines: Sequence[SettlementLine], rules: Rules) -> Sale:
     """Cells with what is expected in them; nothing judged yet."""
-    expectations: list[Expectation | None] = [expectation(order, line, rules) for line in order.lines]
-    expectations += [None] * (len(positions) - len(expectations))
+    expectations = [expectation(order, line, rules) for line in order.lines]
+    expectations += [stranger(expectations, rules)] * (len(positions) - len(expectations))
     amounts: dict[tuple[int, Component], int] = {}
     for position, e in enumerate(expectations):
-        if e is None:
-            continue
         amounts[position, Component.PRODUCT] = e.product
         amounts[position, Component.SHIPPING] = e.shipping
         amounts[position, Component.TAX] = (e.tax or 0) if rules.tax_excluded else 0
@@ -90,7 +88,7 @@ def _net_operator_lines(cell: Cell, sale: Sale, rules: Rules) -> None:
         return
     if cell.component is Component.TAX and not rules.tax_excluded:
         mirrored = cell.actual - operators
-        stated = [e.tax for p in cell.covered if (e := sale.expected[p]) is not None and e.tax is not None]
+        stated = [e.tax for p in cell.covered if (e := sale.expected[p]).tax is not None]
         if not mirrored:
             # The tax is inside the price: remitting it takes it out again.
             cell.expected = -sum(stated) if any(stated) else operators
@@ -108,9 +106,9 @@ def _adopt_what_nobody_agreed(sale: Sale, rules: Rules) -> None:
     for cell in sale.cells.values():
         known = [sale.expected[p] for p in cell.covered]
         if cell.component is Component.TAX and rules.tax_excluded:
-            if any(e is not None and e.tax is None for e in known):
+            if any(e.tax is None for e in known):
                 cell.expected = cell.actual
-        elif cell.component is Component.COMMISSION and any(e is not None and e.rate is None for e in known):
+        elif cell.component is Component.COMMISSION and any(e.rate is None for e in known):
             cell.expected = cell.actual
             for position in cell.covered:
                 vat = sale.cell(position, Component.COMMISSION_VAT)
