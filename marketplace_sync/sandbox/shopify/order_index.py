@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from marketplace_sync.sandbox.shopify import search
@@ -67,7 +67,8 @@ class OrderIndex:
     def page(self, query: Query | None, sort: str, arguments: dict[str, Any]) -> Connection:
         """One page of the orders that match; nodes are keys. `sort` is a field of the entries."""
         size, from_the_end = window(arguments, "orders")
-        if sort in self._by_time and not from_the_end and arguments.get("before") is None:
+        walks = sort in self._by_time and not from_the_end and arguments.get("before") is None
+        if walks and self._named(query) is None:
             return self._walk(query, sort, arguments, size)
         found = self._found(query, sort)
         return connect(found, arguments, keys=found, sort=sort, node=lambda key: str(key[1]))
@@ -114,13 +115,20 @@ class OrderIndex:
             return sorted((0, int(key)) for key in keys)
         return sorted(("" if self._entries[key][sort] is None else self._entries[key][sort], int(key)) for key in keys)
 
-    def _candidates(self, query: Query) -> Iterable[str]:
-        for term in search.required_terms(query):
+    def _named(self, query: Query | None) -> Collection[str] | None:
+        """The few orders that a required id or marketplace number leaves; None where the search has neither."""
+        for term in search.required_terms(query) if query is not None else ():
             if term.operator == ":" and term.field == "source_identifier" and "*" not in term.value:
                 return self._by_source.get(term.value.lower(), set())
             if term.operator == ":" and term.field == "id":
                 number = term.value.rpartition("/")[2]
                 return [number] if number in self._entries else []
+        return None
+
+    def _candidates(self, query: Query) -> Iterable[str]:
+        named = self._named(query)
+        if named is not None:
+            return named
         for name in _ORDERED:
             start, end = self._bounds(query, name)
             if end - start < len(self._entries):
