@@ -221,12 +221,13 @@ def refund(
     reference: str = "refund:R1",
     returned: bool = True,
     currency: str = "GBP",
+    line_id: str = "L1",
 ) -> RecordRefund:
     return RecordRefund(
         store_order_id=there.store_order_id,
         source_identifier=there.source_identifier,
         reference=reference,
-        lines=(LineUnits(line_id="L1", quantity=quantity, sku="MUG-RED"),),
+        lines=(LineUnits(line_id=line_id, quantity=quantity, sku="MUG-RED"),),
         currency=currency,
         amount=amount,
         returned=returned,

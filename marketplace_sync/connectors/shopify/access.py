@@ -11,7 +11,13 @@ import msgspec
 
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.connectors.wire import Wire
-from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused, RequestRejected
+from marketplace_sync.domain.errors import (
+    AnswerLost,
+    AnswerUnreadable,
+    CredentialsRefused,
+    RequestRejected,
+    VendorUnavailable,
+)
 from marketplace_sync.settings import Secret, SecretMissing
 
 HEADER = "x-shopify-access-token"
@@ -63,6 +69,8 @@ class GrantedToken:
                 "/admin/oauth/access_token",
                 content=urlencode(form).encode(),
                 headers={"content-type": "application/x-www-form-urlencoded"},
+                # Sent once: the call that waits for the token is itself repeated where that is harmless.
+                write=True,
                 bucket=TOKEN_BUCKET,
                 authenticated=False,
                 operation="access token",
@@ -75,6 +83,8 @@ class GrantedToken:
                 operation="access token",
                 status=401,
             ) from None
+        except AnswerLost as problem:
+            raise VendorUnavailable(str(problem), connection=wire.connection, operation="access token") from None
         try:
             grant = msgspec.json.decode(answer.body, type=_Grant)
         except msgspec.DecodeError:

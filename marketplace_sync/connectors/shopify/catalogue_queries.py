@@ -225,5 +225,3 @@ query Locations($first: Int!, $after: String) {
 )
 
 SHOP = Document("Shop", "query Shop {\n  shop { name currencyCode taxesIncluded }\n}\n", ShopAnswer, cost=1)
-
-ALL = (PRODUCTS, PRODUCT, VARIANTS, LEVELS, LOCATIONS, SHOP)

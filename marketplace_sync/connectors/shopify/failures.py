@@ -23,6 +23,9 @@ _LONGEST = 500
 class TooExpensive(RequestRejected):
     """One operation asked for more points than Shopify allows; nothing ran."""
 
+    allowed = 0.5
+    """What of it would have been allowed, as a fraction, as far as Shopify said."""
+
 
 class InProgress(AnswerLost):
     """The same change is already under way at Shopify."""
@@ -64,7 +67,20 @@ def failure(
     if issubclass(kind, Throttled):
         return kind(f"{message} for {wait:.1f} s", retry_after=wait, connection=connection, operation=operation)
     status = 403 if kind is CredentialsRefused else None
-    return kind(message, connection=connection, operation=operation, status=status)
+    problem = kind(message, connection=connection, operation=operation, status=status)
+    if isinstance(problem, TooExpensive):
+        problem.allowed = _allowed(errors)
+    return problem
+
+
+def _allowed(errors: Any) -> float:
+    """`maxCost` over `cost` of the error that has them; a half when they make no sense."""
+    for error in errors if isinstance(errors, list) else ():
+        stated = error.get("extensions") if isinstance(error, dict) else None
+        cost, most = (stated.get("cost"), stated.get("maxCost")) if isinstance(stated, dict) else (None, None)
+        if isinstance(cost, int | float) and isinstance(most, int | float) and 0 < most < cost:
+            return most / cost
+    return 0.5
 
 
 def _meaning(codes: set[str], said: str, *, nothing_ran: bool, write: bool) -> tuple[type[TransportError], str]:

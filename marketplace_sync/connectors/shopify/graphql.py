@@ -44,7 +44,8 @@ _THROTTLED_READS = 5
 _ACCOUNT_PROBLEMS = {
     402: "the shop is frozen for lack of payment",
     403: "it is forbidden: check the app's permissions, and its list of allowed addresses if it has one",
-    404: "there is no such shop: check base_url, which is https:// and the shop's myshopify.com address",
+    404: "there is no such shop, or it does not serve this api_version: check both; base_url is https:// and the "
+    "shop's myshopify.com address",
     423: "the shop is locked",
 }
 
@@ -93,6 +94,7 @@ class GraphQL:
         self._version = settings.api_version
         self._headroom = settings.cost_headroom
         self._costs: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._available: float | None = None
 
     def run(self, document: Document[T], variables: Mapping[str, Any] | None = None) -> T:
         """What one operation answered.
@@ -112,17 +114,17 @@ class GraphQL:
     def pages(self, document: Document[P], variables: Mapping[str, Any], first: int) -> Iterator[P]:
         """Every page of a document that has the variables `first` and `after`.
 
-        When Shopify finds a page too dear, smaller ones are asked for. Raises AnswerUnreadable when the cursor does
-        not move on.
+        When Shopify finds a page too dear, smaller ones are asked for, as small as it says. Raises AnswerUnreadable
+        when the cursor does not move on.
         """
         after: str | None = None
         while True:
             try:
                 page = self.run(document, {**variables, "first": first, "after": after})
-            except TooExpensive:
+            except TooExpensive as refused:
                 if first == 1:
                     raise
-                first //= 2
+                first = max(1, min(first - 1, int(first * refused.allowed)))
                 continue
             yield page
             info = page.page_info
@@ -191,12 +193,16 @@ class GraphQL:
     def _learn(self, document: Document[T], variables: dict[str, Any], envelope: _Envelope) -> None:
         cost = envelope.extensions.cost if envelope.extensions else None
         if cost is None:
+            if envelope.errors and self._available is not None:
+                # What was refused before its cost was counted has taken nothing out of the bucket.
+                self._wire.learn(BUCKET, available=self._available)
             return
         if cost.requested_query_cost:
             asked = min(COSTLIEST, max(1, round(cost.requested_query_cost)))
             self._costs[_shape(document, variables)] = asked
         if cost.throttle_status is not None:
-            self._wire.learn(BUCKET, available=max(0.0, cost.throttle_status.currently_available - self._headroom))
+            self._available = max(0.0, cost.throttle_status.currently_available - self._headroom)
+            self._wire.learn(BUCKET, available=self._available)
 
     def _other_version(self, document: Document[T], served: str, nothing_ran: bool) -> TransportError:
         """A version that is no longer served falls forward silently (Shopify, versions): what it means is not known."""

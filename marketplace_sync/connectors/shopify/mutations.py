@@ -183,5 +183,3 @@ mutation SubscriptionDelete($id: ID!) {
     cost=12,
     write=True,
 )
-
-ALL = (ORDER_CREATE, ORDER_CANCEL, REFUND_CREATE, DEFINITION_CREATE, SUBSCRIPTION_CREATE, SUBSCRIPTION_DELETE)

@@ -229,5 +229,3 @@ query Sources($query: String, $first: Int!, $after: String, $namespace: String!,
     SourcesPage,
     cost=510,
 )
-
-ALL = (ORDERS, ORDER, ORDER_LINES, ORDER_PARTS, FULFILMENT, REFUND, ORDER_BY_KEY, SOURCES)

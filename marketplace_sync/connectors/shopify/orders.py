@@ -21,7 +21,7 @@ N = TypeVar("N")
 
 _ORDERS_A_PAGE = 8
 _SOURCES_A_PAGE = 200
-_LINES_A_PAGE = 100
+_LINES_A_PAGE = 50
 _MOST_PARTS = 250
 """Fulfilments or refunds of one order: as many as Shopify hands out."""
 _MOST_PARCELS = 100

@@ -60,5 +60,3 @@ class JobAnswer(msgspec.Struct):
 
 
 JOB = Document("Job", "query Job($id: ID!) {\n  job(id: $id) { id done }\n}\n", JobAnswer, cost=1)
-
-ALL = (BOOKS, JOB)

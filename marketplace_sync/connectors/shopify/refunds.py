@@ -74,6 +74,10 @@ class RefundBooking:
             try:
                 payload = self._graphql.run(mutations.REFUND_CREATE, {"input": refund, "key": key}).refund_create
             except KeyUsed:
+                current = self._orders.one(order.store_order_id)
+                found = _booked(current, effect.payload.reference) if current else None
+                if found is not None:
+                    return found
                 continue
             if payload.refund is not None:
                 return Delivered({"refund_id": payload.refund.id})
