@@ -147,6 +147,7 @@ def test_every_secret_is_known_to_whoever_keeps_them_out_of_messages() -> None:
         ({"access_token": {"env": "C"}, "api_version": "latest"}, "api_version"),
         ({"access_token": {"env": "C"}, "inventory_behaviour": "GUESS"}, "inventory_behaviour"),
         ({"access_token": {"env": "C"}, "unknown_key": 1}, "unknown_key"),
+        ({"access_token": {"env": "C"}, "base_url": "https://shop.example.com"}, "myshopify.com"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_the_reason(changes: dict[str, Any], words: str) -> None:

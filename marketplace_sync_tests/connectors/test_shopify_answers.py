@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from marketplace_sync.connectors.shopify import ShopifySettings, mutations, order_queries
+from marketplace_sync.connectors.shopify import ShopifySettings, connect, mutations, order_queries
 from marketplace_sync.connectors.shopify.graphql import BUCKET, GraphQL
 from marketplace_sync.connectors.shopify.subscriptions import SUBSCRIPTIONS
 from marketplace_sync.domain.effects import Delivered, InDoubt, Postponed, Refused
@@ -28,11 +28,12 @@ from marketplace_sync.domain.errors import (
 )
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.connectors.http_service import serving, wire_to
-from marketplace_sync_tests.connectors.shopify_shop import Shop, create_order, shop
+from marketplace_sync_tests.connectors.shopify_shop import Shop, create_order, effect, shop
 
 VERSION = {"x-shopify-api-version": "2026-10", "x-request-id": "abc-1"}
 READ, WRITE = order_queries.ORDER_BY_KEY, mutations.SUBSCRIPTION_DELETE
 FOUND = {"data": {"orderByIdentifier": {"id": "gid://shopify/Order/1"}}}
+PAGE_INFO = {"hasNextPage": False}
 IDENTIFIER: dict[str, Any] = {"identifier": {"customId": {"key": "source", "value": "x"}}}
 
 
@@ -171,6 +172,34 @@ def test_a_permission_that_is_missing_makes_orders_wait_for_a_person() -> None:
         assert not findings["permissions"].works
         assert "write_orders" in findings["permissions"].detail
         assert not findings["order key"].works
+
+
+def test_an_email_that_shopify_does_not_believe_is_left_out_and_the_parcel_leaves() -> None:
+    """The simulated shop believes every address, so the vendor's refusal is stated here."""
+    sent: list[dict[str, Any]] = []
+
+    async def graphql(request: Request) -> Response:
+        body = await request.json()
+        answers: dict[str, Any] = {
+            "Definitions": {"metafieldDefinitions": {"nodes": [{"id": "gid://x", "type": {"name": "id"}}]}},
+            "OrderByKey": {"orderByIdentifier": None},
+        }
+        if body["operationName"] == "OrderCreate":
+            sent.append(body["variables"]["order"])
+            refusal = {"field": ["order", "email"], "message": "Email is invalid", "code": "INVALID"}
+            made = {"id": "gid://shopify/Order/1", "name": "#1", "lineItems": {"nodes": [], "pageInfo": PAGE_INFO}}
+            refused = "email" in sent[-1]
+            answer = {"order": None if refused else made, "userErrors": [refusal] if refused else []}
+            answers["OrderCreate"] = {"orderCreate": answer}
+        return JSONResponse({"data": answers[body["operationName"]]}, headers=VERSION)
+
+    with serving(Route("/admin/api/2026-10/graphql.json", graphql, methods=["POST"])) as base:
+        settings = ShopifySettings(platform="shopify", base_url=base, access_token=Secret(default="shpat_test"))
+        wire = wire_to(base, budget={BUCKET: (), "token": ()})
+        (outcome,) = connect("shopify", settings, wire).deliver([effect(create_order())])
+        wire.close()
+    assert isinstance(outcome, Delivered)
+    assert [("email" in order) for order in sent] == [True, False]
 
 
 def test_orders_that_the_bucket_has_no_room_for_come_later_and_once() -> None:

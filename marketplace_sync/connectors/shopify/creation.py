@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from marketplace_sync.connectors.shopify import identity, mutations
 from marketplace_sync.connectors.shopify.failures import UserError, codes_of, explained
@@ -60,12 +61,18 @@ class OrderCreation:
         existing = self._orders.by_key(wanted.source_identifier)
         if existing is not None:
             return _delivered(existing)
-        payload = self._graphql.run(
-            mutations.ORDER_CREATE, {**variables, "lines": len(variables["order"]["lineItems"])}
-        ).order_create
+        payload = self._create(variables)
+        if payload.order is None and _only_the_email(payload.user_errors):
+            # Nothing was made. A parcel must not wait for an address that Shopify does not believe to be one.
+            del variables["order"]["email"]
+            payload = self._create(variables)
         if payload.order is not None:
             return self._created(payload.order)
         return self._not_created(wanted, payload.user_errors)
+
+    def _create(self, variables: dict[str, Any]) -> mutations.OrderCreatePayload:
+        lines = len(variables["order"]["lineItems"])
+        return self._graphql.run(mutations.ORDER_CREATE, {**variables, "lines": lines}).order_create
 
     def resolve(self, effect: Effect) -> Resolution:
         """Whether an order whose answer was lost is there after all. Raises TransportError.
@@ -114,6 +121,10 @@ class OrderCreation:
             # A trial or development shop takes five orders a minute (Shopify, throttling).
             return Postponed(errors[0].message, after=_SHORTAGE_OF_TRIALS_SECONDS, counts_as_attempt=False)
         return Refused(explained(f"order {wanted.order.reference}", errors), code=codes_of(errors))
+
+
+def _only_the_email(errors: list[UserError]) -> bool:
+    return bool(errors) and all(error.field is not None and error.field[-1:] == ["email"] for error in errors)
 
 
 def _delivered(order: StoreOrder) -> Delivered:

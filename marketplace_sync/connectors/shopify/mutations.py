@@ -15,13 +15,13 @@ class CreatedOrder(msgspec.Struct, rename="camel"):
     line_items: Connection[Line]
 
 
-class _OrderCreatePayload(msgspec.Struct, rename="camel"):
+class OrderCreatePayload(msgspec.Struct, rename="camel"):
     order: CreatedOrder | None = None
     user_errors: list[UserError] = []
 
 
 class OrderCreated(msgspec.Struct, rename="camel"):
-    order_create: _OrderCreatePayload
+    order_create: OrderCreatePayload
 
 
 ORDER_CREATE = Document(

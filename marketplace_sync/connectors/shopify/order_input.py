@@ -190,10 +190,10 @@ def _payment(wanted: CreateOrder, total: int, settings: ShopifySettings) -> dict
 
 
 def _tags(wanted: CreateOrder) -> list[str]:
-    """The route's tags and our own, each once: Shopify folds tags that differ in case only."""
+    """The route's tags and our own, each once: Shopify folds tags that differ in case, and a comma ends a tag."""
     tags: dict[str, str] = {}
     for tag in (*wanted.tags, marks.tag(wanted.source_identifier)):
-        short = tag.strip()[:_LONGEST_TAG]
+        short = " ".join(tag.replace(",", " ").split())[:_LONGEST_TAG].strip()
         if short:
             tags.setdefault(short.casefold(), short)
     return list(tags.values())

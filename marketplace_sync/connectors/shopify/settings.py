@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from marketplace_sync.settings import ConnectionSettings, Duration, Secret
 
@@ -71,6 +72,14 @@ class ShopifySettings(ConnectionSettings):
     cost_headroom: int = Field(default=100, ge=0, le=1000)
     """Points of the shop's cost bucket that are left to the app's other calls."""
     concurrent_writes: int = Field(default=4, ge=1, le=20)
+
+    @field_validator("base_url")
+    @classmethod
+    def _shops_own_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme == "https" and not (parts.hostname or "").endswith(".myshopify.com"):
+            raise ValueError(f"{value!r} is not the shop's own address; write https://<shop>.myshopify.com")
+        return value
 
     @model_validator(mode="after")
     def _one_way_in(self) -> ShopifySettings:
