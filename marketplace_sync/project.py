@@ -76,7 +76,7 @@ def open_project(
             name,
             configuration.connections[name],
             lambda connection, spec: SharedBudget(ledger.engine, connection, spec),
-            patience=PATIENCE,
+            write_patience=PATIENCE,
             on_exchange=on_exchange,
         )
 

@@ -62,6 +62,8 @@ CODES: dict[str, Code] = _codes(
          "Read the vendor's reason; then `effects retry`, `effects edit` or `effects skip`."),
     Code("EFFECT_DEAD", Team.OPERATIONS, _E, "A delivery was given up after its last attempt",
          "Look at the vendor's state; then `effects retry` or `effects skip`."),
+    Code("EFFECT_IN_DOUBT", Team.OPERATIONS, _W, "Nobody can tell whether a delivery happened",
+         "Look at the vendor; then `effects skip` if it is there. It is asked about again until then."),
     Code("MALFORMED_STATEMENT", Team.OPERATIONS, _E, "A marketplace said something that cannot be read",
          "The statement is kept. Report it to the marketplace; it is read again when it is stated differently."),
     Code("ODD_STATEMENT", Team.OPERATIONS, _W, "A marketplace said something unusual",

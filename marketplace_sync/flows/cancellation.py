@@ -71,6 +71,10 @@ def cancel(
         line_id = mapping.get(store_line.line_id)
         if line_id is not None:
             in_store[line_id] = in_store.get(line_id, 0) + store_line.quantity
+    leaving = outbox.units_under_way(
+        connection, route.store, EffectKind.REMOVE_LINES, route.marketplace, order.order_id
+    )
+    telling = _telling(connection, route, order)
     remove: dict[str, int] = {}
     tell: dict[str, int] = {}
     too_late: dict[str, int] = {}
@@ -79,19 +83,22 @@ def cancel(
         never_injected = line.quantity - injected
         target = max(0, want[line.line_id] - max(0, never_injected))
         removed = have.get(line.line_id, 0)
+        promised = removed + leaving.get(line.line_id, 0)
         possible = injected - shipped.get(line.line_id, 0)
-        if target > removed:
+        if target > promised:
             feasible = min(target, possible)
-            if feasible > removed:
-                remove[line.line_id] = feasible - removed
+            if feasible > promised:
+                remove[line.line_id] = feasible - promised
             if target > possible and line.cancellation_requested:
                 too_late[line.line_id] = target - possible
         confirmed = removed + max(0, never_injected) if removed else removed
-        if confirmed > line.cancelled:
-            tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - line.cancelled
+        told = line.cancelled + telling.get(line.line_id, 0)
+        if confirmed > told:
+            tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - told
     subject = source_identifier(route.marketplace, order.order_id)
     if remove:
-        _take_off(connection, route, order, store_order, remove, have, shipped, in_store)
+        gone = {line_id: have.get(line_id, 0) + leaving.get(line_id, 0) for line_id in in_store}
+        _take_off(connection, route, order, store_order, remove, gone, shipped, in_store)
     if too_late:
         work_items.report(connection, [_too_late(route, order, too_late)])
     else:
@@ -101,11 +108,21 @@ def cancel(
         _tell(connection, route, order, tell, seller_can_cancel)
 
 
+def _telling(connection: Connection, route: Route, order: Order) -> dict[str, int]:
+    name = route.marketplace
+    return outbox.units_under_way(connection, name, EffectKind.CANCEL_LINES, name, order.order_id)
+
+
 def _before_injection(connection: Connection, route: Route, order: Order) -> None:
     """Everything cancelled before the store got it: it is not injected at all."""
     want = wanted(order)
     everything = all(want[line.line_id] >= line.quantity for line in order.lines)
-    asked = {line.line_id: line.cancellation_requested for line in order.lines if line.cancellation_requested}
+    telling = _telling(connection, route, order)
+    asked = {
+        line.line_id: line.cancellation_requested - telling.get(line.line_id, 0)
+        for line in order.lines
+        if line.cancellation_requested > telling.get(line.line_id, 0)
+    }
     if not everything:
         return
     assert route.store is not None
@@ -188,10 +205,9 @@ def _tell(
             ],
         )
         return
-    totals = ",".join(
-        f"{line_id}={(line.cancelled if (line := order.line(line_id)) else 0) + n}"
-        for line_id, n in sorted(units.items())
-    )
+    telling = _telling(connection, route, order)
+    before = {line.line_id: line.cancelled + telling.get(line.line_id, 0) for line in order.lines}
+    totals = ",".join(f"{line_id}={before.get(line_id, 0) + n}" for line_id, n in sorted(units.items()))
     outbox.record(
         connection,
         [
@@ -203,7 +219,7 @@ def _tell(
                 lane=Lane.REVERSALS,
                 payload=CancelLines(
                     order_id=order.order_id,
-                    lines=line_units(order, units),
+                    lines=line_units(order, units, before),
                     requested_by_marketplace=requested,
                     reason=next((line.cancel_reason for line in order.lines if line.cancel_reason), ""),
                 ),

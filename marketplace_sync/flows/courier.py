@@ -40,6 +40,10 @@ PATIENCE = 10.0
 something more urgent on another budget is not kept waiting."""
 
 
+DOUBT_FOR_A_PERSON = timedelta(minutes=10)
+"""After this long a person is shown an effect that its vendor cannot tell us about."""
+
+
 @dataclass
 class DrainReport:
     """What one drain did."""
@@ -198,7 +202,9 @@ def _resolve_doubts(context: Context, name: str, outbound: Outbound, report: Dra
             elif isinstance(answer, Postponed | InDoubt):
                 after = answer.after if isinstance(answer, Postponed) else None
                 pause = _pause(effect.attempts) if after is None else timedelta(seconds=after)
-                outbox.in_doubt(connection, effect.effect_id, answer.reason, pause)
+                since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause)
+                if since > DOUBT_FOR_A_PERSON:
+                    outcomes.given_up(connection, effect, "EFFECT_IN_DOUBT", answer.reason)
                 report.last_problem = answer.reason
                 continue
             else:

@@ -53,10 +53,13 @@ def skip(context: Context, effect_id: int, reason: str) -> str:
         if not outbox.skip(connection, effect_id, reason):
             raise NotPossible(_refusal(effect_id, found, "skipped"))
         subject = f"{found['connection']}:{found['natural_key']}"
-        work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [subject], f"skipped by a person: {reason}")
-    return (
-        f"effect {effect_id} ({found['kind']} for {found['subject']}) will not be sent"
-    )
+        work_items.close(
+            connection,
+            ["EFFECT_REFUSED", "EFFECT_DEAD", "EFFECT_IN_DOUBT"],
+            [subject],
+            f"skipped by a person: {reason}",
+        )
+    return f"effect {effect_id} ({found['kind']} for {found['subject']}) will not be sent"
 
 
 def _state(connection: Connection, effect_id: int) -> dict[str, Any]:

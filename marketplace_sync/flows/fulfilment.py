@@ -131,7 +131,7 @@ def _dispatch(
                 lane=Lane.URGENT,
                 payload=Dispatch(
                     order_id=order.order_id,
-                    lines=line_units(order, units),
+                    lines=line_units(order, units, before=_stated_before(connection, route, order)),
                     carrier=carrier,
                     tracking_number=number,
                     tracking_url=parcel.url,
@@ -150,9 +150,24 @@ def store_reference(order: Order) -> str:
     return order.customer_order_number or order.reference
 
 
-def line_units(order: Order, units: Mapping[str, int]) -> tuple[LineUnits, ...]:
+def _stated_before(connection: Connection, route: Route, order: Order) -> dict[str, int]:
+    """Units of each line that the marketplace shows as dispatched or is about to be told of."""
+    name = route.marketplace
+    under_way = outbox.units_under_way(connection, name, EffectKind.DISPATCH, name, order.order_id)
+    return {line.line_id: line.dispatched + under_way.get(line.line_id, 0) for line in order.lines}
+
+
+def line_units(
+    order: Order, units: Mapping[str, int], before: Mapping[str, int] | None = None
+) -> tuple[LineUnits, ...]:
     return tuple(
-        LineUnits(line_id=line.line_id, quantity=units[line.line_id], sku=line.sku, stock_number=line.stock_number)
+        LineUnits(
+            line_id=line.line_id,
+            quantity=units[line.line_id],
+            sku=line.sku,
+            stock_number=line.stock_number,
+            before=None if before is None else before.get(line.line_id, 0),
+        )
         for line in order.lines
         if units.get(line.line_id)
     )

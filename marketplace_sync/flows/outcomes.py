@@ -41,7 +41,9 @@ def delivered(connection: Connection, context: Context, effect: Effect, result: 
     elif isinstance(payload, CancelLines):
         initiator = Initiator.CUSTOMER if payload.requested_by_marketplace else Initiator.SELLER
         _moved(connection, context, effect.connection, payload.order_id, cancelled=payload.lines, initiator=initiator)
-    work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [subject_of(effect)], "it was delivered")
+    work_items.close(
+        connection, ["EFFECT_REFUSED", "EFFECT_DEAD", "EFFECT_IN_DOUBT"], [subject_of(effect)], "it was delivered"
+    )
 
 
 def subject_of(effect: Effect) -> str:
@@ -51,7 +53,11 @@ def subject_of(effect: Effect) -> str:
 def given_up(connection: Connection, effect: Effect, code: str, reason: str) -> None:
     """Refused or dead: a person decides."""
     what = effect.kind.value.replace("_", " ")
-    happened = "refused to" if code == "EFFECT_REFUSED" else "could not be brought to"
+    happened = {
+        "EFFECT_REFUSED": "refused to",
+        "EFFECT_DEAD": "could not be brought to",
+        "EFFECT_IN_DOUBT": "was asked, and does not say whether it did",
+    }[code]
     work_items.report(
         connection,
         [

@@ -164,7 +164,7 @@ def abandon(connection: Connection, name: str) -> int:
     last moment at which their request can still have been under way."""
     return connection.execute(
         text(
-            "UPDATE ledger.effects SET state = 'in_doubt', not_before = sending_until,"
+            "UPDATE ledger.effects SET state = 'in_doubt', not_before = sending_until, in_doubt_since = now(),"
             " last_problem = 'the courier stopped while it was being sent'"
             " WHERE connection = :connection AND state = 'sending'"
         ),
@@ -186,6 +186,7 @@ def postponed(
     connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
+            " in_doubt_since = NULL,"
             " last_problem = :problem, attempts = attempts - :refund WHERE effect_id = :effect_id"
         ),
         {
@@ -197,14 +198,18 @@ def postponed(
     )
 
 
-def in_doubt(connection: Connection, effect_id: int, problem: str, after: timedelta) -> None:
-    connection.execute(
+def in_doubt(connection: Connection, effect_id: int, problem: str, after: timedelta) -> timedelta:
+    """Its outcome is unknown; to be asked about `after` from now. Returns how long it has been so."""
+    since = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'in_doubt', not_before = now() + :after, sending_until = NULL,"
-            " last_problem = :problem WHERE effect_id = :effect_id"
+            " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()) WHERE effect_id = :effect_id"
+            " RETURNING now() - in_doubt_since"
         ),
         {"effect_id": effect_id, "after": after, "problem": problem},
-    )
+    ).scalar_one()
+    assert isinstance(since, timedelta)
+    return since
 
 
 def finish(connection: Connection, effect_id: int, state: EffectState, problem: str) -> None:
@@ -250,6 +255,7 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
         driver(connection)
         .execute(
             "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
+            " in_doubt_since = NULL,"
             " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
             " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
             " order_connection",
@@ -288,6 +294,20 @@ def seconds_until_next(connection: Connection, name: str, lanes: Sequence[Lane])
         {"connection": name, "lanes": [int(lane) for lane in lanes]},
     ).scalar()
     return None if found is None else float(found)
+
+
+def units_under_way(
+    connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str
+) -> dict[str, int]:
+    """Line id -> units that effects of this kind and order carry and that are not settled yet."""
+    rows = driver(connection).execute(
+        "SELECT line->>'line_id', sum((line->>'quantity')::int)"
+        " FROM ledger.effects, json_array_elements(payload->'lines') AS line"
+        " WHERE order_connection = %s AND order_id = %s AND connection = %s AND kind = %s"
+        " AND state IN ('pending', 'sending', 'in_doubt') GROUP BY 1",
+        (order_connection, order_id, name, kind.value),
+    )
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def _effect(row: Sequence[Any]) -> Effect:

@@ -143,6 +143,7 @@ effects = Table(
     _time("not_before"),
     _time("created_at"),
     _time("sending_until", nullable=True),
+    _time("in_doubt_since", nullable=True),
     _time("finished_at", nullable=True),
     Column("order_connection", Text),
     Column("order_id", Text),

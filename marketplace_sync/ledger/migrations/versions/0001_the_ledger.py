@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sending_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("in_doubt_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("order_connection", sa.Text(), nullable=True),
         sa.Column("order_id", sa.Text(), nullable=True),
