@@ -10,6 +10,7 @@ from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.klaviyo.answers import Json, moment
 from marketplace_sync.sandbox.klaviyo.identity import Ids
 from marketplace_sync.sandbox.klaviyo.metrics import MetricBook
+from marketplace_sync.sandbox.klaviyo.profile_shapes import IDENTIFIERS
 from marketplace_sync.sandbox.klaviyo.profiles import ProfileBook
 from marketplace_sync.sandbox.state import State
 
@@ -50,6 +51,7 @@ class EventBook:
     def __init__(self, state: State, clock: Clock, ids: Ids, profiles: ProfileBook, metrics: MetricBook) -> None:
         self._state = state
         self._documents = state.collection("events")
+        self._repeats = state.collection("event_repeats")
         self._clock = clock
         self._ids = ids
         self._profiles = profiles
@@ -106,9 +108,8 @@ class EventBook:
     def _owner(self, row: Json) -> Json | None:
         matches = self._profiles.matches(row)
         if not matches:
-            attributes = row["attributes"]
-            known = [kind for kind in ("external_id", "email", "_kx", "anonymous_id") if attributes.get(kind)]
-            if row["id"] or (not known and not self.sms_enabled):
+            named = [kind for kind in IDENTIFIERS if row["attributes"].get(kind)]
+            if not named or (named == ["phone_number"] and not self.sms_enabled):
                 return None  # an id nobody has, or a phone number in an account without SMS: accepted, then lost
             return self._profiles.create(row)
         owner, others = matches[0], matches[1:]
@@ -124,6 +125,7 @@ class EventBook:
         metric = self._metrics.ensure(row["metric"], row["service"])
         key = dedupe_key(row["unique_id"], row["time"])
         if (profile["id"], metric["id"], key) in self._seen:
+            self._note_repeat(metric["name"], key)
             return
         number = self._state.counter("event")
         document: Json = {
@@ -145,6 +147,11 @@ class EventBook:
             profile["last_event"] = row["time"]
             self._profiles.put(profile)
         self.on_stored(document, profile)
+
+    def _note_repeat(self, metric: str, key: str) -> None:
+        """What the vendor drops without a word, kept for those who want to know how often it was sent again."""
+        times = (self._repeats.get(f"{metric} {key}") or {"times": 0})["times"] + 1
+        self._repeats.put(f"{metric} {key}", {"metric": metric, "key": key, "times": times})
 
     def _index(self, document: Json) -> None:
         key = (document["time"], document["number"])
