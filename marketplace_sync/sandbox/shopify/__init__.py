@@ -11,6 +11,7 @@ from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.shopify.cancellation import work_off
 from marketplace_sync.sandbox.shopify.endpoint import Endpoint
 from marketplace_sync.sandbox.shopify.fulfilment import route_due
+from marketplace_sync.sandbox.shopify.office import Office
 from marketplace_sync.sandbox.shopify.seed import seed as fill
 from marketplace_sync.sandbox.shopify.settings import Settings
 from marketplace_sync.sandbox.shopify.shop import Shop
@@ -23,8 +24,8 @@ from marketplace_sync.sandbox.vendor import Vendor
 __all__ = ["Shopify"]
 
 
-class Shopify(Staff, Stockroom, Vendor):
-    """One shop. Its settings are the fields of `Settings`; its acts are those of `Staff` and `Stockroom`."""
+class Shopify(Staff, Stockroom, Office, Vendor):
+    """One shop. Its settings are the fields of `Settings`; its acts are those of `Staff`, `Stockroom` and `Office`."""
 
     platform = "shopify"
 
@@ -40,7 +41,8 @@ class Shopify(Staff, Stockroom, Vendor):
         super().__init__(account, state=state, clock=clock, seed=seed, settings=settings)
         self.shop = Shop(state, clock, Settings.of(self.settings))
         self.endpoint = Endpoint(self.shop)
-        self.shop.publish = Publisher(self.shop, self.webhooks).publish
+        self.publisher = Publisher(self.shop, self.webhooks)
+        self.shop.publish = self.publisher.publish
         fill(self.shop)
         state.commit()
 

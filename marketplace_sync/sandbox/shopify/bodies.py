@@ -32,6 +32,8 @@ class Bodies:
             return self.level(subject)
         if topic.startswith("products/"):
             return {"id": subject["id"]} if topic == "products/delete" else self.product(subject)
+        if topic.startswith("variants/"):
+            return self.variant(subject)
         if topic.startswith("inventory_items/"):
             return {"id": subject["id"]} if topic == "inventory_items/delete" else self.item(subject)
         assert order is not None
@@ -335,10 +337,10 @@ class Bodies:
             "updated_at": self._time(product["updatedAt"]),
             "options": [{"id": o["id"], "name": o["name"], "values": o["values"]} for o in product["options"]],
             "images": [],
-            "variants": [self._variant(variant) for variant in variants if variant is not None],
+            "variants": [self.variant(variant) for variant in variants if variant is not None],
         }
 
-    def _variant(self, variant: Document) -> Body:
+    def variant(self, variant: Document) -> Body:
         item = self.shop.items[str(variant["inventoryItemId"])]
         return {
             "id": variant["id"],

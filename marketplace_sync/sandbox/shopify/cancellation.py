@@ -48,6 +48,7 @@ def order_cancel(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
         "restock": arguments["restock"],
         "with_money": bool(method.get("originalPaymentMethodsRefund") or arguments.get("refund")),
         "note": arguments.get("staffNote"),
+        "notify": bool(arguments.get("notifyCustomer")),
     }
     shop.jobs.put(job["id"], job)
     return {"job": {"id": f"gid://shopify/Job/{job['id']}", "done": False}, "userErrors": []}
@@ -64,5 +65,6 @@ def work_off(shop: Shop) -> None:
                 cancel_order(
                     shop, order, job["reason"], restock=job["restock"], with_money=job["with_money"], note=job["note"]
                 )
+                shop.mail("cancelled", order, job["notify"])
         job["done"] = True
         shop.jobs.put(job["id"], job)

@@ -176,6 +176,7 @@ def fulfillment_create(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
         raise refused(f"A fulfillment can have at most {MOST_LINES} line items.", *path)
     order = next(iter(orders.values()))
     made = fulfil(shop, order, work, tracking(given.get("trackingInfo") or {}))
+    shop.mail("shipped", order, given.get("notifyCustomer"))
     return {"fulfillment": Thing("Fulfillment", made, order)}
 
 
@@ -236,6 +237,7 @@ def fulfillment_tracking_info_update(call: Call, arguments: dict[str, Any]) -> d
     if fulfillment["status"] == "CANCELLED":
         raise refused("Fulfillment is cancelled.", "fulfillmentId")
     retrack(call.shop, order, fulfillment, tracking(arguments["trackingInfoInput"]))
+    call.shop.mail("tracking changed", order, arguments.get("notifyCustomer"))
     return {"fulfillment": Thing("Fulfillment", fulfillment, order)}
 
 

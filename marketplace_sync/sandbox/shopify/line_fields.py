@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marketplace_sync.sandbox.shopify import totals
-from marketplace_sync.sandbox.shopify.metafields import namespace
+from marketplace_sync.sandbox.shopify.metafields import namespace as full_name
 from marketplace_sync.sandbox.shopify.money import share
 from marketplace_sync.sandbox.shopify.order_fields import Info, as_bag, first_of, shop_of, tax_line
 from marketplace_sync.sandbox.shopify.paging import Connection, connect_list
@@ -21,15 +21,12 @@ from marketplace_sync.sandbox.state import Document
 @resolves("Product", "metafield")
 @resolves("ProductVariant", "metafield")
 def metafield(thing: Thing, info: Info, key: str, namespace: str | None = None) -> Thing | None:
-    full, _, short = key.rpartition(".") if namespace is None and "." in key else (namespace, "", key)
+    """Without a namespace the app's own is meant."""
+    full = full_name(namespace)
     for one in thing.doc["metafields"]:
-        if (one["namespace"], one["key"]) == (_full(full), short):
+        if (one["namespace"], one["key"]) == (full, key):
             return Thing("Metafield", one, thing.doc)
     return None
-
-
-def _full(given: str | None) -> str:
-    return namespace(given)
 
 
 @resolves("Order", "metafields")
@@ -38,10 +35,11 @@ def _full(given: str | None) -> str:
 def metafields(thing: Thing, info: Info, **arguments: Any) -> Connection:
     found = thing.doc["metafields"]
     if arguments.get("namespace") is not None:
-        found = [one for one in found if one["namespace"] == namespace(arguments["namespace"])]
+        found = [one for one in found if one["namespace"] == full_name(arguments["namespace"])]
     if arguments.get("keys") is not None:
-        wanted = set(arguments["keys"])
-        found = [one for one in found if wanted & {one["key"], f"{one['namespace']}.{one['key']}"}]
+        wanted = [key.rpartition(".") for key in arguments["keys"]]
+        names = {(full_name(space), key) for space, _, key in wanted}
+        found = [one for one in found if (one["namespace"], one["key"]) in names]
     return connect_list(found, arguments, "metafields", lambda one: Thing("Metafield", one, thing.doc))
 
 

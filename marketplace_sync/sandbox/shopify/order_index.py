@@ -10,6 +10,7 @@ from typing import Any
 from marketplace_sync.sandbox.shopify import search
 from marketplace_sync.sandbox.shopify.paging import Connection, SortValue, connect, cursor_position, window
 from marketplace_sync.sandbox.shopify.search import Entry, Query
+from marketplace_sync.sandbox.shopify.things import TopLevelError
 from marketplace_sync.sandbox.state import Document
 
 _ORDERED = ("created_at", "updated_at", "processed_at")
@@ -18,9 +19,10 @@ _ORDERED = ("created_at", "updated_at", "processed_at")
 class OrderIndex:
     """Entries of orders as they were when the index last saw them, and what waits to be seen."""
 
-    def __init__(self, describe: Callable[[Document], dict[str, Any]]) -> None:
-        """`describe` turns an order into its entry: the value of each filter by name."""
+    def __init__(self, describe: Callable[[Document], dict[str, Any]], deepest: int) -> None:
+        """`describe` turns an order into its entry: the value of each filter by name. `deepest` bounds paging."""
         self._describe = describe
+        self._deepest = deepest
         self._entries: dict[str, Entry] = {}
         self._waiting: deque[tuple[float, str]] = deque()
         self._by_time: dict[str, list[SortValue]] = {name: [] for name in _ORDERED}
@@ -71,6 +73,8 @@ class OrderIndex:
         if walks and self._named(query) is None:
             return self._walk(query, sort, arguments, size)
         found = self._found(query, sort)
+        if arguments.get("after") is not None:
+            self._check_depth(bisect_right(found, cursor_position(sort, arguments["after"])))
         return connect(found, arguments, keys=found, sort=sort, node=lambda key: str(key[1]))
 
     def count(self, query: Query | None) -> int:
@@ -86,14 +90,26 @@ class OrderIndex:
             end = min(end, bisect_left(ordered, position))
         elif position is not None:
             start = max(start, bisect_right(ordered, position))
+        first, last = self._bounds(query, sort)
+        passed = range(end, last) if reverse else range(first, start)
+        if len(passed) >= self._deepest:
+            self._check_depth(sum(query is None or search.matches(query, self._at(ordered[at])) for at in passed))
         found: list[SortValue] = []
         for at in range(end - 1, start - 1, -1) if reverse else range(start, end):
-            if query is None or search.matches(query, self._entries[str(ordered[at][1])]):
+            if query is None or search.matches(query, self._at(ordered[at])):
                 found.append(ordered[at])
                 if len(found) > size:
                     break
         page = found[:size]
         return Connection([str(n) for _, n in page], page, sort, position is not None, len(found) > size)
+
+    def _at(self, place: SortValue) -> Entry:
+        return self._entries[str(place[1])]
+
+    def _check_depth(self, passed: int) -> None:
+        if passed >= self._deepest:
+            message = f"Paging is possible through the first {self._deepest} objects: narrow the search"
+            raise TopLevelError(message, "BAD_REQUEST")
 
     def _bounds(self, query: Query | None, name: str) -> tuple[int, int]:
         """The part of an ordered list that a required range on its time leaves."""

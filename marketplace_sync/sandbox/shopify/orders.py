@@ -39,6 +39,7 @@ def order_create(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
     if shop.settings.routing_seconds <= 0:
         route(shop, order)
     shop.save_order(order)
+    shop.mail("receipt", order, options.get("sendReceipt"))
     shop.happened("orders/create", order)
     if totals.financial_status(order) == "PAID":
         shop.happened("orders/paid", order)

@@ -119,6 +119,7 @@ def refund_create(call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
         shop, order, rows, shipping=shipping, payments=payments, note=given.get("note"),
         reason=reason if reason != "OTHER" else None, processed_at=given.get("processedAt"),
     )  # fmt: skip
+    shop.mail("refunded", order, given.get("notify"))
     return {"refund": Thing("Refund", refund, order), "order": Thing("Order", order)}
 
 

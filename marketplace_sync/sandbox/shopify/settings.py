@@ -51,6 +51,8 @@ class Settings:
     """How long mutations with an idempotency key take: above 0, two at once can meet."""
     unique_id_metafields: bool = True
     """Whether a second order with the same value of an `id` metafield is refused."""
+    deepest_object: int = 25000
+    """How far into a search one can page: beyond that the time window has to move (Shopify, pagination)."""
     visible_days: int = 60
     """Older orders need `read_all_orders`."""
     versions: list[str] = field(

@@ -60,6 +60,7 @@ class Shop:
         self.collections = state.collection("collections")
         self.definitions = state.collection("metafield_definitions")
         self.jobs = state.collection("jobs")
+        self.mails = state.collection("mails")
         self.adjustments = state.collection("inventory_adjustments")
         self.subscriptions = state.collection("webhook_subscriptions")
         self.publish: Callable[[str, list[Occurrence]], None] = lambda event, occurrences: None
@@ -83,7 +84,7 @@ class Shop:
 
     def build_indexes(self) -> None:
         """Everything that is only in memory, made from the documents: at the start and after a rollback."""
-        self.index = OrderIndex(order_entry)
+        self.index = OrderIndex(order_entry, self.settings.deepest_object)
         self.order_of: dict[str, str] = {}
         """"Fulfillment/123" and the like to the key of the order it is a part of."""
         self.order_by_metafield: dict[tuple[str, str, str], str] = {}
@@ -167,6 +168,12 @@ class Shop:
             "Return": "returns", "LineItem": "lines", "OrderTransaction": "transactions",
         }[typename]  # fmt: skip
         return order, next(part for part in order[name] if str(part["id"]) == key)
+
+    def mail(self, kind: str, order: Document, asked: bool | None) -> None:
+        """The mail the shop sends to the buyer when it was asked to: kept, so that one nobody wanted can be seen."""
+        if asked and order["email"]:
+            key = str(self.state.counter("mails"))
+            self.mails.put(key, {"kind": kind, "to": order["email"], "order": order["id"], "at": self.now()})
 
     def primary_location(self) -> Document:
         return next(location for location in self.locations.values() if location["isPrimary"])

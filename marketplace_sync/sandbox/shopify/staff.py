@@ -197,8 +197,6 @@ class Staff:
             made = refunds.record(
                 shop, order, rows, payments=self._payments(order, self._worth(order, picked), with_money)
             )
-            order["edited"] = True
-            shop.save_order(order)
         return {"id": gid("Refund", made["id"]), "order_id": gid("Order", order["id"])}
 
     def _worth(self, order: Document, picked: list[tuple[Document, int]]) -> int:

@@ -40,13 +40,18 @@ def move(shop: Shop, item: Document, location_id: int, **changes: int) -> None:
     if not item["tracked"]:
         return
     level = level_at(shop, item, location_id)
+    before = total_available(item)
     for state, change in changes.items():
         level[state] += change
     level["updatedAt"] = shop.now()
     item["updatedAt"] = level["updatedAt"]
     shop.items.put(str(item["id"]), item)
-    if "available" in changes:
-        shop.happened("inventory_levels/update", subject={"item": item["id"], "location": location_id})
+    if not changes.get("available"):
+        return
+    shop.happened("inventory_levels/update", subject={"item": item["id"], "location": location_id})
+    variant, after = shop.variants.get(str(item["variantId"])), total_available(item)
+    if variant is not None and (before > 0) != (after > 0):
+        shop.happened("variants/in_stock" if after > 0 else "variants/out_of_stock", subject=variant)
 
 
 def item_of(shop: Shop, line: Document) -> Document | None:

@@ -17,6 +17,7 @@ from marketplace_sync.sandbox.shopify.paging import Connection, connect
 from marketplace_sync.sandbox.shopify.shop import Occurrence, Shop
 from marketplace_sync.sandbox.shopify.shop_fields import api_version
 from marketplace_sync.sandbox.shopify.things import Thing, key_of, split_gid
+from marketplace_sync.sandbox.shopify.tokens import signing_secret
 from marketplace_sync.sandbox.shopify.wiring import Call, mutation, refused, resolves, root
 from marketplace_sync.sandbox.state import Document
 from marketplace_sync.sandbox.webhooks import WebhookSender
@@ -66,22 +67,34 @@ class Publisher:
         wanted = subscription["includeFields"]
         content = {name: body[name] for name in wanted if name in body} if wanted else body
         raw = json.dumps(content, separators=(",", ":")).encode()
-        settings = self.shop.settings
-        signature = hmac.new(settings.client_secret.encode(), raw, hashlib.sha256).digest()
-        headers = {
+        headers = self._headers(topic, event, subscription["version"], raw)
+        if subscription["name"]:
+            headers["X-Shopify-Name"] = subscription["name"]
+        self.sender.enqueue(subscription["uri"], raw, headers, subscription=str(subscription["id"]))
+
+    def _headers(self, topic: str, event: str, version: str, raw: bytes) -> dict[str, str]:
+        shop = self.shop
+        secret = signing_secret(shop.state, shop.settings, shop.clock.timestamp())
+        signature = hmac.new(secret.encode(), raw, hashlib.sha256).digest()
+        return {
             "Content-Type": "application/json",
             "User-Agent": "Shopify-Captain-Hook",
             "X-Shopify-Topic": topic,
             "X-Shopify-Hmac-Sha256": base64.b64encode(signature).decode(),
-            "X-Shopify-Shop-Domain": settings.domain,
-            "X-Shopify-API-Version": subscription["version"],
+            "X-Shopify-Shop-Domain": self.shop.settings.domain,
+            "X-Shopify-API-Version": version,
             "X-Shopify-Webhook-Id": str(uuid.uuid4()),
             "X-Shopify-Event-Id": event,
             "X-Shopify-Triggered-At": self.shop.clock.now().astimezone(UTC).isoformat().replace("+00:00", "Z"),
         }
-        if subscription["name"]:
-            headers["X-Shopify-Name"] = subscription["name"]
-        self.sender.enqueue(subscription["uri"], raw, headers, subscription=str(subscription["id"]))
+
+    def send_compliance(self, topic: str, uri: str, body: dict[str, Any]) -> None:
+        """One of the privacy topics, which go to the address in the app's configuration and have no subscription."""
+        raw = json.dumps(body, separators=(",", ":")).encode()
+        newest = next(
+            v for v in reversed(self.shop.settings.versions) if v not in self.shop.settings.unsupported_versions
+        )
+        self.sender.enqueue(uri, raw, self._headers(topic, str(uuid.uuid4()), newest, raw))
 
 
 def _address(given: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ class Tokens:
 
     def __init__(self, state: State, clock: Clock, settings: Settings) -> None:
         self._granted = state.collection("access_tokens")
+        self._state = state
         self._clock = clock
         self._settings = settings
 
@@ -38,7 +39,7 @@ class Tokens:
         if form.get("grant_type") != "client_credentials":
             return 400, {"error": "unsupported_grant_type", "error_description": "The grant type is not supported"}
         if form.get("client_id") != settings.client_id or not hmac.compare_digest(
-            str(form.get("client_secret") or "").encode(), settings.client_secret.encode()
+            str(form.get("client_secret") or "").encode(), client_secret(self._state, settings).encode()
         ):
             return 400, {"error": "invalid_client", "error_description": "The client id or secret is not valid"}
         token = f"shpat_{secrets.token_hex(16)}"
@@ -57,3 +58,27 @@ def _shortened(scopes: list[str]) -> list[str]:
     """A write scope implies its read scope, which is then not listed."""
     implied = {scope.replace("write_", "read_", 1) for scope in scopes if scope.startswith("write_")}
     return sorted(scope for scope in scopes if scope not in implied)
+
+
+OLD_SECRET_SECONDS = 3600
+"""How long after a rotation deliveries may still be signed with the old secret (Shopify, webhook verification)."""
+
+
+def client_secret(state: State, settings: Settings) -> str:
+    """The app's secret of today."""
+    rotated = state.collection("client_secrets").get("rotated")
+    return str(rotated["new"]) if rotated else settings.client_secret
+
+
+def rotate(state: State, settings: Settings, secret: str, now: float) -> None:
+    """Give the app another secret."""
+    old = client_secret(state, settings)
+    state.collection("client_secrets").put("rotated", {"new": secret, "old": old, "at": now})
+
+
+def signing_secret(state: State, settings: Settings, now: float) -> str:
+    """What deliveries are signed with now: the old secret for an hour after a rotation."""
+    rotated = state.collection("client_secrets").get("rotated")
+    if rotated and now - rotated["at"] < OLD_SECRET_SECONDS:
+        return str(rotated["old"])
+    return client_secret(state, settings)
