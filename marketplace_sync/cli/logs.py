@@ -11,7 +11,8 @@ LARGEST = 10 * 1024 * 1024
 KEPT = 3
 """Bytes of one log file, and how many older ones are kept beside it (up.log.1 is the youngest of them)."""
 
-_ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback \(most recent call last\)")
+_ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC)\b")
+_TRACEBACK = "Traceback (most recent call last)"
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 _SHOWN = 5
 _WINDOW = 30.0
@@ -50,6 +51,7 @@ class ErrorEcho:
         self._say = say
         self._clock = clock
         self._rest = b""
+        self._in_traceback = False
         self._since = 0.0
         self._shown = 0
 
@@ -60,9 +62,19 @@ class ErrorEcho:
             complete, self._rest = [*complete, self._rest], b""
         for raw in complete:
             line = _COLOURS.sub(b"", raw).decode(errors="replace").rstrip()
-            if _ERROR.search(line):
+            if self._tells_of_an_error(line):
                 self._tell(line)
             yield line
+
+    def _tells_of_an_error(self, line: str) -> bool:
+        """Of a traceback it is the line at its end that says what happened."""
+        if line.startswith(_TRACEBACK):
+            self._in_traceback = True
+            return False
+        if self._in_traceback and line and not line.startswith((" ", "\t")):
+            self._in_traceback = False
+            return True
+        return not self._in_traceback and _ERROR.search(line) is not None
 
     def _tell(self, line: str) -> None:
         now = self._clock()

@@ -148,29 +148,32 @@ class Supervisor:
                 child.restart_at = None
                 self._spawn(child)
 
-    def stop(self) -> list[str]:
-        """End every program and everything they started. The names of those that had to be killed."""
+    def stop(self, *first: str) -> list[str]:
+        """End every program and everything they started; `first` are waited for before the others are asked, because
+        they use those to finish what they are at. The names of those that had to be killed."""
         self._stopping = True
         running = [c for c in self._children.values() if c.process is not None]
-        for child in reversed(running):
-            assert child.process is not None
-            with contextlib.suppress(ProcessLookupError):
-                child.process.terminate()
+        killed = self._end([c for c in running if c.program.name in first])
+        killed += self._end([c for c in running if c.program.name not in first])
+        self._selector.close()
+        return killed
+
+    def _end(self, children: list[_Child]) -> list[str]:
+        ending = [(child, child.process) for child in children if child.process is not None]
+        for _, process in ending:
+            process.terminate()
         give_up = time.monotonic() + STOPS_WITHIN
-        requests = self._stop_requests
-        while any(c.process is not None and c.process.poll() is None for c in running):
-            if time.monotonic() > give_up or self._stop_requests > requests:
+        while any(process.poll() is None for _, process in ending):
+            if time.monotonic() > give_up or self._stop_requests > 1:
                 break
             self._read(0.05)
-        killed = [c.program.name for c in running if c.process is not None and c.process.poll() is None]
-        for child in running:
-            assert child.process is not None
+        killed = [child.program.name for child, process in ending if process.poll() is None]
+        for child, process in ending:
             # Also when the program itself is gone: what it started may still be there, in its group.
-            _signal_group(child.process, signal.SIGKILL)
-            child.process.wait()
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
             self._drain(child)
             self._close_output(child)
-        self._selector.close()
         return killed
 
     def _raise_if_stopping(self) -> None:

@@ -17,7 +17,14 @@ from marketplace_sync.cli import readiness
 from marketplace_sync.cli.addresses import Address, answers, claim
 from marketplace_sync.cli.previous import MARK, Tenancy
 from marketplace_sync.cli.progress import Progress
-from marketplace_sync.cli.supervisor import Program, StopRequested, Supervisor
+from marketplace_sync.cli.supervisor import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    STOPS_WITHIN,
+    Program,
+    StopRequested,
+    Supervisor,
+)
 from marketplace_sync.config import SANDBOX_PORT, SANDBOX_PORT_VARIABLE, VARIABLE, Configuration, load
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.home import VARIABLE as HOME_VARIABLE
@@ -106,7 +113,8 @@ class _Up:
         self._progress = progress
         self._began = began
         self._database: DatabaseUrls | None = None
-        self._looked_after_database = 0.0
+        self._look_after_database_at = 0.0
+        self._failed_looks = 0
         logs = home / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         self._supervisor = Supervisor(
@@ -249,9 +257,9 @@ class _Up:
         if self._database is None or self._database.server is None:
             return
         now = time.monotonic()
-        if now - self._looked_after_database < _LOOKS_AFTER_DATABASE_EVERY:
+        if now < self._look_after_database_at:
             return
-        self._looked_after_database = now
+        self._look_after_database_at = now + _LOOKS_AFTER_DATABASE_EVERY
         if embedded.is_running(self._home):
             return
         self._progress.say("PostgreSQL died; starting it again")
@@ -259,18 +267,27 @@ class _Up:
         try:
             self._database = resolve_database(self._home)
         except MarketplaceSyncError as problem:
-            self._progress.say(f"{problem}")
+            self._failed_looks += 1
+            pause = min(FIRST_PAUSE * 2**self._failed_looks, LONGEST_PAUSE)
+            self._look_after_database_at = now + pause
+            self._progress.say(f"{problem}; trying again in {pause:g} s")
             return
+        self._failed_looks = 0
         died.close()
         self._progress.say("PostgreSQL is back")
 
     def _stop(self) -> None:
+        self._progress.plain(
+            f"stopping; runs under way get {STOPS_WITHIN:g} s to finish, a second Ctrl-C ends them now"
+        )
         with self._progress.step("stopped"):
-            killed = self._supervisor.stop()
+            killed = self._supervisor.stop(DAEMON)
             self._tenancy.clear_own()
             if self._database is not None:
                 self._database.close()
                 if self._database.server is not None and not embedded.wait_until_stopped(self._home, 60):
                     self._progress.say("PostgreSQL still runs: another command is using it, and will stop it")
         if killed:
-            self._progress.say(f"had to be killed: {', '.join(killed)}")
+            self._progress.say(
+                f"did not end by itself: {', '.join(killed)}; nothing is lost, what was cut short is tried again"
+            )

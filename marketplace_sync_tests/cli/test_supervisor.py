@@ -181,6 +181,13 @@ def test_lines_that_arrive_in_pieces_are_read_whole() -> None:
     assert said == ["worker: ERROR two"]
 
 
+def test_of_a_traceback_the_line_that_says_what_happened_is_shown() -> None:
+    said: list[str] = []
+    traceback = b'Traceback (most recent call last):\n  File "x.py", line 1\n    ERROR()\nValueError: no such order\n'
+    list(ErrorEcho("worker", said.append).lines(traceback))
+    assert said == ["worker: ValueError: no such order"]
+
+
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     log = RotatingLog(tmp_path / "worker.log")
     for number in range(KEPT + 3):

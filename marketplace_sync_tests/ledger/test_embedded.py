@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +18,13 @@ import pytest
 
 from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.home import HomeUnusable, home_folder
-from marketplace_sync.ledger import embedded
+from marketplace_sync.ledger import embedded, software
 from marketplace_sync.ledger.location import with_driver
 
 USE_IT = """
 import sys, time
 from pathlib import Path
-from marketplace_sync.ledger import embedded
+from marketplace_sync.ledger import embedded, software
 server = embedded.start(Path(sys.argv[1]))
 print(server.pid, flush=True)
 time.sleep(600)
@@ -180,6 +182,33 @@ def test_a_home_with_a_long_path_works_and_keeps_its_address_over_a_crash(
             assert again.url == server.url
     assert embedded.wait_until_stopped(home, 20)
     assert until(lambda: not sockets.exists()), "the temporary folder of the socket was left behind"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_programs_in_a_closed_folder_are_copied_and_the_folder_stays_closed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment under /root: the server's user cannot read it, and is not let in."""
+    site, shared = tmp_path / "site", Path(tempfile.mkdtemp(prefix="mst-")) / "software"
+    shared.parent.chmod(0o711)
+    package = software.bundled().parent.parent
+    shutil.copytree(
+        package / "pginstall18", site / package.name / "pginstall18", ignore=shutil.ignore_patterns("include")
+    )
+    shutil.copytree(package.with_name(f"{package.name}.libs"), site / f"{package.name}.libs")
+    site.chmod(0o700)
+    monkeypatch.setattr(software, "bundled", lambda: site / package.name / "pginstall18" / "bin")
+    monkeypatch.setattr(software, "_SHARED_SOFTWARE", shared)
+    try:
+        for _ in range(2):
+            with embedded.start(home) as server:
+                assert query(server, "SELECT 1") == 1
+                assert Path(psutil.Process(server.pid).exe()).is_relative_to(shared)
+            assert embedded.wait_until_stopped(home, 20)
+        assert len(list(shared.iterdir())) == 1, "the copy is made once"
+        assert site.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(shared.parent)
 
 
 def test_data_of_another_postgresql_is_refused_in_words(home: Path) -> None:
