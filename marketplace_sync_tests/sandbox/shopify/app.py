@@ -147,7 +147,7 @@ def _problems(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The condition's first true value. Fails when it never comes."""
     end = time.monotonic() + seconds
     while not (value := condition()):

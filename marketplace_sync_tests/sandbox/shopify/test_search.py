@@ -231,3 +231,19 @@ def test_orders_older_than_sixty_days_can_be_read_with_read_all_orders(shop_with
     app.advance(61 * 86400)
     assert found(app, None) == ["JL-1001"]
     assert app.order(order["id"], "id")["id"] == order["id"]
+
+
+def test_paging_has_an_end_and_a_narrower_window_goes_on(shop_with: Callable[..., App]) -> None:
+    app = shop_with(deepest_object=5)
+    for number in range(8):
+        app.create(sourceIdentifier=f"N-{number}")
+        app.advance(10)
+    how: dict[str, Any] = {"first": 4, "sort": "UPDATED_AT", "q": "tag:john-lewis"}
+    page = app.ask(ORDERS, **how)
+    page = app.ask(ORDERS, **how, after=page["pageInfo"]["endCursor"])
+    cursor, last = page["pageInfo"]["endCursor"], page["nodes"][0]["updatedAt"]
+    assert "first 5 objects" in app.error(ORDERS, **how, after=cursor)["message"]
+    by_id = app.ask(ORDERS, first=6, sort="ID")["pageInfo"]["endCursor"]
+    assert "first 5 objects" in app.error(ORDERS, first=1, sort="ID", after=by_id)["message"]
+    onwards = app.ask(ORDERS, first=4, sort="UPDATED_AT", q=f"tag:john-lewis updated_at:>='{last}'")
+    assert [node["sourceIdentifier"] for node in onwards["nodes"]] == ["N-4", "N-5", "N-6", "N-7"]

@@ -282,3 +282,46 @@ def test_routing_is_told_when_it_is_complete(shop_with: Callable[..., App], rece
     app.advance(31)
     body = one_of(receiver, "fulfillment_orders/order_routing_complete").body
     assert body["fulfillment_order"]["id"] == app.routed(order["id"])[0]["id"]
+
+
+def test_a_variant_that_sells_out_or_comes_back_is_told_once(app: App, receiver: Receiver) -> None:
+    subscribe(app, receiver, "VARIANTS_OUT_OF_STOCK")
+    subscribe(app, receiver, "VARIANTS_IN_STOCK")
+    app.act("set_stock", sku="MUG-RED", available=2)
+    app.create()
+    assert one_of(receiver, "variants/out_of_stock").body["sku"] == "MUG-RED"
+    app.act("set_stock", sku="MUG-RED", available=9)
+    assert one_of(receiver, "variants/in_stock").body["inventory_quantity"] == 9
+    assert len(receiver.deliveries) == 2
+
+
+def test_after_a_rotation_deliveries_carry_the_old_signature_for_an_hour(app: App, receiver: Receiver) -> None:
+    subscribe(app, receiver, "ORDERS_CREATE")
+    app.act("rotate_client_secret", secret="a new secret")
+    app.create()
+    assert one_of(receiver, "orders/create").is_signed_with("sandbox-shopify-secret")
+    form = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "a new secret"}
+    assert app.http.post(f"{app.base_url}/admin/oauth/access_token", data=form).status_code == 200
+    app.advance(3601)
+    app.create()
+    wait_for(lambda: len(receiver.deliveries) == 2)
+    assert receiver.deliveries[1].is_signed_with("a new secret")
+
+
+@pytest.mark.parametrize(
+    ("topic", "keys"),
+    [
+        ("customers/data_request", {"shop_id", "shop_domain", "customer", "orders_requested", "data_request"}),
+        ("customers/redact", {"shop_id", "shop_domain", "customer", "orders_to_redact"}),
+        ("shop/redact", {"shop_id", "shop_domain"}),
+    ],
+)
+def test_the_privacy_topics_need_no_subscription(app: App, receiver: Receiver, topic: str, keys: set[str]) -> None:
+    order = app.create()
+    asked = {"topic": topic, "uri": receiver.url, "email": "relay@example.test", "orders": [order["id"]]}
+    app.act("ask_compliance", **asked)
+    delivery = one_of(receiver, topic)
+    assert set(delivery.body) == keys
+    assert delivery.is_signed_with("sandbox-shopify-secret")
+    if topic == "customers/redact":
+        assert delivery.body["orders_to_redact"] == [int(order["id"].rpartition("/")[2])]
