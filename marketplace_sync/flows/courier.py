@@ -141,6 +141,8 @@ def _settle(
     connection: Connection, context: Context, batch: Sequence[Effect], results: Sequence[Outcome], report: DrainReport
 ) -> None:
     done = [(e, r) for e, r in zip(batch, results, strict=True) if isinstance(r, Delivered)]
+    for effect, _ in done:
+        outcomes.lock_order(connection, effect)
     outbox.delivered(connection, [(effect.effect_id, result.result) for effect, result in done])
     for effect, result in done:
         report.delivered[effect.kind.value, effect.source] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +18,9 @@ from marketplace_sync.flows.context import Context, from_source_identifier, sour
 from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
 
 FEED = "orders"
+_READERS = 8
+"""Orders read from the store at once while handling webhooks."""
+_TRY_AGAIN = timedelta(seconds=5)
 
 
 @dataclass
@@ -120,19 +124,19 @@ def _twice(
     )
 
 
-def process_inbox(context: Context, name: str, limit: int = 50) -> int:
+def process_inbox(context: Context, name: str, limit: int = 100) -> int:
     """Handle stored webhook deliveries: what they are about is read again from the store, the body is not trusted.
-    Returns how many were finished. A store that cannot be read now leaves them waiting."""
+
+    Each order is read outside any transaction and noted in one of its own, several at once. Returns how many deliveries
+    were finished. A store that cannot be read now leaves them waiting. Two who do this at once do it harmlessly twice.
+    """
     source = context.stores.get(name)
     if not isinstance(source, WebhookSource):
         return 0
-    assert source is not None
+    about: dict[str, list[str]] = {}
+    done: list[str] = []
     with context.ledger.begin() as connection:
         deliveries = inbox.waiting(connection, name, limit)
-        if not deliveries:
-            return 0
-        about: dict[str, list[str]] = {}
-        done: list[str] = []
         for delivery in deliveries:
             try:
                 concerned = source.concerns(delivery.topic, delivery.body)
@@ -144,17 +148,27 @@ def process_inbox(context: Context, name: str, limit: int = 50) -> int:
                 done.append(delivery.delivery_id)
             for store_order_id in concerned:
                 about.setdefault(store_order_id, []).append(delivery.delivery_id)
-        for store_order_id, delivery_ids in about.items():
-            try:
-                order = context.stores[name].order(store_order_id)
-            except (TransportError, Malformed) as problem:
-                inbox.later(connection, name, delivery_ids, str(problem), timedelta(seconds=5))
-                continue
-            if order is not None:
-                observed(connection, context, name, order)
-            done.extend(delivery_ids)
-        inbox.processed(connection, name, done)
-    return len(done)
+        if done:
+            inbox.processed(connection, name, done)
+    if not about:
+        return len(done)
+    with ThreadPoolExecutor(min(len(about), _READERS), thread_name_prefix=f"inbox-{name}") as readers:
+        finished = readers.map(lambda one: _read_again(context, name, *one), about.items())
+        return len(done) + sum(finished)
+
+
+def _read_again(context: Context, name: str, store_order_id: str, delivery_ids: list[str]) -> int:
+    try:
+        order = context.stores[name].order(store_order_id)
+    except (TransportError, Malformed) as problem:
+        with context.ledger.begin() as connection:
+            inbox.later(connection, name, delivery_ids, str(problem), _TRY_AGAIN)
+        return 0
+    with context.ledger.begin() as connection:
+        if order is not None:
+            observed(connection, context, name, order)
+        inbox.processed(connection, name, delivery_ids)
+    return len(delivery_ids)
 
 
 def _unreadable(name: str, delivery: inbox.Delivery, problem: str) -> Problem:

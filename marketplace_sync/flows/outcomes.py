@@ -27,6 +27,18 @@ from marketplace_sync.flows.context import Context, from_source_identifier
 from marketplace_sync.ledger import orders, store, work_items
 
 
+def lock_order(connection: Connection, effect: Effect) -> None:
+    """Lock the order that the outcome will change, before its effect: everybody locks in this sequence."""
+    payload = effect.payload
+    found: tuple[str, str] | None = None
+    if isinstance(payload, CreateOrder | CancelOrder | RemoveLines):
+        found = from_source_identifier(payload.source_identifier)
+    elif isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines):
+        found = (effect.connection, payload.order_id)
+    if found is not None:
+        orders.load(connection, found[0], [found[1]], lock=True)
+
+
 def delivered(connection: Connection, context: Context, effect: Effect, result: dict[str, Any]) -> None:
     """Note what the delivery means for the order and wish for what comes next."""
     payload = effect.payload

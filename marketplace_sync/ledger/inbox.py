@@ -33,7 +33,7 @@ def receive(connection: Connection, name: str, delivery_id: str, topic: str, bod
 
 
 def waiting(connection: Connection, name: str, limit: int) -> list[Delivery]:
-    """The oldest unprocessed deliveries, locked for this transaction."""
+    """The oldest unprocessed deliveries, without those that somebody is noting just now."""
     rows = (
         driver(connection)
         .execute(
