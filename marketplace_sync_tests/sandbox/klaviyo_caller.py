@@ -185,7 +185,7 @@ def resource(kind: str, attributes: Json, **members: Any) -> Json:
 
 def errors(answer: httpx.Response, status: int) -> list[Json]:
     """The errors of an answer that must have this status."""
-    assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
     found: list[Json] = answer.json()["errors"]
     assert all({"id", "status", "code", "title", "detail", "source", "meta"} <= set(one) for one in found)
     assert all(one["status"] == status for one in found)

@@ -48,6 +48,7 @@ def test_dedupe_survives_the_delay_and_comes_after_it(caller: Caller) -> None:
     caller.post("/api/events", event("A-1"))
     caller.settle()
     assert len(_events(caller)) == 1
+    assert [(one["key"], one["times"]) for one in caller.kept("event_repeats")] == [("id:A-1", 1)]
 
 
 def test_without_a_unique_id_one_event_per_profile_metric_and_second_is_kept(caller: Caller) -> None:
@@ -86,7 +87,13 @@ def test_time_is_cut_to_the_second_and_defaults_to_the_moment_of_receipt(caller:
 
 def test_time_reaches_from_1990_to_a_year_ahead(caller: Caller) -> None:
     now = datetime.now(UTC)
-    for time in ("1989-12-31T23:59:59Z", (now + timedelta(days=370)).isoformat(), "yesterday", "1795077000"):
+    for time in (
+        "1989-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+        (now + timedelta(days=370)).isoformat(),
+        "yesterday",
+        "1795077000",
+    ):
         assert pointers(caller.post("/api/events", event(time=time))) == ["/data/attributes/time"]
     for time in ("1990-01-01T00:00:00Z", (now + timedelta(days=360)).isoformat()):
         assert caller.post("/api/events", event(time=time)).status_code == 202
@@ -180,10 +187,14 @@ def test_backfill_needs_a_revision_that_knows_it(caller: Caller) -> None:
     older = {"revision": "2026-01-15"}
     assert pointers(caller.post("/api/events", event(backfill=True), headers=older)) == ["/data/attributes/backfill"]
     assert caller.post("/api/events", event(backfill=True)).status_code == 202
+    many = bulk(({"email": "kim@example.com"}, [event("A-2")]), backfill=True)
+    at = "/data/attributes/events-bulk-create/data/0/attributes/backfill"
+    assert pointers(caller.post("/api/event-bulk-create-jobs", many, headers=older)) == [at]
     with account(old_revision_backfill="ignore") as lenient:
         assert lenient.post("/api/events", event(backfill=True), headers=older).status_code == 202
+        assert lenient.post("/api/event-bulk-create-jobs", many, headers=older).status_code == 202
         lenient.settle()
-        assert len(lenient.kept("flow_messages")) == 1, "the older revision does not know the word: flows start"
+        assert len(lenient.kept("flow_messages")) == 2, "the older revision does not know the word: flows start"
 
 
 def test_a_bulk_request_stores_the_events_of_all_its_groups(caller: Caller) -> None:

@@ -159,7 +159,7 @@ class Account(Vendor):
 
     def reload(self) -> None:
         """Build every index again from what was kept (a handler failed half way and was undone)."""
-        for book in (self.profiles, self.metrics, self.events, self.lists, self.catalog, self.pipeline):
+        for book in (self.profiles, self.metrics, self.events, self.flows, self.lists, self.catalog, self.pipeline):
             book.reload()
 
     def show_profile(self, call: Call, profile: Json) -> Json:
@@ -224,6 +224,7 @@ class Account(Vendor):
         self.lists.leave_all(source["id"])
         self.profiles.absorb(destination, source)
         self.events.move(source["id"], destination["id"])
+        self.catalog.move(source["id"], destination["id"])
         self.consents.merge(source["id"], destination["id"])
 
     def _merge(self, content: Json) -> None:

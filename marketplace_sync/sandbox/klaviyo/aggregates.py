@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -173,9 +172,6 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-_DATETIME = re.compile(r"datetime\s*,\s*([^)]+)\)")
-
-
 def _range(filters: list[str], zone: ZoneInfo) -> tuple[datetime, datetime, list[Condition]]:
     """Start, end and the other conditions. Times without an offset are in the query's time zone."""
     bounds: dict[str, datetime] = {}
@@ -186,10 +182,10 @@ def _range(filters: list[str], zone: ZoneInfo) -> tuple[datetime, datetime, list
             conditions = parse(text, FILTERS)
         except Refusal as refusal:
             raise invalid(refusal.faults[0].detail, pointer) from None
-        for one, written in zip(
-            [one for one in conditions if one.field == "datetime"], _DATETIME.findall(text), strict=True
-        ):
-            moment = datetime.fromisoformat(written.strip())
+        for one in conditions:
+            if one.field != "datetime":
+                continue
+            moment = datetime.fromisoformat(one.written)
             bounds[one.operator] = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
         rest += [one for one in conditions if one.field != "datetime"]
     if len(bounds) != 2:

@@ -162,6 +162,12 @@ class CatalogBook:
         waiting: Json = {"id": key, "variant": variant, "profile": profile, "channels": channels}
         self._waiting.put(key, {**waiting, "since": self._clock.timestamp()})
 
+    def move(self, source: str, destination: str) -> None:
+        """After a merge the survivor waits for what the source waited for."""
+        for waiting in [one for one in self._waiting.values() if one["profile"] == source]:
+            self._waiting.delete(waiting["id"])
+            self.wait(waiting["variant"], destination, waiting["channels"])
+
     def _restock(self, variant: Json, before: float | None) -> None:
         """Stock that rises from nothing is told to everybody who waits, once, whatever the reason it was zero."""
         if before is None or before > 0 or (variant["inventory_quantity"] or 0) <= 0:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from marketplace_sync.sandbox.klaviyo import events as store
 from marketplace_sync.sandbox.klaviyo import metrics
 from marketplace_sync.sandbox.klaviyo.answers import Answer, Fault, Json, Refusal, invalid, not_found
 from marketplace_sync.sandbox.klaviyo.call import Call
-from marketplace_sync.sandbox.klaviyo.event_shapes import Bulk, EventRules, SingleEvent, event_row, profile_row
+from marketplace_sync.sandbox.klaviyo.event_shapes import (
+    Bulk,
+    EventRules,
+    SingleEvent,
+    event_row,
+    is_backfill,
+    profile_row,
+)
 from marketplace_sync.sandbox.klaviyo.filters import Condition, meets
 from marketplace_sync.sandbox.klaviyo.paging import Key
 from marketplace_sync.sandbox.klaviyo.profile_shapes import IDENTIFIERS
@@ -27,10 +34,13 @@ class EventRoutes:
         self.account = account
 
     def _rules(self, call: Call) -> EventRules:
+        older: Literal["refused", "ignored"] = "refused"
+        if self.account.choices.old_revision_backfill == "ignore":
+            older = "ignored"
         return EventRules(
             now=call.now,
             earliest=YEAR_1990 if call.revision >= "2026-07-15" else YEAR_2000,
-            backfill_known=call.revision >= "2026-04-15" or self.account.choices.old_revision_backfill == "ignore",
+            backfill="known" if call.revision >= "2026-04-15" else older,
             profile_meta_outside=call.revision >= "2026-10-15",
             ineligible_phones=self.account.choices.ineligible_phones,
         )
@@ -41,8 +51,6 @@ class EventRoutes:
         at = "/data/attributes"
         profile = profile_row(event.profile.data, f"{at}/profile/data", rules, bulk=False)
         row = event_row(event, at, rules)
-        if call.revision < "2026-04-15":
-            row["backfill"] = False
         self._queue([{"profile": profile, "events": [row]}], call)
         return Answer(202)
 
@@ -55,7 +63,7 @@ class EventRoutes:
         rows: list[Json] = []
         for number, resource in enumerate(groups):
             group, here = resource.attributes, f"{at}/data/{number}/attributes"
-            backfill = bool(group.backfill) and rules.backfill_known
+            backfill = is_backfill(group, here, rules)
             profile = profile_row(group.profile.data, f"{here}/profile/data", rules, bulk=True)
             found = [
                 event_row(event.attributes, f"{here}/events/data/{place}/attributes", rules, group_backfill=backfill)

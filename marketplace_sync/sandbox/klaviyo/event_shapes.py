@@ -103,8 +103,8 @@ class EventRules:
     now: float
     earliest: float
     """1990 since 2026-07-15, 2000 before."""
-    backfill_known: bool
-    """Since 2026-04-15."""
+    backfill: Literal["known", "refused", "ignored"]
+    """Known since 2026-04-15."""
     profile_meta_outside: bool
     """Single events: `meta` beside the profile's attributes since 2026-10-15, among them before."""
     ineligible_phones: frozenset[str] = frozenset()
@@ -138,8 +138,6 @@ def event_row(event: Bare, pointer: str, rules: EventRules, *, group_backfill: b
             f"The metric name must have 1 to {METRIC_NAME_LENGTH - 1} characters.",
             f"{pointer}/metric/data/attributes/name",
         )
-    if event.backfill is not None and not rules.backfill_known:
-        raise invalid("'backfill' is not a valid field.", f"{pointer}/backfill")
     time = rules.now if event.time is None else read_time(event.time, f"{pointer}/time")
     if time < rules.earliest or time > rules.now + YEAR:
         raise invalid("The time of an event must not be that long ago, nor over a year ahead.", f"{pointer}/time")
@@ -153,8 +151,15 @@ def event_row(event: Bare, pointer: str, rules: EventRules, *, group_backfill: b
         "value": event.value,
         "currency": event.value_currency,
         "unique_id": event.unique_id or None,
-        "backfill": bool(event.backfill) or group_backfill,
+        "backfill": is_backfill(event, pointer, rules) or group_backfill,
     }
+
+
+def is_backfill(one: Bare | Group, pointer: str, rules: EventRules) -> bool:
+    """Whether flows must not start. Raises a 400 under a revision that refuses the word."""
+    if one.backfill is not None and rules.backfill == "refused":
+        raise invalid("'backfill' is not a valid field.", f"{pointer}/backfill")
+    return bool(one.backfill) and rules.backfill == "known"
 
 
 def _properties(raw: msgspec.Raw, pointer: str) -> Json:

@@ -25,11 +25,12 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?$")
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison. Times have become unix seconds."""
+    """One comparison. Times have become unix seconds; `written` is how a single value was written."""
 
     operator: str
     field: str
     value: Any
+    written: str = ""
 
 
 class _Reader:
@@ -143,7 +144,9 @@ def _condition(operator: str, name: str, value: Any, quoted: bool, allowed: Allo
         raise _bad(f"'{operator}' on '{name}' takes {'a list' if operator == 'any' else 'one value'}")
     convert = {"string": _string, "date-time": _time, "number": _number, "boolean": _boolean}[kind]
     values = [convert(name, one, quoted) for one in (value if isinstance(value, list) else [value])]
-    return Condition(operator, name, values if isinstance(value, list) else values[0])
+    if isinstance(value, list):
+        return Condition(operator, name, values)
+    return Condition(operator, name, values[0], value)
 
 
 def _string(name: str, value: str, quoted: bool) -> str:
@@ -157,9 +160,9 @@ def _time(name: str, value: str, quoted: bool) -> float:
         if quoted:
             raise ValueError
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise _bad(f"'{value}' is not a datetime for '{name}'; datetimes are written without quotes") from None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(name: str, value: str, quoted: bool) -> float:

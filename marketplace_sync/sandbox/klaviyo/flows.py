@@ -21,6 +21,13 @@ class FlowBook:
         self._state = state
         self._clock = clock
         self._ids = ids
+        self.reload()
+
+    def reload(self) -> None:
+        """Rebuild the index from what is kept."""
+        self._of: dict[tuple[str, str], list[str]] = {}
+        for one in self._documents.values():
+            self._of.setdefault((one["trigger"], one["name_of_trigger"]), []).append(one["id"])
 
     def seed(self, trigger: str, names: Iterable[str], status: str) -> None:
         """Make sure there is a flow for each metric or list name, with this status (`live`, `draft`, `manual`)."""
@@ -41,6 +48,7 @@ class FlowBook:
             "created": now,
             "updated": now,
         }
+        self._of.setdefault((trigger, name), []).append(document["id"])
         return self._documents.put(document["id"], document)
 
     def switch(self, metric: str, status: str) -> Json:
@@ -51,7 +59,7 @@ class FlowBook:
         return self._documents.put(flow["id"], flow)
 
     def of(self, trigger: str, name: str) -> list[Json]:
-        return [one for one in self._documents.values() if one["trigger"] == trigger and one["name_of_trigger"] == name]
+        return [self._documents[key] for key in self._of.get((trigger, name), [])]
 
     def of_metric(self, metric: Json) -> list[Json]:
         """Flows listen to metrics of the API only: another integration's namesake does not start them."""

@@ -48,9 +48,9 @@ class Cursors:
         """Raises a 400 for a cursor that is not ours, belongs to another request or is too old."""
         try:
             key, backwards, checksum, written = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError:
+            age = self._now() - written
+        except (ValueError, TypeError):
             raise self._bad() from None
-        age = self._now() - written
         expired = written < self.expired_before or (self.lifetime_seconds is not None and age > self.lifetime_seconds)
         if checksum != zlib.crc32(question.encode()) or expired:
             raise self._bad()

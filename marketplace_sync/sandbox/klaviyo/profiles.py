@@ -85,15 +85,21 @@ class ProfileBook:
 
     def apply(self, document: Json, row: Json, *, nulls_clear: bool = True) -> None:
         """Write a row into a profile. Absent members stay; null clears them unless `nulls_clear` is off."""
-        self._unindex(document)
+        given = row["attributes"]
+        moved = bool(row.get("meta")) or any(
+            kind in given and (kind == "anonymous_id" or given[kind] != document[kind]) for kind in IDENTIFIERS
+        )
+        if moved:
+            self._unindex(document)
         changed = False
-        for name, value in row["attributes"].items():
+        for name, value in given.items():
             if value is None and not nulls_clear:
                 continue
             changed |= self._set(document, name, value, nulls_clear)
         if row.get("meta"):
             changed |= _patch(document, row["meta"])
-        self._index(document)
+        if moved:
+            self._index(document)
         if changed:
             self.touch(document)
 

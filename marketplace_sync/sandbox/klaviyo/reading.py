@@ -83,8 +83,6 @@ def read_time(value: str, pointer: str) -> float:
     """Unix seconds of an ISO 8601 text; without a zone it is taken as UTC. Raises a 400."""
     try:
         parsed = datetime.fromisoformat(value.strip())
-    except ValueError:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise invalid("Datetime is not valid ISO 8601", pointer) from None
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=UTC)
-    return parsed.timestamp()
