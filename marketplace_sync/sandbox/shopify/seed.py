@@ -16,15 +16,7 @@ def seed(shop: Shop) -> None:
     if len(shop.locations):
         return
     now = shop.now()
-    location: Document = {
-        "id": shop.next_id("Location"), "name": "Northampton warehouse", "isActive": True, "isPrimary": True,
-        "activatable": False, "deactivatedAt": None, "fulfillsOnlineOrders": True, "hasActiveInventory": True,
-        "isFulfillmentService": False, "shipsInventory": True, "createdAt": now, "updatedAt": now,
-        "address": {
-            "address1": "4 Weaver Lane", "address2": None, "city": "Northampton", "countryCode": "GB",
-            "phone": "+441604000000", "province": None, "zip": "NN4 7AB",
-        },
-    }  # fmt: skip
+    location = new_location(shop, "Northampton warehouse", is_primary=True)
     shop.locations.put(str(location["id"]), location)
     groups: dict[str, list[Product]] = {}
     for product in products():
@@ -39,6 +31,20 @@ def seed(shop: Shop) -> None:
             "productIds": numbers,
         }  # fmt: skip
         shop.collections.put(str(collection["id"]), collection)
+
+
+def new_location(shop: Shop, name: str, is_primary: bool) -> Document:
+    """A location without stock; the caller puts it."""
+    now = shop.now()
+    return {
+        "id": shop.next_id("Location"), "name": name, "isActive": True, "isPrimary": is_primary, "activatable": False,
+        "deactivatedAt": None, "fulfillsOnlineOrders": True, "hasActiveInventory": is_primary,
+        "isFulfillmentService": False, "shipsInventory": True, "createdAt": now, "updatedAt": now,
+        "address": {
+            "address1": "4 Weaver Lane", "address2": None, "city": "Northampton", "countryCode": "GB",
+            "phone": "+441604000000", "province": None, "zip": "NN4 7AB",
+        },
+    }  # fmt: skip
 
 
 def handle(title: str) -> str:

@@ -21,15 +21,58 @@ class Stockroom:
             raise LookupError(f"there is no variant with the SKU {sku!r}")
         return self.shop.variants[keys[0]]
 
-    def act_set_stock(self, sku: str, available: int) -> dict[str, Any]:
-        """Count the stock of a SKU (of the first variant that has it)."""
+    def act_set_stock(self, sku: str, available: int, location: str | None = None) -> dict[str, Any]:
+        """Count the stock of a SKU (of the first variant that has it), at the primary location or the one of this
+        name."""
         shop, variant = self.shop, self._variant(sku)
         item = shop.items[str(variant["inventoryItemId"])]
-        location = shop.primary_location()["id"]
+        place = self._location(location)["id"] if location else shop.primary_location()["id"]
+        if not item["tracked"]:
+            raise ValueError(f"the stock of {sku} is not tracked")
         with shop.action():
-            change = available - stock.level_at(shop, item, location)["available"]
-            stock.move(shop, item, location, available=change)
+            change = available - stock.level_at(shop, item, place)["available"]
+            stock.move(shop, item, place, available=change)
         return {"sku": sku, "available": available, "inventory_item_id": gid("InventoryItem", item["id"])}
+
+    def act_set_tracked(self, sku: str, tracked: bool) -> dict[str, Any]:
+        """Say whether the stock of a SKU is counted at all."""
+        shop, variant = self.shop, self._variant(sku)
+        item = shop.items[str(variant["inventoryItemId"])]
+        with shop.action():
+            item["tracked"] = tracked
+            item["updatedAt"] = shop.now()
+            shop.items.put(str(item["id"]), item)
+            shop.happened("inventory_items/update", subject=item)
+        return {"sku": sku, "tracked": tracked}
+
+    def _location(self, name: str) -> Document:
+        found = next((one for one in self.shop.locations.values() if one["name"] == name), None)
+        if found is None:
+            raise LookupError(f"there is no location called {name!r}")
+        return found
+
+    def act_add_location(self, location: str) -> dict[str, Any]:
+        """Open another location of this name, without stock."""
+        shop = self.shop
+        if any(one["name"] == location for one in shop.locations.values()):
+            raise ValueError(f"there is already a location called {location!r}")
+        opened = seed.new_location(shop, location, is_primary=False)
+        shop.locations.put(str(opened["id"]), opened)
+        return {"id": gid("Location", opened["id"])}
+
+    def act_deactivate_location(self, location: str) -> dict[str, Any]:
+        """Close a location: what lies there no longer counts."""
+        shop, closed = self.shop, self._location(location)
+        if closed["isPrimary"]:
+            raise ValueError(f"{location!r} is the primary location: orders are shipped from it")
+        closed.update(isActive=False, deactivatedAt=shop.now(), updatedAt=shop.now(), activatable=True)
+        shop.locations.put(str(closed["id"]), closed)
+        for item in shop.items.values():
+            level = item["levels"].get(str(closed["id"]))
+            if level is not None:
+                level["isActive"] = False
+                shop.items.put(str(item["id"]), item)
+        return {"id": gid("Location", closed["id"])}
 
     def act_delete_variant(self, sku: str) -> dict[str, Any]:
         """Delete the (first) variant with this SKU, and its product with its last variant."""

@@ -235,3 +235,56 @@ def test_the_names_of_quantities_can_be_asked_for_and_an_unknown_one_is_an_error
     document = """{ inventoryItems(first: 1) { nodes { inventoryLevels(first: 1) { nodes {
       quantities(names: ["sold"]) { quantity } } } } } }"""
     assert "sold" in app.error(document)["message"]
+
+
+# --- several locations
+
+ACTIVATE = """
+mutation Activate($item: ID!, $location: ID!, $available: Int, $key: String!) {
+  inventoryActivate(inventoryItemId: $item, locationId: $location, available: $available) @idempotent(key: $key) {
+    inventoryLevel { id quantities(names: ["available"]) { quantity } }
+    userErrors { field message }
+  }
+}
+"""
+LEVELS = """query($id: ID!) { productVariant(id: $id) { inventoryQuantity inventoryItem { tracked
+  inventoryLevels(first: 10) { nodes { isActive location { name isActive } quantities(names: ["available"]) {
+  quantity } } } } } }"""
+
+
+def at_locations(app: App) -> dict[str, int]:
+    nodes = app.ask(LEVELS, id=app.variant()["id"])["inventoryItem"]["inventoryLevels"]["nodes"]
+    return {one["location"]["name"]: one["quantities"][0]["quantity"] for one in nodes}
+
+
+def test_an_item_is_stocked_at_a_second_location_once(app: App) -> None:
+    shop = app.act("add_location", location="Leeds shop")["id"]
+    given = {"item": app.variant()["inventoryItem"]["id"], "location": shop, "available": 4}
+    same = key()
+    made = app.do(ACTIVATE, **given, key=same)
+    assert made["inventoryLevel"]["quantities"] == [{"quantity": 4}]
+    assert app.do(ACTIVATE, **given, key=same) == made
+    assert "already active" in app.refuse(ACTIVATE, **given, key=key())["message"]
+    assert at_locations(app)["Leeds shop"] == 4
+
+
+def test_what_is_sellable_is_the_sum_over_active_locations(app: App) -> None:
+    app.act("set_stock", sku="MUG-RED", available=-3)
+    app.act("add_location", location="Leeds shop")
+    app.act("set_stock", sku="MUG-RED", available=10, location="Leeds shop")
+    assert app.ask(LEVELS, id=app.variant()["id"])["inventoryQuantity"] == 7
+    app.act("deactivate_location", location="Leeds shop")
+    assert app.ask(LEVELS, id=app.variant()["id"])["inventoryQuantity"] == -3
+    assert list(at_locations(app)) == ["Northampton warehouse"]
+    names = "query($all: Boolean) { locations(first: 5, includeInactive: $all) { nodes { name isActive } } }"
+    assert [one["name"] for one in app.ask(names, all=False)["nodes"]] == ["Northampton warehouse"]
+    assert [one["isActive"] for one in app.ask(names, all=True)["nodes"]] == [False, True]
+
+
+def test_an_item_that_is_not_tracked_has_no_count_to_change(app: App) -> None:
+    app.act("set_tracked", sku="MUG-RED", tracked=False)
+    before = app.stock()
+    app.create()
+    assert app.stock() == before
+    assert app.refuse(SET, input=rows(app, 5), key=key())["code"] == "NON_MUTABLE_INVENTORY_ITEM"
+    assert app.ask(LEVELS, id=app.variant()["id"])["inventoryItem"]["tracked"] is False

@@ -309,3 +309,12 @@ def test_a_return_made_by_the_staff_can_be_read_by_its_id(app: App) -> None:
     made = app.act("return", order_id=order["id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
     found = app.ask("query($id: ID!) { return(id: $id) { name order { id } } }", id=made["id"])
     assert found["order"]["id"] == order["id"]
+
+
+def test_a_return_is_closed_without_a_refund(app: App) -> None:
+    order = app.create()
+    app.act("ship", order_id=order["id"])
+    made = app.act("return", order_id=order["id"])
+    close = "mutation($id: ID!) { returnClose(id: $id) { return { status closedAt } userErrors { code message } } }"
+    assert app.do(close, id=made["id"])["return"]["status"] == "CLOSED"
+    assert app.order(order["id"], REFUNDS)["refunds"] == []
