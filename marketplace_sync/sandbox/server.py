@@ -5,6 +5,7 @@ POST /control/clock                        {"advance_seconds": 3600}
 POST /control/<account>/act/<name>         {...}            what people at the vendor do
 PUT  /control/<account>/faults             [{"kind": "status", "probability": 0.2, ...}, ...]
 PUT  /control/<account>/webhooks           {"duplicate": 0.2, "reorder": 0.2, "drop": 0, "delay": 0, "time_scale": 0.01}
+GET  /control/<account>/webhooks           when the latest deliveries were first sent, and what they were about
 GET  /control/<account>/state              {"collection": count, ...}
 GET  /control/<account>/state/<collection> documents, in order of insertion (?offset=&limit=)
 PUT  /control/shop                         {"running": true, "orders_per_minute": 6}
@@ -142,6 +143,7 @@ class Sandbox:
             Route("/control/{account}/act/{name}", self._act, methods=["POST"]),
             Route("/control/{account}/faults", self._faults, methods=["PUT"]),
             Route("/control/{account}/webhooks", self._webhooks, methods=["PUT"]),
+            Route("/control/{account}/webhooks", self._webhook_log),
             Route("/control/{account}/state", self._state),
             Route("/control/{account}/state/{collection}", self._documents),
         ]
@@ -290,6 +292,9 @@ class Sandbox:
         for knob, value in knobs.items():
             setattr(vendor.webhooks, knob, float(value))
         return JSONResponse({knob: getattr(vendor.webhooks, knob) for knob in WEBHOOK_KNOBS})
+
+    async def _webhook_log(self, request: Request) -> Response:
+        return JSONResponse(list(self._vendor(request).webhooks.first_tries))
 
     async def _state(self, request: Request) -> Response:
         return JSONResponse(self._vendor(request).state.collections())

@@ -7,6 +7,7 @@ import base64
 import itertools
 import random
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -40,9 +41,14 @@ class WebhookSender:
         """Told of a delivery that failed its last retry (Shopify then deletes the subscription)."""
         self.sent = 0
         self.failed = 0
+        self.first_tries: deque[dict[str, Any]] = deque(maxlen=10_000)
+        """`about` and `sent_at` (seconds since 1970) of the latest deliveries' first tries, oldest first."""
 
-    def enqueue(self, url: str, body: bytes, headers: dict[str, str], *, subscription: str = "") -> str:
-        """Queue one delivery; it goes out after the state is committed. Returns the delivery's key."""
+    def enqueue(
+        self, url: str, body: bytes, headers: dict[str, str], *, subscription: str = "", about: str = ""
+    ) -> str:
+        """Queue one delivery; it goes out after the state is committed. `about` says of what it tells, for those who
+        look at the log of first tries. Returns the delivery's key."""
         key = str(uuid.uuid4())
         if self._random.random() < self.drop:
             return key
@@ -54,6 +60,7 @@ class WebhookSender:
                 "body": base64.b64encode(body).decode(),
                 "headers": headers,
                 "subscription": subscription,
+                "about": about,
                 "attempts": 0,
                 "due": self._clock.timestamp() + self.delay,
             },
@@ -108,6 +115,8 @@ class WebhookSender:
     async def _send(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
         times = 2 if self._random.random() < self.duplicate else 1
         accepted = False
+        if delivery["attempts"] == 0:
+            self.first_tries.append({"about": delivery.get("about", ""), "sent_at": self._clock.timestamp()})
         for _ in range(times):
             try:
                 answer = await client.post(

@@ -130,3 +130,16 @@ def test_what_waits_is_sent_after_a_restart(tmp_path: Path, receiver: Receiver) 
     with RunningSandbox(toy_sandbox(tmp_path)) as after:
         after.control("POST", "clock", {"advance_seconds": 3601})
         assert after.eventually(lambda: receiver.received == ["a"])
+
+
+def test_the_log_says_when_each_delivery_was_first_sent(toys: RunningSandbox, receiver: Receiver) -> None:
+    """What measures how soon somebody reacts needs the moment at which they could first know; a retry is no news."""
+    toys.control("PUT", "toy/webhooks", {"time_scale": 0})
+    receiver.status = 500
+    send(toys, receiver.url, "a", "b")
+    assert toys.eventually(lambda: len(receiver.received) > 4)
+    receiver.status = 200
+    assert toys.eventually(lambda: toys.control("GET")["accounts"]["toy"]["webhooks"]["waiting"] == 0)
+    log = toys.control("GET", "toy/webhooks")
+    assert [entry["about"] for entry in log] == ["", ""]
+    assert log[0]["sent_at"] <= log[1]["sent_at"]

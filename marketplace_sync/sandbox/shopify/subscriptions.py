@@ -16,7 +16,7 @@ from marketplace_sync.sandbox.shopify.order_fields import Info, shop_of
 from marketplace_sync.sandbox.shopify.paging import Connection, connect
 from marketplace_sync.sandbox.shopify.shop import Occurrence, Shop
 from marketplace_sync.sandbox.shopify.shop_fields import api_version
-from marketplace_sync.sandbox.shopify.things import Thing, key_of, split_gid
+from marketplace_sync.sandbox.shopify.things import Thing, gid, key_of, split_gid
 from marketplace_sync.sandbox.shopify.tokens import signing_secret
 from marketplace_sync.sandbox.shopify.wiring import Call, mutation, refused, resolves, root
 from marketplace_sync.sandbox.state import Document
@@ -60,17 +60,18 @@ class Publisher:
             if not wanting:
                 continue
             body = self.bodies.of(occurrence)
+            about = gid("Order", occurrence.order["id"]) if occurrence.order else ""
             for subscription in wanting:
-                self._send(subscription, event, occurrence.topic, body)
+                self._send(subscription, event, occurrence.topic, body, about)
 
-    def _send(self, subscription: Document, event: str, topic: str, body: dict[str, Any]) -> None:
+    def _send(self, subscription: Document, event: str, topic: str, body: dict[str, Any], about: str) -> None:
         wanted = subscription["includeFields"]
         content = {name: body[name] for name in wanted if name in body} if wanted else body
         raw = json.dumps(content, separators=(",", ":")).encode()
         headers = self._headers(topic, event, subscription["version"], raw)
         if subscription["name"]:
             headers["X-Shopify-Name"] = subscription["name"]
-        self.sender.enqueue(subscription["uri"], raw, headers, subscription=str(subscription["id"]))
+        self.sender.enqueue(subscription["uri"], raw, headers, subscription=str(subscription["id"]), about=about)
 
     def _headers(self, topic: str, event: str, version: str, raw: bytes) -> dict[str, str]:
         shop = self.shop
