@@ -56,13 +56,9 @@ class ProfileBook:
 
     def matches(self, row: Json) -> list[Json]:
         """Every profile that an identifier of the row leads to, the deciding one first, each once."""
-        found: dict[str, Json] = {}
-        named = [("id", row.get("id")), *((kind, row["attributes"].get(kind)) for kind in IDENTIFIERS)]
-        for kind, value in named:
-            document = self.find(kind, value) if value else None
-            if document is not None:
-                found.setdefault(document["id"], document)
-        return list(found.values())
+        attributes = row["attributes"]
+        keys = [row.get("id"), *(self._by[kind].get(attributes[kind]) for kind in IDENTIFIERS if attributes.get(kind))]
+        return [self._documents[key] for key in dict.fromkeys(keys) if key is not None and key in self._documents]
 
     def create(self, row: Json) -> Json:
         key = self._ids.profile(int(self._clock.timestamp() * 1000))
