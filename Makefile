@@ -33,7 +33,7 @@ test: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -p marketplace_sync -p marketplace_sync_tests
 
 soak: install
 	@test -d marketplace_sync_tests/soak || { echo "there is nothing in marketplace_sync_tests/soak yet"; exit 0; }; \

@@ -7,7 +7,7 @@ start: a clean checkout must work with nothing exported.
 from __future__ import annotations
 
 import os
-import weakref
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,15 @@ heartbeat waits 8 s behind twelve such sensors; with these it waits 2 ms."""
 class Storage(DagsterPostgresStorage):
     """Dagster's runs, events and schedules in the installation's database, in a schema of their own.
 
-    Where nobody started the database (`dagster dev` alone), it is started, migrated, and kept for as long as this
-    object lives. Raises ConfigurationError, HomeUnusable, LedgerError.
+    Where nobody started the database (`dagster dev` alone), it is started, migrated, and kept until this process ends.
+    Raises ConfigurationError, HomeUnusable, LedgerError.
     """
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         for variable in ("DAGSTER_GRPC_MAX_WORKERS", "DAGSTER_CODE_SERVER_MAX_WORKERS"):
             # Here, because whoever starts a code server opens the storage first; dagster.yaml has no key for it.
             os.environ.setdefault(variable, str(CODE_SERVER_THREADS))
-        database = _database()
-        weakref.finalize(self, database.close)
-        super().__init__(database.dagster, inst_data=inst_data)
+        super().__init__(_database(home_folder()).dagster, inst_data=inst_data)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -50,8 +48,10 @@ class Storage(DagsterPostgresStorage):
         return cls(inst_data)
 
 
-def _database() -> DatabaseUrls:
-    urls = resolve_database(home_folder())
+@cache
+def _database(home: Path) -> DatabaseUrls:
+    """Once per process, and for all of its life: Dagster takes the parts out of a Storage and drops it at once."""
+    urls = resolve_database(home)
     prepare(urls)
     if urls.server is not None:
         # With a server of somebody else's, migrating is an act of theirs: `marketplace-sync up` or `migrate`.

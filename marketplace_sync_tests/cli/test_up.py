@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ import psutil
 import psycopg
 import pytest
 
+from marketplace_sync.cli import readiness
 from marketplace_sync.cli.previous import MARK
 from marketplace_sync.home import checkout
 from marketplace_sync.ledger import embedded
+from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.cli.command import COMMAND, Going, run
 
 
@@ -219,28 +222,25 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
 
 
 def test_plain_dagster_dev_works_in_a_checkout_with_nothing_prepared(tmp_path: Path) -> None:
-    """Whoever knows Dagster types this first. Only the home is named, so that the test has one of its own."""
+    """Whoever knows Dagster types this first, beside `marketplace-sync sandbox`. Only the home and the sandbox's port
+    are named, so that the test has its own."""
     top = checkout()
     assert top is not None
     home = tmp_path / "home"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    before = {path.name for path in top.iterdir()}
+    before, since = {path.name for path in top.iterdir()}, time.time()
     command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), "-w", str(top / "workspace.yaml")]
-    dev = Going(command, {"MARKETPLACE_SYNC_HOME": str(home)}, top)
-    query = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
-
-    def loaded() -> bool:
+    with RunningSandbox() as vendors:
+        sandbox = vendors.base_url.rpartition(":")[2]
+        dev = Going(command, {"MARKETPLACE_SYNC_HOME": str(home), "MARKETPLACE_SYNC_SANDBOX_PORT": sandbox}, top)
         try:
-            answer = ask(f"http://127.0.0.1:{port}/graphql", {"query": query})
-        except (OSError, ValueError):
-            return False
-        return bool(answer["data"]["workspaceOrError"]["locationEntries"] == [{"loadStatus": "LOADED"}])
-
-    try:
-        dev.until(loaded)
-    finally:
-        dev.process.send_signal(signal.SIGINT)
-        dev.end()
+            dev.until(lambda: readiness.missing(f"http://127.0.0.1:{port}", since) is None)
+            assert embedded.is_running(home)
+        finally:
+            # It waits for runs under way, and gives them a minute.
+            dev.process.send_signal(signal.SIGINT)
+            dev.end(120)
+    assert "OperationalError" not in dev.text, dev.text
     assert embedded.wait_until_stopped(home, 60), "the last process of `dagster dev` left, and the database stayed"
     assert {path.name for path in top.iterdir()} - before <= {".pytest_cache", "__pycache__"}
