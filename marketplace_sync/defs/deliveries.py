@@ -53,7 +53,7 @@ def _asset(context: Context, route: Route, name: str, key: dg.AssetKey, connecti
 
     @dg.asset(
         key=key,
-        group_name=connection,
+        group_name=route.name,
         kinds={context.connections[connection].platform},
         owners=[naming.owner(team)],
         deps=naming.distinct(_upstream(context, route, name)),

@@ -72,7 +72,7 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
 
     @dg.asset(
         key=naming.feed(marketplace, feed.name),
-        group_name=marketplace,
+        group_name=routes[0].name if len(routes) == 1 else marketplace,
         kinds={context.connections[marketplace].platform, "postgres"},
         owners=[naming.owner(Team.OPERATIONS)],
         deps=[naming.catalogue(store) for store in stores] if feed.name == "orders" else [],
