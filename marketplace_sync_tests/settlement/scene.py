@@ -58,27 +58,31 @@ class Scene:
 
 
 def item(line_id: str, price: int = 5000, shipping: int = 500, **more: Any) -> SoldLine:
-    return SoldLine(
-        **{"line_id": line_id, "sku": "MUG-RED", "price": price, "shipping": shipping, "shipped_on": SHIPPED} | more
-    )
+    row: Row = {"line_id": line_id, "sku": "MUG-RED", "price": price, "shipping": shipping, "shipped_on": SHIPPED}
+    return SoldLine(**row | more)
 
 
 def order(order_id: str = "A", *lines: SoldLine, refunds: tuple[StoreRefund, ...] = (), **more: Any) -> SoldOrder:
     lines = lines or (item(f"{order_id}-1"),)
-    return SoldOrder(
-        **{"channel": CHANNEL, "order_id": order_id, "currency": "GBP", "lines": lines, "refunds": refunds} | more
-    )
+    row: Row = {"channel": CHANNEL, "order_id": order_id, "currency": "GBP", "lines": lines, "refunds": refunds}
+    return SoldOrder(**row | more)
 
 
 def gave_back(refund_id: str, line_id: str = "A-1", amount: int = 5000, shipping: int = 0, **more: Any) -> StoreRefund:
-    row = {"refund_id": refund_id, "line_id": line_id, "amount": amount, "shipping": shipping, "refunded_on": SETTLED}
+    row: Row = {
+        "refund_id": refund_id,
+        "line_id": line_id,
+        "amount": amount,
+        "shipping": shipping,
+        "refunded_on": SETTLED,
+    }
     return StoreRefund(**row | more)
 
 
 def line(
     line_id: str, kind: str, amount: int, order_id: str = "A", order_line_id: str | None = None, **more: Any
 ) -> SettlementLine:
-    row = {
+    row: Row = {
         "line_id": line_id,
         "type": kind,
         "amount": amount,

@@ -15,14 +15,10 @@ import polars as pl
 
 from marketplace_sync.domain.settlement.bulk_expectation import expected_lines, half_up
 from marketplace_sync.domain.settlement.codes import Code, Status
-from marketplace_sync.domain.settlement.inputs import HELD_STATE
 from marketplace_sync.domain.settlement.line_types import (
     COMMISSION_KINDS,
     COMPONENT_ORDER,
-    KNOWN,
     Component,
-    LineType,
-    Place,
 )
 from marketplace_sync.domain.settlement.rules import Rules
 from marketplace_sync.domain.settlement.settings import FinanceSettings
@@ -35,29 +31,17 @@ REFUND = (
     Component.REFUND_COMMISSION_VAT,
 )
 _PENNIES = [COMPONENT_ORDER[component] for component in COMMISSION_KINDS]
-_REFUNDS_COME_LATER = 2**24
-
-
-def _plain(line_type: LineType) -> bool:
-    """Lines that need no netting and no interpretation."""
-    return (
-        line_type.place is Place.ORDER
-        and not line_type.operator_nets
-        and not line_type.name.startswith(("PURCHASE", "REFUND_PURCHASE"))
-        and line_type.component is not Component.FEE
-        and not (line_type.refund and line_type.component is Component.TAX)
-        and not line_type.shipping_tax
-    )
-
-
-PLAIN_TYPES: dict[str, int] = {t.name: COMPONENT_ORDER[t.component] for t in KNOWN.values() if _plain(t)}
 _FIRST_REFUND = COMPONENT_ORDER[Component.REFUND]
+_REFUNDS_COME_LATER = 2**24
 
 
 @dataclass(frozen=True)
 class Attached:
     """The book with numbers for keys: `o` is the order's row in `orders`, `l` the order line's in `order_lines`.
-    `lines` are those on orders; `l` is null where the order line is not known."""
+
+    `lines` are those on orders, in the columns that matching needs: n (row in the book), o, l (null where the order
+    line is not known), kind (component of a plain line, else null), refund_id, amount, currency, document, created_on,
+    counted (settled or held), is_held and spoken (its words may say something)."""
 
     orders: pl.DataFrame
     order_lines: pl.DataFrame
@@ -78,110 +62,143 @@ class Clean:
     left: pl.Series
 
 
+class _Marks:
+    """A yes or no per order, set by order number."""
+
+    def __init__(self, count: int) -> None:
+        self.series = pl.repeat(False, count, dtype=pl.Boolean, eager=True)
+
+    def add(self, numbers: pl.Series) -> None:
+        chosen = numbers.drop_nulls()
+        if len(chosen):
+            self.series = self.series.scatter(chosen, True)
+
+    def without(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the orders that are not marked."""
+        return frame.filter(~self.series.gather(frame["o"])) if frame.height else frame
+
+
 def conclude(book: Attached, settings: FinanceSettings, as_of: date) -> Clean:
+    """Concludes what is clean. Whatever is marked as odd on the way is left to the careful judgement."""
     expected = expected_lines(book.order_lines, book.orders, settings, as_of)
-    lines, odd_lines = _plain_lines(book)
-    cells, odd_cells = _sale_cells(expected, lines)
-    refund_cells, odd_refunds = _refund_cells(expected, book.refunds, lines, settings)
-    cells = pl.concat([cells, refund_cells])
-    odd = pl.concat(
-        [
-            odd_lines,
-            odd_cells,
-            odd_refunds,
-            expected.filter("odd")["o"],
-            _said_to_be_chargebacks(book, settings),
-            book.orders.filter(~pl.col("held") | pl.col("cancelled")).join(book.lines, on="o", how="semi")["o"],
-        ]
-    ).unique()
-    cells = cells.join(odd.to_frame(), on="o", how="anti", maintain_order="left")
-    cells = _with_codes(cells.join(_tolerances(book.orders, settings, as_of), on="o"), settings, as_of)
-    orders = _orders(cells)
-    wrong = orders.filter("odd")["o"]
-    left = pl.concat([odd, wrong]).unique().sort()
-    orders = _with_empty_orders(orders, book.orders, left)
-    cells = cells.join(left.to_frame(), on="o", how="anti", maintain_order="left")
+    odd = _Marks(book.orders.height)
+    odd.add(expected.filter("odd")["o"])
+    standing_alone = book.orders.select(~pl.col("held") | pl.col("cancelled")).to_series()
+    odd.add(book.lines["o"].filter(standing_alone.gather(book.lines["o"])))
+    for numbers in _said_to_be_chargebacks(book, settings):
+        odd.add(numbers)
+    odd.add(_lines_that_are_not_plain(book))
+    lines = odd.without(book.lines)
+    cells = pl.concat([_sale_cells(expected, lines, odd), _refund_cells(expected, book.refunds, lines, settings, odd)])
+    cells = _with_codes(odd.without(cells), book.orders, settings, as_of)
+    orders = _orders(cells, book.orders, settings, as_of)
+    odd.add(orders.filter("odd")["o"])
+    orders = odd.without(_with_empty_orders(orders, book.orders.height))
+    cells = odd.without(cells)
+    left = book.orders["o"].filter(odd.series)
     return Clean(orders=orders, components=_components(cells, book), roundings=_roundings(cells), left=left)
 
 
-def _plain_lines(book: Attached) -> tuple[pl.DataFrame, pl.Series]:
-    """Lines that are cells of their own, and orders with any other line."""
-    about = book.orders.select("o", pl.col("currency").alias("order_currency"))
-    kind = pl.col("type").replace_strict(PLAIN_TYPES, default=None, return_dtype=pl.Int8)
-    lines = book.lines.with_columns(kind.alias("kind")).join(about, on="o", how="left", maintain_order="left")
+def _lines_that_are_not_plain(book: Attached) -> pl.Series:
+    """Orders with a line that is no cell of its own."""
+    lines = book.lines
     is_refund = pl.col("kind") >= _FIRST_REFUND
-    odd = (
+    other_currency = lines["currency"] != book.orders["currency"].gather(lines["o"])
+    odd = lines.select(
         pl.col("kind").is_null()
         | pl.col("l").is_null()
         | ~pl.col("counted")
-        | (pl.col("currency") != pl.col("order_currency"))
-        | (is_refund & (pl.col("refund_id") == ""))
-        | (~is_refund & (pl.col("refund_id") != ""))
+        | (is_refund != (pl.col("refund_id") != "")).fill_null(True)
+    ).to_series()
+    return lines["o"].filter(odd | other_currency)
+
+
+_CELL = ("o", "l", "r", "place", "kind", "expected", "amount", "is_held", "created_on", "document", "currency", "due")
+
+
+def _cells(
+    settled: pl.DataFrame, amounts: list[pl.Series], owner: pl.Series, kinds: list[int], of: str
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Settlement lines beside what was expected, without a join: `amounts` are the expected columns, one per kind, by
+    row number `of`; `owner` is the order of each row. Returns the cells (amount null where nothing was settled) and
+    orders in which a cell has more than one line."""
+    rows = len(owner)
+    flat = pl.concat(amounts) if rows else pl.Series([], dtype=pl.Int64)
+    block = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(kinds)}, return_dtype=pl.Int64)
+    settled = settled.with_columns((block * rows + pl.col(of).cast(pl.Int64)).alias("cell"))
+    repeated = settled["o"].filter(settled["cell"].is_duplicated())
+    settled = settled.with_columns(flat.gather(settled["cell"]).alias("expected"))
+    waiting = flat != 0
+    if settled.height:
+        waiting = waiting.scatter(settled["cell"], False)
+    missing = pl.DataFrame({"cell": waiting.arg_true().cast(pl.Int64)})
+    row = missing["cell"] % max(rows, 1)
+    missing = missing.select(
+        owner.gather(row).alias("o"),
+        row.cast(pl.UInt32).alias(of),
+        (pl.col("cell") // max(rows, 1)).replace_strict(dict(enumerate(kinds)), return_dtype=pl.Int8).alias("kind"),
+        flat.gather(missing["cell"]).alias("expected"),
     )
-    odd_orders = lines.filter(odd)["o"].unique()
-    held = (pl.col("payment_state") == HELD_STATE).alias("is_held")
-    return lines.with_columns(held).join(odd_orders.to_frame(), on="o", how="anti", maintain_order="left"), odd_orders
+    return pl.concat([settled.drop("cell"), missing], how="diagonal"), repeated
 
 
-_LINE = ("amount", "is_held", "created_on", "document", "currency")
-
-
-def _sale_cells(expected: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    wanted = pl.concat(
-        expected.filter(pl.col(component) != 0).select(
-            "o",
-            "l",
-            pl.lit(COMPONENT_ORDER[component], pl.Int8).alias("kind"),
-            pl.col(component).alias("expected"),
-        )
-        for component in SALE
-    )
-    settled = lines.filter(pl.col("kind") < _FIRST_REFUND).select("o", "l", "kind", *_LINE)
-    cells, odd = _laid_beside(wanted, settled, "l")
-    about = expected.select("l", "line_no", "due")
-    cells = cells.join(about, on="l", how="left", maintain_order="left").with_columns(
-        (pl.col("line_no") * 16 + pl.col("kind")).cast(pl.UInt32).alias("place"),
-        pl.lit(None, pl.UInt32).alias("r"),
-    )
-    return cells.select(_CELL), pl.concat([odd, _on_several_days(cells, "l")])
-
-
-_CELL = ("o", "l", "r", "kind", "expected", *_LINE, "due", "place")
-
-
-def _laid_beside(wanted: pl.DataFrame, settled: pl.DataFrame, of: str) -> tuple[pl.DataFrame, pl.Series]:
-    """Expected beside settled, cell by cell; orders in which a cell has more than one line are odd."""
-    key = (pl.col(of).cast(pl.Int64) * 16 + pl.col("kind")).alias("cell")
-    wanted, settled = wanted.with_columns(key), settled.with_columns(key)
-    repeated = settled.filter(settled["cell"].is_duplicated())["o"].unique()
-    settled = settled.join(repeated.to_frame(), on="o", how="anti", maintain_order="left")
-    cells = wanted.join(settled, on="cell", how="full")
+def _sale_cells(expected: pl.DataFrame, lines: pl.DataFrame, odd: _Marks) -> pl.DataFrame:
+    settled = lines.filter(pl.col("kind") < _FIRST_REFUND).drop("n", "refund_id", "counted")
+    kinds = [COMPONENT_ORDER[component] for component in SALE]
+    cells, repeated = _cells(settled, [expected[component] for component in SALE], expected["o"], kinds, "l")
+    odd.add(repeated)
+    odd.add(_on_several_days(cells, "l"))
     return cells.with_columns(
-        pl.coalesce("o", "o_right").alias("o"),
-        pl.coalesce(of, f"{of}_right").alias(of),
-        pl.coalesce("kind", "kind_right").alias("kind"),
-        pl.col("expected").fill_null(0),
-    ).drop("cell", "cell_right", "o_right", f"{of}_right", "kind_right"), repeated
+        (expected["line_no"].gather(cells["l"]) * 16 + pl.col("kind")).cast(pl.UInt32).alias("place"),
+        expected["due"].gather(cells["l"]),
+        pl.lit(None, pl.UInt32).alias("r"),
+    ).select(_CELL)
 
 
 def _on_several_days(cells: pl.DataFrame, of: str) -> pl.Series:
     """Orders in which the parts of one sale or refund came on different days: something may have been put right."""
     there = cells.filter(pl.col("amount").is_not_null())
-    day = pl.col("created_on")
-    spread = there.group_by(of).agg(
-        pl.col("o").first(),
-        ((day.min() != day.max()) | ((day.null_count() > 0) & (day.null_count() < pl.len()))).alias("spread"),
-    )
-    return spread.filter("spread")["o"]
+    day = pl.col("created_on").fill_null(date.min)
+    spread = there.group_by(of).agg(pl.col("o").first(), day.min().alias("first"), day.max().alias("last"))
+    return spread.filter(pl.col("first") != pl.col("last"))["o"]
 
 
 def _refund_cells(
-    expected: pl.DataFrame, refunds: pl.DataFrame, lines: pl.DataFrame, settings: FinanceSettings
-) -> tuple[pl.DataFrame, pl.Series]:
+    expected: pl.DataFrame, refunds: pl.DataFrame, lines: pl.DataFrame, settings: FinanceSettings, odd: _Marks
+) -> pl.DataFrame:
+    recorded = _recorded(expected, refunds, settings)
+    odd.add(recorded.filter("odd")["o"])
+    kinds = [COMPONENT_ORDER[component] for component in REFUND]
+    found = lines.filter(pl.col("kind") >= _FIRST_REFUND).drop("n", "counted")
+    clean = recorded.filter(~pl.col("odd")).select("l", "refund_id", "r")
+    found = found.join(clean, on=["l", "refund_id"], how="left", maintain_order="left").drop("refund_id")
+    odd.add(found.filter(pl.col("r").is_null())["o"])
+    found = found.filter(pl.col("r").is_not_null())
+    cells, repeated = _cells(found, [recorded[component] for component in REFUND], recorded["o"], kinds, "r")
+    odd.add(repeated)
+    odd.add(cells.filter(pl.col("amount").is_null())["o"])
+    odd.add(_on_several_days(cells, "r"))
+    ranks = recorded.select(pl.struct("refund_id", "line_no").rank("ordinal").alias("rank"))["rank"]
+    return cells.with_columns(
+        recorded["l"].gather(cells["r"]).alias("l"),
+        pl.lit(None, pl.Date).alias("due"),
+        (ranks.gather(cells["r"]) * 16 + pl.col("kind") + _REFUNDS_COME_LATER).cast(pl.UInt32).alias("place"),
+    ).select(_CELL)
+
+
+def _recorded(expected: pl.DataFrame, refunds: pl.DataFrame, settings: FinanceSettings) -> pl.DataFrame:
+    """Refunds of the record by their number `r`, with the amount expected per component (none where it is odd)."""
     about = expected.select(
-        "l", "line_no", "num", "den", "price", pl.coalesce("base_price", "price").alias("base_product"),
-        pl.col("tax").fill_null(0).alias("line_tax"), Component.PRODUCT, Component.SHIPPING,
-    )  # fmt: skip
+        "l",
+        "line_no",
+        "num",
+        "den",
+        "price",
+        Component.PRODUCT,
+        Component.SHIPPING,
+        pl.coalesce("base_price", "price").alias("base_product"),
+        pl.col("tax").fill_null(0).alias("line_tax"),
+    )
     recorded = refunds.join(about, on="l", how="left", maintain_order="left").with_row_index("r")
     odd = (
         pl.col("l").is_null()
@@ -192,174 +209,162 @@ def _refund_cells(
         | (pl.col("amount").sum().over("l") > pl.col(Component.PRODUCT))
         | (pl.col("shipping_refund").sum().over("l") > pl.col(Component.SHIPPING))
         | (pl.min_horizontal("amount", "shipping_refund") < 0)
-    )
-    odd_orders = recorded.filter(odd.fill_null(True))["o"].unique()
-    recorded = recorded.join(odd_orders.to_frame(), on="o", how="anti", maintain_order="left")
+    ).fill_null(True)
     base = pl.col("amount") + (pl.col("shipping_refund") if settings.commission_on_shipping else 0)
     vat = Fraction(settings.commission_vat_rate)
-    recorded = recorded.with_columns(half_up(pl.col("num") * base, pl.col("den")).alias("fee"))
+    recorded = recorded.with_columns(odd.alias("odd"), half_up(pl.col("num") * base, pl.col("den")).alias("fee"))
     amounts = {
         Component.REFUND: -pl.col("amount"),
         Component.REFUND_SHIPPING: -pl.col("shipping_refund"),
         Component.REFUND_COMMISSION: pl.col("fee"),
         Component.REFUND_COMMISSION_VAT: half_up(pl.col("fee") * vat.numerator, vat.denominator),
     }
-    wanted = pl.concat(
-        recorded.select(
-            "o", "r", pl.lit(COMPONENT_ORDER[component], pl.Int8).alias("kind"), amount.alias("expected")
-        ).filter(pl.col("expected") != 0)
-        for component, amount in amounts.items()
+    return recorded.with_columns(
+        pl.when(pl.col("odd")).then(0).otherwise(amount).alias(component) for component, amount in amounts.items()
     )
-    found = lines.filter(pl.col("kind") >= _FIRST_REFUND).join(
-        recorded.select("l", "refund_id", "r"), on=["l", "refund_id"], how="left", maintain_order="left"
-    )
-    unknown = found.filter(pl.col("r").is_null())["o"]
-    settled = found.filter(pl.col("r").is_not_null()).select("o", "r", "kind", *_LINE)
-    cells, repeated = _laid_beside(wanted, settled, "r")
-    unsettled = cells.filter(pl.col("amount").is_null())["o"]
-    order = recorded.sort("refund_id", "line_no").select("r", "l").with_row_index("rank")
-    cells = cells.join(order, on="r", how="left", maintain_order="left").with_columns(
-        pl.lit(None, pl.Date).alias("due"),
-        (pl.col("rank") * 16 + pl.col("kind") + _REFUNDS_COME_LATER).cast(pl.UInt32).alias("place"),
-    )
-    late = _on_several_days(cells, "r")
-    return cells.select(_CELL), pl.concat([odd_orders, unknown, repeated, unsettled, late])
 
 
-def _said_to_be_chargebacks(book: Attached, settings: FinanceSettings) -> pl.Series:
+def _said_to_be_chargebacks(book: Attached, settings: FinanceSettings) -> list[pl.Series]:
     """Orders that may be chargebacks by any word: the careful judgement reads the words."""
-    names = [re.sub(r"[\W_]+", "", reason).casefold() for reason in settings.chargeback_reasons]
-
-    def says(frame: pl.DataFrame, column: str) -> pl.Series:
-        spoken = frame.filter(pl.col(column) != "")
-        letters = pl.col(column).str.to_lowercase().str.replace_all(r"[\W_]+", "")
-        return spoken.filter(letters.str.contains_any(names))["o"] if names else spoken["o"].head(0)
-
-    return pl.concat(
-        [
-            says(book.refunds, "reason"),
-            says(book.refund_reasons, "reason"),
-            says(book.lines, "description"),
-        ]
-    )
+    names = [letters(reason) for reason in settings.chargeback_reasons]
+    if not names:
+        return []
+    reasons = [frame.filter(may_say("reason", names))["o"] for frame in (book.refunds, book.refund_reasons)]
+    return [*reasons, book.lines["o"].filter(book.lines["spoken"])]
 
 
-def _tolerances(orders: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
-    rules = {currency: Rules.of(settings, currency, as_of) for currency in orders["currency"].unique()}
-    return orders.select(
-        "o",
-        *(
-            pl.col("currency")
-            .replace_strict({c: getattr(r, name) for c, r in rules.items()}, default=0, return_dtype=pl.Int64)
-            .alias(name)
-            for name in ("component_tolerance", "order_tolerance")
-        ),
-    )
+def letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
-def _with_codes(cells: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
+def may_say(column: str, names: list[str]) -> pl.Expr:
+    """Does a text contain one of the names, whatever stands between their letters?"""
+    written = pl.col(column)
+    said = written.str.to_lowercase().str.replace_all(r"[\W_]+", "").str.contains_any(names)
+    return pl.when(written == "").then(False).otherwise(said)
+
+
+def _with_codes(cells: pl.DataFrame, orders: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
+    limits = _limits(orders, settings, as_of, "component_tolerance")
     overdue_before = as_of - timedelta(days=settings.settlement_due_days)
-    cells = cells.with_columns((pl.col("amount").fill_null(0) - pl.col("expected")).alias("difference"))
+    cells = cells.with_columns(
+        (pl.col("amount").fill_null(0) - pl.col("expected")).alias("difference"),
+        limits.gather(cells["o"]).alias("tolerance"),
+        pl.col("is_held").fill_null(False),
+    )
     there = pl.col("amount").is_not_null()
     off = there & (pl.col("difference") != 0)
-    penny = pl.col("kind").is_in(_PENNIES) & (pl.col("difference").abs() <= pl.col("component_tolerance"))
-    held_late = (pl.col("created_on") < overdue_before).fill_null(False)
-    late = (pl.col("due") < overdue_before).fill_null(False)
-    holds = there & pl.col("is_held")
+    penny = pl.col("kind").is_in(_PENNIES) & (pl.col("difference").abs() <= pl.col("tolerance"))
     return cells.with_columns(
-        pl.when(off).then(pl.lit(Code.ROUNDING.value)).alias("pennies"),
-        pl.when(holds & held_late).then(pl.lit(Code.HOLD_OVERDUE.value)).when(holds).then(pl.lit(Code.HELD.value))
-        .alias("hold"),
-        pl.when(~there & late).then(pl.lit(Code.MISSING_SETTLEMENT.value))
-        .when(~there).then(pl.lit(Code.NOT_YET_DUE.value)).alias("timing"),
+        there.alias("there"),
+        off.alias("off"),
         (off & ~penny).alias("wrong"),
-    )  # fmt: skip
+        (pl.col("is_held") & (pl.col("created_on") < overdue_before).fill_null(False)).alias("held_late"),
+        (~there & (pl.col("due") < overdue_before).fill_null(False)).alias("missing_late"),
+    ).drop("tolerance")
 
 
-def _orders(cells: pl.DataFrame) -> pl.DataFrame:
+def _limits(orders: pl.DataFrame, settings: FinanceSettings, as_of: date, name: str) -> pl.Series:
+    """A tolerance per order, by its currency."""
+    rules = {c: getattr(Rules.of(settings, c, as_of), name) for c in orders["currency"].unique()}
+    if not rules:
+        return pl.Series([], dtype=pl.Int64)
+    return orders["currency"].replace_strict(rules, return_dtype=pl.Int64)
+
+
+def _orders(cells: pl.DataFrame, orders: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
     """One row per order with cells: its sums, its codes, and whether it is not clean after all."""
-    codes = [
-        pl.when((pl.col(column) == code.value).any()).then(pl.lit(code.value)).alias(code.value)
-        for column, code in (
-            ("hold", Code.HELD),
-            ("hold", Code.HOLD_OVERDUE),
-            ("timing", Code.MISSING_SETTLEMENT),
-            ("timing", Code.NOT_YET_DUE),
-            ("pennies", Code.ROUNDING),
-        )
-    ]
-    missing = pl.col("amount").is_null()
-    pennies = pl.col("difference").filter(pl.col("pennies").is_not_null()).abs().sum()
-    settled = pl.when(~pl.col("is_held")).then("amount").sum()
-    orders = cells.group_by("o").agg(
+    amount = pl.col("amount").fill_null(0)
+    off = pl.col("off")
+    found = cells.group_by("o").agg(
         pl.col("expected").sum(),
-        settled.alias("settled"),
-        pl.when("is_held").then("amount").sum().alias("held"),
-        (
-            pl.col("wrong").any()
-            | (missing.any() & ~missing.all())
-            | (pl.col("timing").n_unique() > 1)
-            | (pennies > pl.col("order_tolerance").first())
-        ).alias("odd"),
-        *codes,
+        (amount * ~pl.col("is_held")).sum().alias("settled"),
+        (amount * pl.col("is_held")).sum().alias("held"),
+        (pl.col("difference").abs() * off).sum().alias("pennies"),
+        pl.len().alias("cells"),
+        *(pl.col(name).sum() for name in ("there", "off", "wrong", "missing_late", "held_late")),
+        pl.col("is_held").sum().alias("holds"),
     )
-    names = sorted(code.value for code in (Code.HELD, Code.HOLD_OVERDUE, Code.MISSING_SETTLEMENT, Code.NOT_YET_DUE,
-                                           Code.ROUNDING))  # fmt: skip
-    return orders.with_columns(
-        pl.concat_list(names).list.drop_nulls().alias("codes"),
-        pl.when(pl.any_horizontal(pl.col(c.value).is_not_null() for c in (Code.HOLD_OVERDUE, Code.MISSING_SETTLEMENT)))
+    limit = _limits(orders, settings, as_of, "order_tolerance").gather(found["o"])
+    missing = pl.col("cells") - pl.col("there")
+    flags = {
+        Code.HELD: pl.col("holds") > pl.col("held_late"),
+        Code.HOLD_OVERDUE: pl.col("held_late") > 0,
+        Code.MISSING_SETTLEMENT: pl.col("missing_late") > 0,
+        Code.NOT_YET_DUE: (missing > 0) & (pl.col("missing_late") == 0),
+        Code.ROUNDING: pl.col("off") > 0,
+    }
+    names = [pl.when(flag).then(pl.lit(code.value)) for code, flag in sorted(flags.items())]
+    status = (
+        pl.when(flags[Code.HOLD_OVERDUE] | flags[Code.MISSING_SETTLEMENT])
         .then(pl.lit(Status.EXCEPTION.value))
-        .when(pl.any_horizontal(pl.col(c.value).is_not_null() for c in (Code.HELD, Code.NOT_YET_DUE)))
+        .when(flags[Code.HELD] | flags[Code.NOT_YET_DUE])
         .then(pl.lit(Status.PENDING.value))
-        .when(pl.col(Code.ROUNDING.value).is_not_null())
+        .when(flags[Code.ROUNDING])
         .then(pl.lit(Status.MATCHED_TOLERANCE.value))
         .otherwise(pl.lit(Status.MATCHED.value))
-        .alias("status"),
-    ).select("o", "status", "codes", "expected", "settled", "held", "odd")
-
-
-def _with_empty_orders(orders: pl.DataFrame, every: pl.DataFrame, left: pl.Series) -> pl.DataFrame:
-    """Orders of which nothing is expected and nothing settled are matched."""
-    empty = every.select("o").join(orders.select("o"), on="o", how="anti")
-    orders = pl.concat(
-        [
-            orders.drop("odd"),
-            empty.select(
-                "o",
-                pl.lit(Status.MATCHED.value).alias("status"),
-                pl.lit([], pl.List(pl.String)).alias("codes"),
-                *(pl.lit(0, pl.Int64).alias(name) for name in ("expected", "settled", "held")),
-            ),
-        ]
     )
-    return orders.join(left.to_frame(), on="o", how="anti")
+    odd = (
+        (pl.col("wrong") > 0)
+        | ((missing > 0) & (pl.col("there") > 0))
+        | ((pl.col("missing_late") > 0) & (pl.col("missing_late") < missing))
+        | (pl.col("pennies") > limit)
+    )
+    return found.select(
+        "o",
+        status.alias("status"),
+        pl.concat_list(names).list.drop_nulls().alias("codes"),
+        "expected",
+        "settled",
+        "held",
+        odd.alias("odd"),
+    )
+
+
+def _with_empty_orders(orders: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Orders of which nothing is expected and nothing settled are matched."""
+    empty = pl.repeat(True, count, dtype=pl.Boolean, eager=True)
+    if orders.height:
+        empty = empty.scatter(orders["o"], False)
+    nothing = pl.DataFrame({"o": empty.arg_true()}).select(
+        "o",
+        pl.lit(Status.MATCHED.value).alias("status"),
+        pl.lit([], pl.List(pl.String)).alias("codes"),
+        *(pl.lit(0, pl.Int64).alias(name) for name in ("expected", "settled", "held")),
+    )
+    return pl.concat([orders.drop("odd"), nothing])
 
 
 def _components(cells: pl.DataFrame, book: Attached) -> pl.DataFrame:
+    """Component and code are categories: a few words, repeated a million times."""
     names = {number: name for name, number in COMPONENT_ORDER.items()}
-    lines = book.order_lines.select("l", pl.col("line_id").alias("order_line_id"))
-    refunds = book.refunds.select("refund_id").with_row_index("r")
-    settled = pl.when(~pl.col("is_held")).then("amount").fill_null(0)
-    return (
-        cells.join(lines, on="l", how="left")
-        .join(refunds, on="r", how="left")
-        .select(
-            "o",
-            "place",
-            "order_line_id",
-            pl.col("refund_id").fill_null(""),
-            pl.col("kind").replace_strict(names, return_dtype=pl.String).alias("component"),
-            "expected",
-            settled.alias("settled"),
-            pl.when("is_held").then("amount").fill_null(0).alias("held"),
-            pl.coalesce("pennies", "hold", "timing").fill_null("").alias("code"),
-        )
+    amount = pl.col("amount").fill_null(0)
+    code = (
+        pl.when("off").then(pl.lit(Code.ROUNDING.value))
+        .when("held_late").then(pl.lit(Code.HOLD_OVERDUE.value))
+        .when("is_held").then(pl.lit(Code.HELD.value))
+        .when("missing_late").then(pl.lit(Code.MISSING_SETTLEMENT.value))
+        .when("there").then(pl.lit(""))
+        .otherwise(pl.lit(Code.NOT_YET_DUE.value))
+    )  # fmt: skip
+    return cells.select(
+        "o",
+        "place",
+        book.order_lines["line_id"].gather(cells["l"]).alias("order_line_id"),
+        book.refunds["refund_id"].gather(cells["r"]).fill_null("").alias("refund_id"),
+        pl.col("kind").replace_strict(names, return_dtype=pl.String).alias("component"),
+        "expected",
+        (amount * ~pl.col("is_held")).alias("settled"),
+        (amount * pl.col("is_held")).alias("held"),
+        code.alias("code"),
     )
 
 
 def _roundings(cells: pl.DataFrame) -> pl.DataFrame:
     return (
-        cells.filter(pl.col("pennies").is_not_null() & (pl.col("document") != ""))
+        cells.filter("off")
+        .with_columns(pl.col("document").cast(pl.String))
+        .filter(pl.col("document") != "")
         .group_by("o", "document", "currency")
         .agg(pl.col("difference").sum())
         .filter(pl.col("difference") != 0)

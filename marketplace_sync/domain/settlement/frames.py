@@ -134,7 +134,8 @@ class Book:
         """As it was at the end of a day: what is dated later is left out, and each line id is there once."""
 
         def until(frame: pl.DataFrame, day: str) -> pl.DataFrame:
-            return frame.filter(pl.col(day).is_null() | (pl.col(day) <= as_of))
+            later = (frame[day] > as_of).fill_null(False)
+            return frame.filter(~later) if later.any() else frame
 
         def not_yet(frame: pl.DataFrame) -> pl.DataFrame:
             shipped = pl.when(pl.col("shipped_on") <= as_of).then("shipped_on").alias("shipped_on")

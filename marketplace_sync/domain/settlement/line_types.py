@@ -149,6 +149,21 @@ KNOWN: dict[str, LineType] = _table(
 PAYMENT = "PAYMENT"
 
 
+def _plain(line_type: LineType) -> bool:
+    return (
+        line_type.place is Place.ORDER
+        and not line_type.operator_nets
+        and not line_type.name.startswith(("PURCHASE", "REFUND_PURCHASE"))
+        and line_type.component is not Component.FEE
+        and not (line_type.refund and line_type.component is Component.TAX)
+        and not line_type.shipping_tax
+    )
+
+
+PLAIN_TYPES: dict[str, int] = {t.name: COMPONENT_ORDER[t.component] for t in KNOWN.values() if _plain(t)}
+"""Types whose one line is one component, without netting or interpretation: to the component's place."""
+
+
 def is_manual(line_type: LineType | None) -> bool:
     """Made by hand by the operator: what it uses to put an earlier mistake right."""
     return line_type is not None and line_type.place is Place.EITHER and line_type.component is Component.OTHER

@@ -10,9 +10,9 @@ import polars as pl
 
 from marketplace_sync.domain.settlement import bulk, documents, outside, result
 from marketplace_sync.domain.settlement.cells import Cell
-from marketplace_sync.domain.settlement.frames import LINES, Book, settlement_lines, sold_orders
+from marketplace_sync.domain.settlement.frames import Book, settlement_lines, sold_orders
 from marketplace_sync.domain.settlement.inputs import HELD_STATE, SETTLED_STATES, SettlementLine, SoldOrder
-from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, Place
+from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, PLAIN_TYPES, Place
 from marketplace_sync.domain.settlement.order import Verdict, judge
 from marketplace_sync.domain.settlement.result import Document, Result, check_conservation
 from marketplace_sync.domain.settlement.rules import Rules
@@ -25,13 +25,13 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
     """What a correct matcher concludes on the evening of `as_of`. `all_careful` judges every order one by one: slower,
     with the same result. Raises NotConserved (a bug, never bad input)."""
     book = book.on(as_of)
-    lines = book.lines.filter(pl.col("type") != PAYMENT)
-    attached, unallocated = attach(book, lines)
+    attached, outside_rows = attach(book, settings)
     clean = bulk.conclude(attached, settings, as_of)
     if all_careful:
         nothing = clean.orders.head(0), clean.components.head(0), clean.roundings.head(0)
         clean = bulk.Clean(*nothing, left=attached.orders["o"])
-    verdicts = _judge(attached, clean.left, settings, as_of)
+    verdicts = _judge(book, attached, clean.left, settings, as_of)
+    unallocated = book.lines[outside_rows]
     concluded = Result(
         as_of=as_of,
         orders=_orders(attached, clean, verdicts),
@@ -40,41 +40,64 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
         documents=_documents(book, clean, verdicts, settings, as_of),
         careful=len(verdicts),
     )
-    accounted = pl.concat(
-        [attached.lines.select("amount", "counted", "o"), unallocated.select("amount", "counted", "o")]
-    )
-    check_conservation(accounted, concluded)
+    check_conservation(book.lines, attached.lines.filter(~pl.col("counted"))["amount"], concluded)
     return concluded
 
 
-def attach(book: Book, lines: pl.DataFrame) -> tuple[bulk.Attached, pl.DataFrame]:
-    """Numbers orders and order lines, and finds those of each settlement line: (the book with lines on orders, lines
-    outside orders). Orders that only the settlement knows are added, as not held."""
-    counted = pl.col("payment_state").is_in([*SETTLED_STATES, HELD_STATE]).alias("counted")
-    lines = lines.with_columns(counted)
-    lines = _with_order_ids(lines, book.order_lines)
-    is_outside = (pl.col("order_id") == "") | pl.col("type").is_in(_OUTSIDE)
-    unallocated = lines.filter(is_outside).with_columns(pl.lit(None, pl.UInt32).alias("o"))
-    lines = lines.filter(~is_outside)
+def attach(book: Book, settings: FinanceSettings) -> tuple[bulk.Attached, pl.Series]:
+    """Numbers orders and order lines, and finds those of each settlement line: (the book with lines on orders, rows of
+    the book's lines that belong to no order). Orders that only the settlement knows are added, as not held."""
     key = ["channel", "order_id"]
+    lines = _with_order_ids(_slim(book.lines, settings), book.order_lines)
+    is_outside = (pl.col("order_id") == "") | pl.col("outside")
+    outside_rows = lines.filter(is_outside)["n"]
+    if len(outside_rows):
+        lines = lines.filter(~is_outside)
     strangers = lines.join(book.orders, on=key, how="anti").select(*key, "currency").sort(*key, "currency")
     orders = pl.concat([book.orders, _strangers(strangers.unique(key, keep="first", maintain_order=True))])
     orders = orders.sort(key).with_row_index("o")
     numbers = orders.select(*key, "o")
-    order_lines = book.order_lines.join(numbers, on=key, how="left").sort("o", "line_no").with_row_index("l")
-    known = order_lines.filter(pl.col("line_id") != "").select("o", "l", "line_id")
-    named = known.unique(["o", "line_id"], keep="first", maintain_order=True)
-    lines = lines.join(numbers, on=key, how="left", maintain_order="left").join(
+    order_lines = book.order_lines.join(numbers, on=key, how="left").drop(key).sort("o", "line_no").with_row_index("l")
+    named = order_lines.filter(pl.col("line_id") != "").select("o", "l", "line_id")
+    named = named.unique(["o", "line_id"], keep="first", maintain_order=True)
+    lines = lines.join(numbers, on=key, how="left", maintain_order="left").drop(*key, "outside")
+    lines = lines.join(
         named, left_on=["o", "order_line_id"], right_on=["o", "line_id"], how="left", maintain_order="left"
-    )
+    ).drop("order_line_id")
     refunds = (
         book.refunds.rename({"shipping": "shipping_refund"})
         .join(numbers, on=key, how="left")
+        .drop(key)
         .join(named, on=["o", "line_id"], how="left")
-        .sort("o", "refund_id", "line_id", "refunded_on", "amount")
+        .sort("o", "refund_id", "line_id", "refunded_on", "amount", "shipping_refund")
     )
-    reasons = book.refund_reasons.join(numbers, on=key, how="left").sort("o", "refund_id")
-    return bulk.Attached(orders, order_lines, refunds, reasons, lines), unallocated
+    reasons = book.refund_reasons.join(numbers, on=key, how="left").drop(key).sort("o", "refund_id")
+    return bulk.Attached(orders, order_lines, refunds, reasons, lines), outside_rows
+
+
+def _slim(lines: pl.DataFrame, settings: FinanceSettings) -> pl.DataFrame:
+    """What matching needs of the lines, few bytes each: the payouts themselves left out, words read already."""
+    names = [bulk.letters(reason) for reason in settings.chargeback_reasons]
+    kind = pl.col("type").replace_strict(PLAIN_TYPES, default=None, return_dtype=pl.Int8)
+    is_held = pl.col("payment_state") == HELD_STATE
+    # Lazily, so that only the columns that are read are cut down to the rows that are kept.
+    slim = lines.lazy().with_row_index("n").filter(pl.col("type") != PAYMENT)
+    return slim.select(
+        "n",
+        "channel",
+        "order_id",
+        "order_line_id",
+        "refund_id",
+        kind.alias("kind"),
+        pl.col("type").is_in(_OUTSIDE).alias("outside"),
+        "amount",
+        "currency",
+        pl.col("document").cast(pl.Categorical),
+        "created_on",
+        is_held.alias("is_held"),
+        (is_held | pl.col("payment_state").is_in(list(SETTLED_STATES))).alias("counted"),
+        bulk.may_say("description", names).alias("spoken"),
+    ).collect()
 
 
 def _with_order_ids(lines: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
@@ -108,20 +131,25 @@ def _strangers(keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judge(
-    book: bulk.Attached, numbers: pl.Series, settings: FinanceSettings, as_of: date
+    book: Book, attached: bulk.Attached, numbers: pl.Series, settings: FinanceSettings, as_of: date
 ) -> list[tuple[int, SoldOrder, Verdict, str]]:
     """(order number, order, verdict, currency of its settlement) of the orders that are judged one by one."""
-    chosen = numbers.cast(pl.UInt32).alias("o").to_frame()
+    chosen = numbers.alias("o").to_frame()
 
     def of_these(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.join(chosen, on="o", how="semi", maintain_order="left")
 
-    lines = settlement_lines(of_these(book.lines))
+    keys = attached.orders.select("o", "channel", "order_id")
+    rows = of_these(attached.lines.select("n", "o"))
+    whole = book.lines[rows["n"]].with_columns(rows["o"])
+    owner = keys.rename({"channel": "owner_channel", "order_id": "owner"})
+    whole = whole.join(owner, on="o", how="left", maintain_order="left")
+    lines = settlement_lines(whole.with_columns(pl.col("owner").alias("order_id")))
     orders = sold_orders(
-        of_these(book.orders),
-        of_these(book.order_lines),
-        of_these(book.refunds).rename({"shipping_refund": "shipping"}),
-        of_these(book.refund_reasons),
+        of_these(attached.orders),
+        of_these(attached.order_lines),
+        of_these(attached.refunds).rename({"shipping_refund": "shipping"}),
+        of_these(attached.refund_reasons),
     )
     rules: dict[str, Rules] = {}
     verdicts = []
@@ -146,9 +174,10 @@ def _orders(
     ]
     judged = pl.DataFrame(rows, concluded.schema, orient="row")
     documents = (
-        book.lines.filter(pl.col("document") != "")
-        .select("o", "document")
+        book.lines.select("o", "document")
         .unique()
+        .with_columns(pl.col("document").cast(pl.String))
+        .filter(pl.col("document") != "")
         .sort("o", "document")
         .group_by("o", maintain_order=True)
         .agg(pl.col("document").alias("documents"))
@@ -182,7 +211,7 @@ def _component(cell: Cell) -> tuple[str, str, str, int, int, int, str]:
 
 
 def _unallocated(lines: pl.DataFrame, orders: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
-    records = [SettlementLine(**row) for row in lines.select(LINES.names()).iter_rows(named=True)]
+    records = [SettlementLine(**row) for row in lines.iter_rows(named=True)]
     names: dict[str, str] = {}
     if any(record.description for record in records):
         names = _names(orders.filter("held"))
@@ -207,17 +236,27 @@ def _documents(
     settings: FinanceSettings,
     as_of: date,
 ) -> tuple[Document, ...]:
-    is_payment = pl.col("type") == PAYMENT
+    is_payment = pl.col("is_payment")
     payment_day = pl.col("created_on").filter(is_payment).max()
     sums = (
-        book.lines.filter(pl.col("document") != "")
+        book.lines.lazy()
+        .filter(pl.col("document") != "")
+        .select(
+            pl.col("document").cast(pl.Categorical),
+            pl.col("currency").cast(pl.Categorical),
+            pl.col("amount"),
+            pl.col("created_on"),
+            pl.col("document_created_on"),
+            (pl.col("type") == PAYMENT).alias("is_payment"),
+        )
         .group_by("document", "currency")
         .agg(
-            pl.col("amount").filter(~is_payment).sum().alias("lines_total"),
-            pl.when(is_payment.any()).then(-pl.col("amount").filter(is_payment).sum()).alias("transferred"),
+            (pl.col("amount") * ~is_payment).sum().alias("lines_total"),
+            pl.when(is_payment.any()).then(-(pl.col("amount") * is_payment).sum()).alias("transferred"),
             pl.coalesce(pl.col("document_created_on").min(), payment_day, pl.col("created_on").max()).alias("created"),
             payment_day.alias("paid_on"),
         )
+        .collect()
     )
     payouts = [
         documents.Payout(

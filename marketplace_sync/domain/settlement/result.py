@@ -11,6 +11,7 @@ import polars as pl
 
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.domain.settlement.codes import Code, Status
+from marketplace_sync.domain.settlement.line_types import PAYMENT
 
 _ORDER_COLUMNS: dict[str, Any] = {
     "o": pl.UInt32,
@@ -112,22 +113,20 @@ class NotConserved(MarketplaceSyncError):
     """Money was lost or invented between the settlement and the report: a bug, never to be reported as a result."""
 
 
-def check_conservation(lines: pl.DataFrame, result: Result) -> None:
-    """Σ settled + held of orders, Σ unallocated and what is on orders in no countable state add up to Σ lines, in every
-    currency of orders that were settled in it. `lines`: without PAYMENT, with the order's number in `o` (null: none)
-    and `counted`. Raises NotConserved."""
-    total = _sum(lines, "amount")
-    idle = _sum(lines.filter(~pl.col("counted") & pl.col("o").is_not_null()), "amount")
-    orders = _sum(result.orders, "settled") + _sum(result.orders, "held")
-    parts = _sum(result.components, "settled") + _sum(result.components, "held")
-    outside = _sum(result.unallocated, "amount")
-    if orders + outside + idle != total or parts != orders:
+def check_conservation(lines: pl.DataFrame, idle: pl.Series, result: Result) -> None:
+    """Σ settled + held of orders, Σ unallocated and `idle` (amounts on orders, in no countable state) add up to Σ
+    `lines` without PAYMENT; and the components of orders to the orders. Raises NotConserved."""
+    total = _sum(lines.select("type", "amount").filter(pl.col("type") != PAYMENT)["amount"])
+    orders = _sum(result.orders["settled"]) + _sum(result.orders["held"])
+    parts = _sum(result.components["settled"]) + _sum(result.components["held"])
+    outside = _sum(result.unallocated["amount"])
+    if orders + outside + _sum(idle) != total or parts != orders:
         raise NotConserved(
             f"Settlement lines add up to {total} minor units; the report accounts for {orders} on orders "
-            f"({parts} by component), {outside} outside orders and {idle} in no payment state that counts. "
+            f"({parts} by component), {outside} outside orders and {_sum(idle)} in no payment state that counts. "
             "Nothing was stored. Please report this with the settlement file."
         )
 
 
-def _sum(frame: pl.DataFrame, column: str) -> int:
-    return int(str(frame[column].sum()))
+def _sum(amounts: pl.Series) -> int:
+    return int(str(amounts.sum()))

@@ -1,0 +1,1 @@
+"""What finance opens: spreadsheets, CSV, JSON, a one-page digest, a journal."""
