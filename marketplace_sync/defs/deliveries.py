@@ -33,11 +33,13 @@ def build(context: Context) -> dg.Definitions:
 
 def _upstream(context: Context, route: Route, name: str) -> list[dg.AssetKey]:
     feeds = [feed.name for feed in context.marketplaces[route.marketplace].feeds()]
-    placed = [naming.feed(route.marketplace, feed) for feed in feeds if feed != "returns"]
+    # sweeps and the like find what `orders` missed: drawn once, into the store, or the picture is all lines
+    swept = [naming.feed(route.marketplace, feed) for feed in feeds if feed not in ("orders", "returns")]
+    placed = [naming.feed(route.marketplace, feed) for feed in feeds if feed == "orders"]
     returned = [naming.feed(route.marketplace, feed) for feed in feeds if feed == "returns"]
     shipped = [naming.fulfilments(route.store)] if route.store else []
     return {
-        "store_orders": [*placed, *([naming.catalogue(route.store)] if route.store else [])],
+        "store_orders": [*placed, *swept, *([naming.catalogue(route.store)] if route.store else [])],
         "store_reversals": [*placed, *returned],
         "acknowledgements": [naming.store_orders(route)] if route.store else [],
         "dispatches": shipped,
