@@ -126,9 +126,9 @@ def table(rows: Sequence[Mapping[str, Any]], limit: int = 100) -> dg.TableMetada
     )
 
 
-def manual(code: str) -> dg.MarkdownMetadataValue:
+def manual(code: str) -> dg.TextMetadataValue:
     entry = CODES[code]
-    return dg.MetadataValue.md(f"**{entry.title}.** {entry.action} ({entry.manual_page})")
+    return dg.MetadataValue.text(f"{entry.action} See {entry.manual_page}")
 
 
 def read_within(seconds: int) -> dg.FreshnessPolicy:

@@ -289,11 +289,13 @@ def test_history_is_sent_as_backfill_and_starts_no_flow(here: Town) -> None:
 
 def test_a_lost_answer_to_an_injection_makes_no_second_order(here: Town) -> None:
     here.sync()
-    for _ in range(3):
+    here.place()
+    here.settle()
+    for _ in range(2):
         here.place()
     here.read_marketplace()
-    here.sandbox.control("PUT", f"{SHOP}/faults", [{"kind": "lost_answer", "probability": 0.5}])
-    here.deliver(SHOP)
+    lost = {"kind": "lost_answer", "remaining": 4}
+    here.sandbox.control("PUT", f"{SHOP}/faults", [lost])
     here.deliver(SHOP)
     here.sandbox.control("PUT", f"{SHOP}/faults", [])
     here.settle(40)
