@@ -46,6 +46,8 @@ CODES: dict[str, Code] = _codes(
          "Create the SKU in the store or correct it at the marketplace; the order goes through by itself afterwards."),
     Code("UNUSABLE_ADDRESS", Team.CX, _E, "An order has no address that a parcel could be sent to",
          "Ask the buyer or the marketplace; when the marketplace states a usable address the order goes through."),
+    Code("ADDRESS_CHANGED", Team.CX, _E, "The marketplace changed a delivery address after the store got the order",
+         "Correct the address of the order in the store before it ships."),
     Code("UNMAPPED_CARRIER", Team.OPERATIONS, _E, "A parcel left with a carrier the marketplace's list does not have",
          "Add the carrier to the route's `carriers`; the dispatch is sent as soon as it is mapped."),
     Code("TRACKING_MISSING", Team.OPERATIONS, _E, "A parcel left without a tracking number the marketplace demands",

@@ -127,7 +127,7 @@ def _before_injection(connection: Connection, route: Route, order: Order) -> Non
         return
     assert route.store is not None
     key = injection.natural_key(route, order.order_id)
-    outbox.supersede(connection, route.store, key, "the order was cancelled before it reached the store")
+    outbox.supersede(connection, route.store, key, injection.CANCELLED_BEFORE)
     if asked and not injection.under_way(connection, route, order.order_id):
         _tell(connection, route, order, asked, True)
 

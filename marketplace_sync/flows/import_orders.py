@@ -20,7 +20,7 @@ from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance
+from marketplace_sync.flows import advance, injection
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 
@@ -206,6 +206,7 @@ def _store_orders(
             report.events += len(fresh)
             for route in routes:
                 advance.order_changed(connection, context, route, after, fresh)
+                injection.report_moved_address(connection, route, before, after)
     for _, reversals in found:
         for reversal in reversals:
             _reversal_stated(connection, context, name, reversal, report)

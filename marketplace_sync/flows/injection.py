@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from marketplace_sync.domain.effects import CreateOrder, EffectKind, Lane, OrderedVariant
@@ -11,7 +12,10 @@ from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.skus import suggestions
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
-from marketplace_sync.ledger import outbox, store, work_items
+from marketplace_sync.ledger import outbox, renewal, store, work_items
+
+CANCELLED_BEFORE = "the order was cancelled before it reached the store"
+"""Why an injection was withdrawn; it goes after all when the cancellation is withdrawn."""
 
 
 def natural_key(route: Route, order_id: str) -> str:
@@ -21,11 +25,12 @@ def natural_key(route: Route, order_id: str) -> str:
 def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int:
     """Wish for each order to be in the route's store; orders that cannot go yet become work items and are kept.
 
-    Harmless to call again for the same order: it is in the store at most once. Returns how many wishes are new.
+    Harmless to call again for the same order: it is in the store at most once, as it was last stated before it left.
+    Returns how many wishes are new.
     """
     if route.store is None:
         return 0
-    orders = [order for order in orders if order.open_units() > 0 and _wanted(route, order)]
+    orders = [order for order in orders if _anything_to_ship(order) and _wanted(route, order)]
     if not orders:
         return 0
     skus = _skus(connection, route, orders)
@@ -81,11 +86,58 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
             )
         )
     new = outbox.record(connection, wishes)
+    if new < len(wishes):
+        renewal.renew(connection, wishes, _same_for_the_store, CANCELLED_BEFORE)
     work_items.report(connection, problems)
     for code in ("UNKNOWN_SKU", "UNUSABLE_ADDRESS"):
         subjects = [subject for settled_code, subject in settled if settled_code == code]
         work_items.close(connection, [code], subjects, "what was missing is there now")
     return new
+
+
+def _anything_to_ship(order: Order) -> bool:
+    """Whether units are open that nobody asked to cancel."""
+    return any(line.open > line.cancellation_requested for line in order.lines)
+
+
+def _same_for_the_store(known: CreateOrder, wanted: CreateOrder) -> bool:
+    """Whether two statements of an order differ in nothing that a store is told of it."""
+    return _as_told(known) == _as_told(wanted)
+
+
+def _as_told(wish: CreateOrder) -> CreateOrder:
+    lines = tuple(
+        replace(line, acknowledged=0, cancellation_requested=0, cancel_reason="") for line in wish.order.lines
+    )
+    order = replace(wish.order, lines=lines, status="", acknowledge_by=None, dispatch_by=None, warnings=())
+    return replace(wish, order=order)
+
+
+def report_moved_address(connection: Connection, route: Route, before: Order, after: Order) -> None:
+    """An order whose address changed after it left for the store: a person must correct it before it ships."""
+    subject = source_identifier(route.marketplace, after.order_id)
+    if after.open_units() == 0:
+        work_items.close(connection, ["ADDRESS_CHANGED"], [subject], "nothing of the order is open any more")
+        return
+    moved = before.shipping_address != after.shipping_address and not after.shipping_address.problems()
+    if route.store is None or not moved or _state(connection, route, after.order_id) not in _LEFT:
+        return
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="ADDRESS_CHANGED",
+                subject=subject,
+                connection=route.marketplace,
+                order_id=after.order_id,
+                message=f"{route.display_name} states another delivery address for order {after.reference}, which"
+                f" {route.store} has with the earlier one.",
+                impact=after.total,
+                currency=after.currency,
+                evidence={"order": after.reference},
+            )
+        ],
+    )
 
 
 def _wanted(route: Route, order: Order) -> bool:
@@ -153,10 +205,17 @@ def _unknown_sku(
     )
 
 
+_LEFT = ("sending", "in_doubt", "delivered")
+
+
 def under_way(connection: Connection, route: Route, order_id: str) -> bool:
     """Whether the order's injection was sent, or may have been: it is too late to take the wish back."""
-    state = connection.execute(
+    return _state(connection, route, order_id) in ("pending", *_LEFT)
+
+
+def _state(connection: Connection, route: Route, order_id: str) -> str | None:
+    found = connection.execute(
         text("SELECT state FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
         {"name": route.store, "key": natural_key(route, order_id)},
     ).scalar()
-    return state in ("pending", "sending", "in_doubt", "delivered")
+    return None if found is None else str(found)
