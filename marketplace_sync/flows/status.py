@@ -17,7 +17,7 @@ class ConnectionStatus(msgspec.Struct, kw_only=True):
     platform: str
     role: str
     last_read_seconds: float | None = None
-    """Since the feed that was read longest ago was read."""
+    """Since its orders were last read; None: never, or a connection that has none."""
     waiting: int = 0
     in_doubt: int = 0
     delivered: int = 0
@@ -69,9 +69,7 @@ def status(context: Context) -> Status:
             if name in found:
                 found[name].delivered = delivered
         for name, age in connection.execute(
-            text(
-                "SELECT connection, EXTRACT(EPOCH FROM now() - min(read_at)) FROM ledger.watermarks GROUP BY connection"
-            )
+            text("SELECT connection, EXTRACT(EPOCH FROM now() - read_at) FROM ledger.watermarks WHERE feed = 'orders'")
         ):
             if name in found:
                 found[name].last_read_seconds = float(age)
