@@ -1,0 +1,49 @@
+"""Any Mirakl-run marketplace over its seller API: orders, shipments, refunds, returns, stock and the ledger."""
+
+from __future__ import annotations
+
+from marketplace_sync.connectors.authentication import FixedHeaders
+from marketplace_sync.connectors.budget import BudgetSpec, FixedWindow
+from marketplace_sync.connectors.mirakl.connector import Mirakl, declared
+from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.ports import MarketplaceCapabilities
+from marketplace_sync.connectors.wire import Authentication, Wire
+
+ROLE = "marketplace"
+SETTINGS = MiraklSettings
+THROTTLED_SECONDS = 60.0
+"""A 429 may come without Retry-After: most operations are allowed once a minute (Mirakl, call budget)."""
+
+
+def budget(settings: MiraklSettings) -> BudgetSpec:
+    """A bucket for each group of operations that has a ceiling of its own (Mirakl, call budget)."""
+    return {
+        "default": (FixedWindow(settings.requests_per_minute, 60.0),),
+        "orders": (FixedWindow(settings.orders_requests_per_minute, 60.0),),
+        "returns": (FixedWindow(settings.returns_requests_per_minute, 60.0),),
+        "stock": (FixedWindow(settings.stock_files_per_minute, 60.0),),
+        "transactions": (
+            FixedWindow(settings.transactions_per_minute, 60.0),
+            FixedWindow(settings.transactions_per_hour, 3600.0),
+        ),
+    }
+
+
+def secrets(settings: MiraklSettings) -> list[str]:
+    """The shop's key. Raises SecretMissing."""
+    return [settings.api_key.reveal()]
+
+
+def authentication(settings: MiraklSettings) -> Authentication:
+    """The raw key, without a scheme (Mirakl, basics: authentication). Raises SecretMissing."""
+    return FixedHeaders({"authorization": settings.api_key.reveal()})
+
+
+def capabilities(settings: MiraklSettings) -> MarketplaceCapabilities:
+    """What any such connection offers, before anybody was asked."""
+    return declared(settings)
+
+
+def connect(name: str, settings: MiraklSettings, wire: Wire) -> Mirakl:
+    """The connector of one shop. Talks to nobody yet."""
+    return Mirakl(name, settings, wire)

@@ -1,0 +1,107 @@
+"""One shop's calls: the shop on each of them, answers decoded, errors that name the operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.domain.errors import AnswerUnreadable
+
+T = TypeVar("T")
+
+Params = Mapping[str, str | int]
+
+
+class _Tokens(msgspec.Struct):
+    data: list[msgspec.Raw]
+    next_page_token: str | None = None
+
+
+class Calls:
+    """Thread-safe. Every method raises TransportError."""
+
+    def __init__(self, settings: MiraklSettings, wire: Wire) -> None:
+        self._settings = settings
+        self._wire = wire
+
+    @property
+    def connection(self) -> str:
+        return self._wire.connection
+
+    def get(
+        self, path: str, kind: type[T], *, params: Params | None = None, bucket: str = "default", operation: str
+    ) -> T:
+        answer = self._wire.request(
+            "GET", path, params=self._with_shop(params), bucket=bucket, operation=operation, reads=()
+        )
+        return self.decoded(answer, kind, operation)
+
+    def raw(self, path: str, *, bucket: str, operation: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """A read whose answer is no JSON."""
+        return self._wire.request(
+            "GET", path, params=self._with_shop(None), bucket=bucket, operation=operation, headers=headers
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        bucket: str = "default",
+        operation: str,
+    ) -> Answer:
+        """A write, sent once."""
+        return self._wire.request(
+            method,
+            path,
+            params=self._with_shop(None),
+            json=json,
+            content=content,
+            headers=headers,
+            write=True,
+            bucket=bucket,
+            operation=operation,
+        )
+
+    def seek(
+        self, path: str, *, params: Params, limit: int, bucket: str = "default", operation: str
+    ) -> Iterator[list[bytes]]:
+        """Pages of a list that is read by token; the token overrides every other parameter (Mirakl, pagination)."""
+        asked: dict[str, str | int] = {**params, "limit": limit}
+        seen: set[str] = set()
+        while True:
+            page = self.get(path, _Tokens, params=asked, bucket=bucket, operation=operation)
+            yield [bytes(raw) for raw in page.data]
+            token = page.next_page_token
+            if not token:
+                return
+            if token in seen:
+                raise self.unreadable(operation, "the same page token came twice", 200)
+            seen.add(token)
+            asked = {"page_token": token, "limit": limit}
+
+    def decoded(self, answer: Answer, kind: type[T], operation: str) -> T:
+        try:
+            return msgspec.json.Decoder(kind, float_hook=Decimal).decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
+            raise self.unreadable(operation, str(problem)[:200], answer.status) from None
+
+    def unreadable(self, operation: str, why: str, status: int) -> AnswerUnreadable:
+        return AnswerUnreadable(
+            f"{self.connection}: the answer to {operation} is not what Mirakl documents: {why}",
+            connection=self.connection,
+            operation=operation,
+            status=status,
+        )
+
+    def _with_shop(self, params: Params | None) -> dict[str, str | int]:
+        shop = {} if self._settings.shop_id is None else {"shop_id": self._settings.shop_id}
+        return {**(params or {}), **shop}

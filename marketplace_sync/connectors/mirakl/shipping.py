@@ -1,0 +1,227 @@
+"""States parcels: tracking and ship for whole orders, or one shipment per parcel where the platform has those."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from marketplace_sync.connectors.mirakl import fields
+from marketplace_sync.connectors.mirakl.account import Account
+from marketplace_sync.connectors.mirakl.calls import Calls
+from marketplace_sync.connectors.mirakl.now import OrderNow, order_now
+from marketplace_sync.connectors.mirakl.progress import DEAD, SHIPPED, SHIPPING
+from marketplace_sync.connectors.mirakl.reading import Reader
+from marketplace_sync.connectors.mirakl.refusals import Errors, refused
+from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.outcomes import outcome_of, unresolved
+from marketplace_sync.domain.effects import (
+    Delivered,
+    Dispatch,
+    InDoubt,
+    NotThere,
+    Outcome,
+    Postponed,
+    Refused,
+    Resolution,
+)
+from marketplace_sync.domain.errors import RequestRejected, TransportError
+
+_SHIPMENTS = "/api/shipments"
+_NOT_YET_SHIPPED = ("SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED")
+
+
+class _ShipmentLine(msgspec.Struct):
+    order_line_id: Any = None
+    quantity: Any = None
+
+
+class _Tracking(msgspec.Struct):
+    tracking_number: Any = None
+
+
+class _Shipment(msgspec.Struct):
+    id: Any = None
+    status: Any = None
+    tracking: _Tracking | None = None
+    shipment_lines: list[_ShipmentLine] | None = None
+
+    def units(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for line in self.shipment_lines or ():
+            line_id = fields.text(line.order_line_id)
+            found[line_id] = found.get(line_id, 0) + fields.units(line.quantity, "shipment_lines quantity")
+        return found
+
+
+class Shipping:
+    """Thread-safe."""
+
+    def __init__(self, settings: MiraklSettings, calls: Calls, reader: Reader, account: Account) -> None:
+        self._settings = settings
+        self._calls = calls
+        self._reader = reader
+        self._account = account
+
+    def dispatch(self, wish: Dispatch) -> Outcome:
+        """One parcel. Tracking is stated before or together with the shipment, because it may be mandatory."""
+        if not wish.lines:
+            return Refused("it names no line of the order", code="NO_LINES")
+        try:
+            carrier = self._carrier(wish)
+            if isinstance(carrier, Refused):
+                return carrier
+            if self._account.multi_shipment():
+                return self._create_shipment(wish, carrier)
+        except TransportError as problem:
+            return unresolved(problem)  # nothing but reads so far
+        return self._ship_order(wish, carrier)
+
+    def verdict(self, wish: Dispatch) -> Resolution:
+        """Whether the marketplace shows this parcel."""
+        try:
+            if self._account.multi_shipment():
+                return self._shipment_verdict(wish)
+        except TransportError as problem:
+            return unresolved(problem)
+        now = order_now(self._reader, self._settings, wish.order_id)
+        if isinstance(now, Refused | Postponed | InDoubt):
+            return now
+        return self._order_verdict(wish, now)
+
+    def _carrier(self, wish: Dispatch) -> dict[str, str] | Refused:
+        """A registered carrier by its code, another by its name where the platform takes such (Mirakl, carriers).
+        Raises TransportError."""
+        if any(wish.carrier == carrier.code for carrier in self._account.carriers()):
+            return {"carrier_code": wish.carrier}
+        if self._account.only_registered_carriers():
+            known = ", ".join(sorted(carrier.code for carrier in self._account.carriers()))
+            return Refused(
+                f"the marketplace has no carrier {wish.carrier!r} and takes no others; its carriers: {known}",
+                code="CARRIER_NOT_APPROVED",
+            )
+        return {"carrier_name": wish.carrier}
+
+    # -- orders that ship as a whole -------------------------------------------------------------------------------
+
+    def _order_verdict(self, wish: Dispatch, now: OrderNow) -> Resolution:
+        if now.state in SHIPPED:
+            return Delivered({"found": True, "state": now.state})
+        if now.state in DEAD:
+            return Refused(f"order {wish.order_id} is {now.state}, it cannot be shipped any more", code=now.state)
+        return NotThere()
+
+    def _ship_order(self, wish: Dispatch, carrier: dict[str, str]) -> Outcome:
+        now = order_now(self._reader, self._settings, wish.order_id)
+        if isinstance(now, InDoubt):
+            return Postponed(now.reason)
+        if isinstance(now, Refused | Postponed):
+            return now
+        verdict = self._order_verdict(wish, now)
+        if isinstance(verdict, Delivered | Refused):
+            return verdict
+        if now.state != SHIPPING:
+            return Postponed(f"order {wish.order_id} is {now.state} and may not be shipped yet", after=300.0)
+        if self._settings.partial_dispatch == "refuse" and (left := _left_behind(wish, now)):
+            return Refused(
+                f"this marketplace ships order {wish.order_id} only as a whole, and the parcel leaves"
+                f" {', '.join(left)} behind; ship it at the marketplace once all of it has left, cancel the rest, or"
+                " set partial_dispatch to ship_order",
+                code="PARTIAL_DISPATCH_UNSUPPORTED",
+            )
+        tracking = {**carrier, "tracking_number": wish.tracking_number}
+        if "carrier_name" in carrier and wish.tracking_url:
+            tracking["carrier_url"] = wish.tracking_url
+        path = f"/api/orders/{quote(wish.order_id, safe='')}"
+        try:
+            self._calls.send("PUT", f"{path}/tracking", json=tracking, operation="state tracking")
+            self._calls.send("PUT", f"{path}/ship", content=b"", operation="ship order")
+        except RequestRejected as problem:
+            return self._refused(wish, problem)
+        except TransportError as problem:
+            return outcome_of(problem)
+        return Delivered()
+
+    def _refused(self, wish: Dispatch, problem: RequestRejected) -> Outcome:
+        """Perhaps because it was done already: by hand in the back office, or by a try whose answer was lost."""
+        outcome = refused(problem)
+        if isinstance(outcome, Refused) and outcome.code != "NOT_SENT":
+            verdict = self.verdict(wish)
+            if isinstance(verdict, Delivered):
+                return verdict
+            if isinstance(verdict, Postponed):
+                return InDoubt(f"{outcome.reason}; whether it was done before could not be found out")
+        return outcome
+
+    # -- one shipment per parcel -----------------------------------------------------------------------------------
+
+    def _create_shipment(self, wish: Dispatch, carrier: dict[str, str]) -> Outcome:
+        tracking = {**carrier, "tracking_number": wish.tracking_number}
+        if "carrier_name" in carrier and wish.tracking_url:
+            tracking["tracking_url"] = wish.tracking_url
+        shipment = {
+            "order_id": wish.order_id,
+            "shipment_lines": [{"order_line_id": each.line_id, "quantity": each.quantity} for each in wish.lines],
+            "tracking": tracking,
+            "shipped": True,
+        }
+        try:
+            answer = self._calls.send("POST", _SHIPMENTS, json={"shipments": [shipment]}, operation="create shipment")
+            found = self._calls.decoded(answer, Errors, "create shipment")
+        except RequestRejected as problem:
+            return self._refused(wish, problem)
+        except TransportError as problem:
+            return outcome_of(problem)
+        if not found.shipment_errors:
+            return Delivered()
+        verdict = self.verdict(wish)
+        if isinstance(verdict, Delivered):
+            return verdict
+        return Refused(f"order {wish.order_id}: {found.words()}", code="SHIPMENT_REFUSED")
+
+    def _shipment_verdict(self, wish: Dispatch) -> Resolution:
+        """By tracking number and units; where that fits an earlier parcel too, by how many units left before. Raises
+        TransportError."""
+        operation = "read shipments"
+        shipments = [
+            self._decoded(row, operation)
+            for rows in self._calls.seek(
+                _SHIPMENTS, params={"order_id": wish.order_id}, limit=self._settings.page_size, operation=operation
+            )
+            for row in rows
+        ]
+        alive = [shipment for shipment in shipments if fields.text(shipment.status) != "CANCELED"]
+        wanted = {units.line_id: units.quantity for units in wish.lines}
+        same = [
+            shipment
+            for shipment in alive
+            if shipment.tracking is not None
+            and fields.text(shipment.tracking.tracking_number) == wish.tracking_number.strip()
+            and shipment.units() == wanted
+        ]
+        if not same:
+            return NotThere()
+        shipped: dict[str, int] = {}
+        for shipment in alive:
+            for line_id, quantity in shipment.units().items():
+                shipped[line_id] = shipped.get(line_id, 0) + quantity
+        if any(u.before is not None and shipped.get(u.line_id, 0) < u.before + u.quantity for u in wish.lines):
+            return NotThere()
+        if fields.text(same[-1].status) in _NOT_YET_SHIPPED:
+            return InDoubt(f"shipment {same[-1].id} of order {wish.order_id} exists and is not marked as shipped")
+        return Delivered({"found": True, "shipment_id": fields.text(same[-1].id)})
+
+    def _decoded(self, row: bytes, operation: str) -> _Shipment:
+        try:
+            found = msgspec.json.decode(row, type=_Shipment)
+            found.units()
+            return found
+        except (ValueError, RecursionError) as problem:
+            raise self._calls.unreadable(operation, str(problem)[:200], 200) from None
+
+
+def _left_behind(wish: Dispatch, now: OrderNow) -> list[str]:
+    """Lines of which units would stay open after this parcel."""
+    leaving = {units.line_id: units.quantity for units in wish.lines}
+    return [line_id for line_id, counts in now.counts.items() if counts.open > leaving.get(line_id, 0)]
