@@ -46,12 +46,15 @@ def fulfil(connection: Connection, route: Route, order: Order, store_order: Stor
     for units in known.values():
         for line_id, quantity in units.items():
             left[line_id] = left.get(line_id, 0) - quantity
+    for fulfilment in store_order.fulfilments:
+        if not fulfilment.succeeded and fulfilment.fulfilment_id in known:
+            released = _undo(connection, route, order, fulfilment)
+            for line_id, quantity in known[fulfilment.fulfilment_id].items() if released else ():
+                left[line_id] = left.get(line_id, 0) + quantity
     for fulfilment in sorted(store_order.fulfilments, key=lambda one: (one.shipped_at, one.fulfilment_id)):
-        subject = f"{source_identifier(route.marketplace, order.order_id)}:{fulfilment.fulfilment_id}"
         if not fulfilment.succeeded:
-            if fulfilment.fulfilment_id in known:
-                work_items.report(connection, [_undone(route, order, fulfilment, subject)])
             continue
+        subject = _subject(route, order, fulfilment)
         if fulfilment.fulfilment_id in known:
             _dispatch(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], subject)
             continue
@@ -89,6 +92,26 @@ def fulfil(connection: Connection, route: Route, order: Order, store_order: Stor
             outbox.record(connection, [wish])
 
 
+def _subject(route: Route, order: Order, fulfilment: Fulfilment) -> str:
+    return f"{source_identifier(route.marketplace, order.order_id)}:{fulfilment.fulfilment_id}"
+
+
+def _undo(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> bool:
+    """The store cancelled a fulfilment. True when the marketplace was never told of it: its units are to be shipped
+    again, and the next fulfilment states them. Otherwise a person has to settle it."""
+    key, subject = dispatch_key(route, order, fulfilment.fulfilment_id), _subject(route, order, fulfilment)
+    outbox.supersede(connection, route.marketplace, key, "the store cancelled the fulfilment before it was stated")
+    if _state(connection, route.marketplace, key) not in (None, "superseded"):
+        work_items.report(connection, [_undone(route, order, fulfilment, subject)])
+        return False
+    gone = "the store cancelled the fulfilment"
+    work_items.close(
+        connection, ["UNMAPPED_CARRIER", "FULFILMENT_UNDONE", "SHIPPED_MORE_THAN_ORDERED"], [subject], gone
+    )
+    work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{route.marketplace}:{key}"], gone)
+    return True
+
+
 def dispatch_key(route: Route, order: Order, fulfilment_id: str) -> str:
     return f"dispatch:{order.order_id}:{fulfilment_id}"
 
@@ -103,11 +126,11 @@ def _dispatch(
 ) -> None:
     """Wish the marketplace knew of a fulfilment, once its carrier and tracking are such as the marketplace takes."""
     key = dispatch_key(route, order, fulfilment.fulfilment_id)
-    if _wished(connection, route.marketplace, key):
+    if _state(connection, route.marketplace, key) is not None:
         return
     confirmed = {line.line_id: line.dispatched for line in order.lines}
     if all(
-        confirmed.get(line_id, 0) >= line.quantity
+        confirmed.get(line_id, 0) >= line.quantity - line.cancelled
         for line_id in units
         for line in order.lines
         if line.line_id == line_id
@@ -173,13 +196,13 @@ def line_units(
     )
 
 
-def _wished(connection: Connection, name: str, key: str) -> bool:
-    return bool(
-        connection.execute(
-            text("SELECT 1 FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
-            {"name": name, "key": key},
-        ).scalar()
-    )
+def _state(connection: Connection, name: str, key: str) -> str | None:
+    """What became of a wish; None: there was none."""
+    found = connection.execute(
+        text("SELECT state FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
+        {"name": name, "key": key},
+    ).scalar()
+    return None if found is None else str(found)
 
 
 def _units(
