@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,11 +50,10 @@ def ensure(home: Path) -> Path:
     Raises HomeUnusable."""
     try:
         if not home.is_dir():
-            home.mkdir(parents=True)
-            home.chmod(0o700)
-        probe = home / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # a name of its own: several threads of one process may be asking at once
+        with tempfile.NamedTemporaryFile(dir=home, prefix=".writable-"):
+            pass
     except OSError as problem:
         raise HomeUnusable(
             f"the home folder {home} cannot be used ({problem.strerror or problem}):"
