@@ -252,9 +252,18 @@ def _capability_problems(place: str, route: RouteSettings, connections: dict[str
 
 
 def _refuse_doubles(routes: dict[str, RouteSettings], problems: list[str]) -> None:
-    """Two routes from one marketplace into one place would put every order there twice."""
+    """Two routes from one marketplace into one place would put every order there twice; into two stores, it would be
+    shipped twice."""
     first: dict[tuple[str, str], str] = {}
+    feeding: dict[str, str] = {}
     for name, route in routes.items():
+        if route.store is not None:
+            other = feeding.setdefault(route.marketplace, name)
+            if routes[other].store != route.store:
+                problems.append(
+                    f"routes.{name}.store: {other} puts the orders of {route.marketplace} into {routes[other].store}"
+                    " already, and both stores would ship them; remove one of the two `store` keys"
+                )
         for target in filter(None, (route.store, route.marketing)):
             earlier = first.setdefault((route.marketplace, target), name)
             if earlier != name:

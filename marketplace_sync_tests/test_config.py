@@ -152,6 +152,20 @@ def test_two_routes_must_not_feed_one_store_from_one_marketplace(write: Path) ->
     assert said == ["routes.again: it feeds john_lewis into shop, as john_lewis does; remove one of them"]
 
 
+def test_one_marketplace_must_not_feed_two_stores(write: Path) -> None:
+    """Every order would be shipped twice."""
+    text = SOUND.replace(
+        "routes:",
+        "  second: {platform: shopify, base_url: 'https://b.myshopify.com',"
+        " access_token: {env: SHOPIFY_TOKEN}}\nroutes:",
+    )
+    said = problems(write, text + "  again: {marketplace: john_lewis, store: second}\n")
+    assert said == [
+        "routes.again.store: john_lewis puts the orders of john_lewis into shop already, and both stores would ship"
+        " them; remove one of the two `store` keys"
+    ]
+
+
 def test_a_default_secret_is_refused_for_an_address_elsewhere(write: Path) -> None:
     """The sandbox's passwords are public: a copied file must not send them to a real vendor."""
     text = SOUND.replace("{env: SHOPIFY_TOKEN}", "{env: SHOPIFY_TOKEN, default: shpat_sandbox}")

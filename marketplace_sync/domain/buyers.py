@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from marketplace_sync.domain.orders import Order
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """`identifiers` is what customer events are sent under; `profile_key` tells whether two orders are one person."""
+    """`identifiers` is what customer events are sent under. `profile_key` tells whether two orders are one person, and
+    not who: it stands in keys, listings and work items."""
 
     identifiers: dict[str, str]
     profile_key: str
@@ -30,7 +33,8 @@ def identity(connection: str, order: Order) -> Identity:
     """By e-mail when the order states a real one; by the order itself when it states none, a relay or nonsense."""
     email = "" if order.buyer_email_is_relay else normalised_email(order.buyer_email)
     if email:
-        return Identity({"email": email}, f"email:{email}")
+        digest = hashlib.blake2b(email.encode(), digest_size=16).hexdigest()
+        return Identity({"email": email}, f"email:{digest}")
     external_id = f"{connection}:{order.customer_order_number or order.order_id}"[:255]
     return Identity({"external_id": external_id}, f"external_id:{external_id}")
 

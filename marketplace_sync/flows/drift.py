@@ -58,7 +58,7 @@ def orders_in_store(context: Context, route: Route) -> Comparison:
     for identifier, store_order_id in context.stores[route.store].source_identifiers(since - timedelta(hours=1)):
         there.setdefault(identifier, []).append(store_order_id)
     comparison = Comparison("orders in the store", compared=len(rows))
-    problems, doubled = [], []
+    problems = []
     for row in rows:
         identifier = source_identifier(route.marketplace, row.order_id)
         held = there.get(identifier, [])
@@ -81,7 +81,6 @@ def orders_in_store(context: Context, route: Route) -> Comparison:
             )
         if len(held) > 1:
             comparison.extra.append({"order": row.reference, "order_id": row.order_id, "store_orders": held})
-            doubled.append(row)
     with context.ledger.begin() as connection:
         work_items.report(connection, problems)
         still = [problem.subject for problem in problems]
@@ -190,5 +189,7 @@ def events_in_klaviyo(context: Context, route: Route, metrics: tuple[str, ...]) 
     with context.ledger.begin() as connection:
         work_items.report(connection, problems)
         still = [problem.subject for problem in problems]
-        work_items.close_others(connection, "EVENT_NOT_IN_KLAVIYO", route.marketplace, still, "Klaviyo shows it now")
+        work_items.close_others(
+            connection, "EVENT_NOT_IN_KLAVIYO", route.marketplace, still, "Klaviyo shows it now", f"{route.marketing}:"
+        )
     return comparison

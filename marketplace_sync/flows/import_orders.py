@@ -151,6 +151,8 @@ def _store(context: Context, name: str, feed: str | None, read: _Read, report: F
                 for head in (heads[one.statement.kind].get(one.statement.key),)
                 if head is None or head.content_hash != one.content_hash
             ]
+            # everybody locks orders in the same sequence, or two who need the same ones wait for each other for ever
+            orders.lock(connection, name, [part.order_id for one, _ in fresh for part in one.parts])
             stated = [(one, head) for one, head in fresh if one.statement.kind == "order"]
             if stated:
                 _store_orders(connection, context, name, stated, report)
@@ -241,11 +243,16 @@ def _after_insert(
     new: Sequence[orders.StoredOrder],
     events: Sequence[OrderEvent],
 ) -> None:
-    """History: orders that had already moved on when they were seen first."""
+    """History: orders that had already moved on when they were seen first, or whose returns were stated before them."""
     later: dict[str, list[OrderEvent]] = {}
     for event in events:
         if event.kind != "placed":
             later.setdefault(event.order_id, []).append(event)
+    for reversal in orders.reversals_of(connection, name, [stored.order.order_id for stored in new]):
+        key = reversal.return_id if isinstance(reversal, Return) else reversal.refund_id
+        work_items.close(connection, ["ORDER_NOT_HELD"], [source_identifier(name, key)], "the order is held now")
+        stated = return_events(name, reversal) if isinstance(reversal, Return) else refund_events(name, reversal)
+        later.setdefault(reversal.order_id, []).extend(stated)
     for stored in new:
         if stored.order.order_id in later:
             for route in routes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,6 +71,7 @@ def poll_orders(
         watermark = watermarks.get(connection, name, FEED)
     for page in context.stores[name].changed_orders(watermark):
         with context.ledger.begin() as connection:
+            _lock(connection, context, name, page.orders)
             for order in page.orders:
                 report.read += 1
                 moved = observed(connection, context, name, order)
@@ -81,6 +82,18 @@ def poll_orders(
     with context.ledger.begin() as connection:
         watermarks.advance(connection, name, FEED, None, read=0, changed=0)
     return report
+
+
+def _lock(connection: Connection, context: Context, name: str, read: Sequence[StoreOrder]) -> None:
+    """Lock the marketplace orders of a whole page in the sequence in which everybody locks them: one by one in the
+    store's sequence, this and an import of the same orders could wait for each other."""
+    wanted: dict[str, list[str]] = {}
+    for order in read:
+        ours = from_source_identifier(order.source_identifier)
+        if ours is not None and context.route(ours[0], name) is not None:
+            wanted.setdefault(ours[0], []).append(ours[1])
+    for marketplace, order_ids in sorted(wanted.items()):
+        orders.lock(connection, marketplace, order_ids)
 
 
 def observed(connection: Connection, context: Context, name: str, store_order: StoreOrder) -> bool | None:

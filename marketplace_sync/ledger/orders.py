@@ -16,6 +16,8 @@ from marketplace_sync.ledger.database import driver
 
 _encode = msgspec.json.Encoder().encode
 _decode_order = msgspec.json.Decoder(Order).decode
+_decode_return = msgspec.json.Decoder(Return).decode
+_decode_refund = msgspec.json.Decoder(Refund).decode
 
 
 def content_hash(payload: bytes) -> bytes:
@@ -69,6 +71,14 @@ def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: b
         .fetchall()
     )
     return {row[0]: _decode_order(row[1]) for row in rows}
+
+
+def lock(connection: Connection, name: str, order_ids: Sequence[str]) -> None:
+    """Keep others from changing these orders until the transaction ends."""
+    driver(connection).execute(
+        "SELECT 1 FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s) ORDER BY order_id FOR UPDATE",
+        (name, list(order_ids)),
+    )
 
 
 _ORDER_COLUMNS = (
@@ -231,3 +241,16 @@ def save_reversal(connection: Connection, name: str, stated: Return | Refund, se
         " state = excluded.state, changed_at = excluded.changed_at, document = excluded.document",
         (name, kind, key, stated.order_id, state, seen_at, _encode(stated).decode()),
     )
+
+
+def reversals_of(connection: Connection, name: str, order_ids: Sequence[str]) -> list[Return | Refund]:
+    """The returns and refunds of these orders as last stated, oldest first."""
+    rows = driver(connection).execute(
+        "SELECT kind, document::text FROM ledger.reversals WHERE connection = %s AND order_id = ANY(%s)"
+        " ORDER BY changed_at, kind, key",
+        (name, list(order_ids)),
+    )
+    found: list[Return | Refund] = []
+    for kind, document in rows:
+        found.append(_decode_return(document) if kind == "return" else _decode_refund(document))
+    return found

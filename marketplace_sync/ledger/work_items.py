@@ -62,14 +62,18 @@ def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str],
     ).rowcount
 
 
-def close_others(connection: Connection, code: str, name: str, still: Sequence[str], because: str) -> int:
-    """Of one code and connection, close whatever is not among the subjects that were found just now."""
+def close_others(
+    connection: Connection, code: str, name: str, still: Sequence[str], because: str, beginning: str = ""
+) -> int:
+    """Of one code and connection, close whatever is not among the subjects that were found just now. `beginning`: only
+    subjects that begin so were looked at."""
     return connection.execute(
         text(
             "UPDATE ledger.work_items SET state = 'closed', closed_at = now(), closed_because = :because"
             " WHERE state = 'open' AND code = :code AND connection = :name AND NOT subject = ANY(:still)"
+            " AND starts_with(subject, :beginning)"
         ),
-        {"code": code, "name": name, "still": list(still), "because": because},
+        {"code": code, "name": name, "still": list(still), "because": because, "beginning": beginning},
     ).rowcount
 
 
