@@ -51,6 +51,7 @@ SETTINGS = {
     "random_page_cost": "1.1",
 }
 
+_HERE = "/proc/self/cwd"
 _STARTS_WITHIN = 120.0
 """Seconds; does not count while the server says that it recovers from a crash."""
 _STOPS_WITHIN = 60.0
@@ -111,10 +112,11 @@ def start(home: Path, settings: Mapping[str, str] | None = None) -> EmbeddedServ
         try:
             fcntl.flock(starting, fcntl.LOCK_EX)
             _ensure_closer(home, folders)
+            logged = 0
             server = postmaster.find(folders.data)
             if server is None:
-                server = _launch(folders, {**SETTINGS, **(settings or {})})
-            _wait_until_ready(folders, server)
+                server, logged = _launch(folders, {**SETTINGS, **(settings or {})})
+            _wait_until_ready(folders, server, logged)
         finally:
             os.close(starting)
         sockets = _socket_folder(folders)
@@ -230,7 +232,8 @@ def _close_when_nobody_is_left(home: Path, lock: int) -> None:
     os.close(lock)
 
 
-def _launch(folders: _Folders, settings: Mapping[str, str]) -> psutil.Process:
+def _launch(folders: _Folders, settings: Mapping[str, str]) -> tuple[psutil.Process, int]:
+    """The new server, and the byte of the log where its own words begin."""
     as_user = runner(folders.data)
     programs = programs_for(as_user)
     postmaster.end_orphans(folders.data)
@@ -246,6 +249,7 @@ def _launch(folders: _Folders, settings: Mapping[str, str]) -> psutil.Process:
     if folders.log.exists() and folders.log.stat().st_size > _LARGEST_LOG:
         folders.log.replace(folders.log.with_name("server.log.1"))
     with folders.log.open("ab") as log:
+        logged = log.tell()
         process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -256,7 +260,7 @@ def _launch(folders: _Folders, settings: Mapping[str, str]) -> psutil.Process:
             **as_user.options(folders.data),
         )
     postmaster.started.append(process)
-    return psutil.Process(process.pid)
+    return psutil.Process(process.pid), logged
 
 
 def _initialise(folders: _Folders, programs: Path, as_user: Runner) -> None:
@@ -307,8 +311,8 @@ def _refuse_other_version(data: Path) -> None:
 
 def _as_seen_by(as_user: Runner, folder: Path) -> str:
     """How the server names the folder it is started in. As another user it may be unable to walk there by name."""
-    if as_user.uid is not None and Path("/proc/self/cwd").exists():
-        return "/proc/self/cwd"
+    if as_user.uid is not None and Path(_HERE).exists():
+        return _HERE
     return str(folder)
 
 
@@ -361,7 +365,7 @@ def _url(scheme: str, sockets: Path) -> str:
     return f"{scheme}://{USER}@/{DATABASE}?host={quote(str(sockets), safe='/')}"
 
 
-def _wait_until_ready(folders: _Folders, server: psutil.Process) -> None:
+def _wait_until_ready(folders: _Folders, server: psutil.Process, logged: int) -> None:
     """Until it takes connections and has our database. Recovery from a crash is given all the time it needs."""
     import psycopg
 
@@ -370,9 +374,8 @@ def _wait_until_ready(folders: _Folders, server: psutil.Process) -> None:
     while True:
         postmaster.reap()
         if not postmaster.serves(server, folders.data):
-            raise LedgerUnavailable(
-                f"PostgreSQL did not start: {postmaster.complaint(folders.log)} (its log is {folders.log})"
-            )
+            reason = postmaster.complaint(folders.log, logged).replace(_HERE, str(folders.data))
+            raise LedgerUnavailable(f"PostgreSQL did not start: {reason} (its log is {folders.log})")
         try:
             with psycopg.connect(**where, autocommit=True) as connection:  # type: ignore[arg-type]
                 found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()

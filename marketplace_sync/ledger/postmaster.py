@@ -62,21 +62,20 @@ def reap() -> None:
     started[:] = [process for process in started if process.poll() is None]
 
 
-def complaint(log: Path) -> str:
-    """The server's own reason for its last end, out of what it wrote since its last start."""
+def complaint(log: Path, since: int) -> str:
+    """The server's own reason for its last end, out of what it wrote after the byte `since` of its log."""
     try:
         with log.open("rb") as opened:
-            opened.seek(max(0, log.stat().st_size - 8192))
-            lines = opened.read().decode(errors="replace").splitlines()
+            opened.seek(since)
+            lines = [line.strip() for line in opened.read(65536).decode(errors="replace").splitlines() if line.strip()]
     except OSError:
-        return "it left no log"
-    since = max((number for number, line in enumerate(lines) if "starting PostgreSQL" in line), default=0)
+        lines = []
     for mark in ("PANIC:", "FATAL:"):
-        for line in reversed(lines[since:]):
+        for line in reversed(lines):
             # What callers were told while it was on its way says nothing about why it did not get there.
             if mark in line and "the database system is" not in line:
                 return line.partition(mark)[2].strip()
-    return lines[-1].strip() if lines else "it left no log"
+    return " ".join(lines[-3:]) or "it gave no reason"
 
 
 def last_line(text: str) -> str:
