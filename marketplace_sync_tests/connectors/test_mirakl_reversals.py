@@ -1,0 +1,144 @@
+"""Cancellations, refunds and stock levels at a Mirakl marketplace, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from marketplace_sync.domain.effects import (
+    CancelLines,
+    CancelOrder,
+    Delivered,
+    InDoubt,
+    NotThere,
+    Postponed,
+    RefundLines,
+    Refused,
+    SetStock,
+)
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, effect, line, refund, shop, units
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Shop]:
+    with shop() as found:
+        yield found
+
+
+@pytest.fixture
+def mugs(host: Shop) -> Shop:
+    return host.anew()
+
+
+# -- cancelling and refunding ----------------------------------------------------------------------------------------
+
+
+def cancel(line_id: str, quantity: int, before: int | None = 0) -> CancelLines:
+    return CancelLines(order_id="O1-A", lines=(units(line_id, quantity, before),), requested_by_marketplace=False)
+
+
+def test_units_are_cancelled_with_their_share_of_the_money(mugs: Shop) -> None:
+    taxes = [{"code": "ECO", "amount": 0.5, "tax_calculation_rule": "NONE"}]
+    mugs.marketplace.place("O1-A", line(1, "MUG", 3, 29.99, shipping_price=3.0, taxes=taxes))
+    assert mugs.deliver(cancel("O1-A-1", 1)) == Delivered()
+    assert mugs.sent("/api/orders/cancel")[0] == {
+        "cancelations": [
+            {"order_line_id": "O1-A-1", "quantity": 1, "amount": 10.0, "shipping_amount": 1.0,
+             "currency_iso_code": "GBP", "reason_code": "10", "taxes": [{"code": "ECO", "amount": 0.17}]}
+        ],
+        "order_tax_mode": "TAX_INCLUDED",
+    }  # fmt: skip
+    found = mugs.order("O1-A").lines[0]
+    assert (found.quantity, found.cancelled) == (3, 1)
+
+
+def test_a_cancellation_is_not_repeated_and_too_much_is_refused(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))
+    mugs.marketplace.lose_answers_of.add("/api/orders/cancel")
+    assert isinstance(mugs.deliver(cancel("O1-A-1", 1)), InDoubt)
+    assert isinstance(mugs.resolve(cancel("O1-A-1", 1)), Delivered)
+    assert isinstance(mugs.resolve(cancel("O1-A-1", 1, before=None)), InDoubt)
+    assert isinstance(mugs.deliver(cancel("O1-A-1", 1)), Delivered)
+    assert mugs.order("O1-A").lines[0].cancelled == 1
+    outcome = mugs.deliver(cancel("O1-A-1", 9, before=1))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "NOT_POSSIBLE_ANY_MORE"
+
+
+def test_money_is_given_back_once_even_when_the_answer_is_lost(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 2, 20.0), state="RECEIVED")
+    wish = refund("O1-A", "O1-A-1", 500)
+    assert isinstance(mugs.deliver(wish, 1), Delivered)
+    mugs.marketplace.lose_answers_of.add("/api/orders/refund")
+    assert isinstance(mugs.deliver(wish, 2), InDoubt)
+    found = mugs.resolve(wish, 2)
+    assert isinstance(found, Delivered), "there is one more refund than before the call"
+    _, refunds = mugs.read_order("O1-A")
+    assert [one.amount for one in refunds] == [500, 500]
+    assert found.result["refund_ids"] == [refunds[1].refund_id]
+
+
+def test_a_new_process_does_not_take_an_earlier_refund_for_the_one_in_doubt(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 2, 20.0), state="RECEIVED")
+    wish = refund("O1-A", "O1-A-1", 500)
+    assert mugs.with_settings().resolve(wish, 1) == NotThere()
+    assert isinstance(mugs.deliver(wish, 1), Delivered)
+    doubt = mugs.with_settings().resolve(wish, 2)
+    assert isinstance(doubt, InDoubt)
+    assert "before you let it be sent again" in doubt.reason
+    whole = refund("O1-A", "O1-A-1", 1500)
+    assert isinstance(mugs.deliver(whole, 3), Delivered)
+    assert isinstance(mugs.with_settings().resolve(whole, 3), Delivered), "there is no room for a second one"
+
+
+def test_a_refund_without_an_amount_is_the_units_price_and_tax_on_top_is_split(mugs: Shop) -> None:
+    taxes = [{"code": "VAT", "amount": 4.0, "rate": 20}]
+    mugs.marketplace.place(
+        "O1-A", line(1, "MUG", 2, 20.0, taxes=taxes), state="RECEIVED", order_tax_mode="TAX_EXCLUDED"
+    )
+    assert isinstance(mugs.deliver(refund("O1-A", "O1-A-1", 0)), Delivered)
+    assert mugs.sent("/api/orders/refund")[0]["refunds"] == [
+        {"order_line_id": "O1-A-1", "quantity": 1, "amount": 10.0, "shipping_amount": 0, "currency_iso_code": "GBP",
+         "reason_code": "20", "taxes": [{"code": "VAT", "amount": 2.0}]}
+    ]  # fmt: skip
+
+
+def test_refunds_that_can_only_be_wrong_are_not_sent(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="CLOSED")
+    closed = mugs.deliver(refund("O1-A", "O1-A-1", 100))
+    assert isinstance(closed, Refused)
+    assert closed.code == "CLOSED"
+    mugs.marketplace.state("O1-A", "RECEIVED")
+    euros = RefundLines(order_id="O1-A", refund_key="r", lines=(units("O1-A-1"),), currency="EUR", amounts=(100,))
+    assert isinstance(mugs.deliver(euros), Refused)
+    assert isinstance(mugs.deliver(refund("O1-A", "O1-A-9", 100)), Refused)
+    assert mugs.sent("/api/orders/refund") == []
+
+
+# -- stock -----------------------------------------------------------------------------------------------------------
+
+
+def test_levels_go_in_one_file_and_count_once_it_is_worked_off(mugs: Shop) -> None:
+    wishes = [effect(SetStock(sku=sku, stock_number="", quantity=n), i) for i, (sku, n) in enumerate(
+        [("MUG", 4), ('CUP "A";1', 0), ("", 3)], start=1
+    )]  # fmt: skip
+    mugs.marketplace.file_status = {"status": "RUNNING", "has_error_report": False}
+    outcomes = mugs.connector.deliver(wishes)
+    assert [type(outcome) for outcome in outcomes] == [InDoubt, InDoubt, Refused]
+    assert b'"MUG";"4"' in mugs.marketplace.files[0]
+    assert b'"CUP ""A"";1";"0"' in mugs.marketplace.files[0]
+    assert isinstance(mugs.connector.resolve(wishes[0]), Postponed)
+    mugs.marketplace.file_status = {"status": "COMPLETE", "has_error_report": True}
+    mugs.marketplace.file_report = "line;reason\n3;The offer does not exist\n"
+    assert isinstance(mugs.connector.resolve(wishes[0]), Delivered)
+    refused = mugs.connector.resolve(wishes[1])
+    assert isinstance(refused, Refused)
+    assert "does not exist" in refused.reason
+    assert mugs.with_settings().connector.resolve(wishes[0]) == NotThere(), "nobody knows the file any more: send again"
+
+
+def test_a_store_kind_is_refused(mugs: Shop) -> None:
+    wish = CancelOrder(store_order_id="1", source_identifier="x", reason="", initiator="")
+    assert isinstance(mugs.deliver(wish), Refused)
+    assert isinstance(mugs.resolve(wish), Refused)

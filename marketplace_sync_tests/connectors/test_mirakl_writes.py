@@ -1,0 +1,146 @@
+"""What a Mirakl marketplace is told, and what becomes of answers that are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from marketplace_sync.domain.effects import (
+    AcknowledgeOrder,
+    AcknowledgeReturn,
+    Delivered,
+    InDoubt,
+    NotThere,
+    Postponed,
+    Refused,
+)
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, line, shop, stated_return, units
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Shop]:
+    with shop() as found:
+        yield found
+
+
+@pytest.fixture
+def mugs(host: Shop) -> Shop:
+    return host.anew()
+
+
+# -- accepting -------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_accepted_with_all_its_lines_even_when_we_know_only_some(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), line(2, "CUP", 1, 5.0), state="WAITING_ACCEPTANCE")
+    assert mugs.deliver(AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),))) == Delivered()
+    assert mugs.sent("/api/orders/O1-A/accept")[-1] == {
+        "order_lines": [{"id": "O1-A-1", "accepted": True}, {"id": "O1-A-2", "accepted": True}]
+    }
+    assert mugs.order("O1-A").status == "WAITING_DEBIT_PAYMENT"
+
+
+def test_an_order_that_somebody_accepted_needs_nothing_and_a_dead_one_is_refused(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0))
+    wish = AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),))
+    assert isinstance(mugs.deliver(wish), Delivered)
+    mugs.marketplace.state("O1-A", "CANCELED")
+    outcome = mugs.deliver(wish)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "CANCELED"
+
+
+def test_a_lost_acceptance_is_found_by_reading_the_order(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="WAITING_ACCEPTANCE")
+    wish = AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),))
+    assert mugs.resolve(wish) == NotThere()
+    mugs.marketplace.lose_answers_of.add("/api/orders/O1-A/accept")
+    assert isinstance(mugs.deliver(wish), InDoubt)
+    assert isinstance(mugs.resolve(wish), Delivered)
+
+
+def test_a_return_is_accepted_once_or_left_to_a_person(mugs: Shop) -> None:
+    mugs.marketplace.returns.append(stated_return("r1", ("O1-A-1", 1), ("O1-A-2", 1)))
+    wish = AcknowledgeReturn(order_id="O1-A", return_id="r1#O1-A-2", lines=(units("O1-A-2"),))
+    left = mugs.with_settings(accept_returns=False).deliver(wish)
+    assert isinstance(left, Refused)
+    assert left.code == "RETURN_FOR_A_PERSON"
+    assert isinstance(mugs.deliver(wish), Delivered)
+    assert isinstance(mugs.deliver(wish), Delivered)
+    assert mugs.sent("/api/returns/accept") == [{"returns": [{"id": "r1", "accepted": True}]}]
+
+
+# -- parcels ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_order_gets_its_tracking_and_ships(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 2, 20.0))
+    assert mugs.deliver(dispatch("O1-A", units("O1-A-1", 2))) == Delivered()
+    assert mugs.sent("/api/orders/O1-A/tracking") == [{"carrier_code": "royal-mail", "tracking_number": "RM1"}]
+    assert mugs.order("O1-A").lines[0].dispatched == 2
+    assert isinstance(mugs.deliver(dispatch("O1-A", units("O1-A-1", 2))), Delivered)
+    assert len(mugs.sent("/api/orders/O1-A/tracking")) == 1
+
+
+def test_an_unregistered_carrier_goes_by_name_where_that_is_allowed(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0))
+    mugs.deliver(dispatch("O1-A", units("O1-A-1"), carrier="Pigeon"))
+    assert mugs.sent("/api/orders/O1-A/tracking") == [{"carrier_name": "Pigeon", "tracking_number": "RM1"}]
+    mugs.marketplace.only_registered_carriers = True
+    mugs.marketplace.place("O2-A", line(1, "MUG", 1, 10.0))
+    outcome = mugs.with_settings().deliver(dispatch("O2-A", units("O2-A-1"), carrier="Pigeon"))
+    assert isinstance(outcome, Refused)
+    assert "royal-mail" in outcome.reason
+
+
+def test_a_part_of_an_order_that_ships_only_whole_is_a_persons_decision(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 2, 20.0))
+    wish = dispatch("O1-A", units("O1-A-1", 1))
+    outcome = mugs.deliver(wish)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "PARTIAL_DISPATCH_UNSUPPORTED"
+    assert mugs.order("O1-A").status == "SHIPPING"
+    assert isinstance(mugs.with_settings(partial_dispatch="ship_order").deliver(wish), Delivered)
+    assert mugs.order("O1-A").status == "SHIPPED"
+
+
+def test_an_order_that_is_not_paid_yet_waits_and_a_cancelled_one_is_refused(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="WAITING_DEBIT_PAYMENT")
+    assert isinstance(mugs.deliver(dispatch("O1-A", units("O1-A-1"))), Postponed)
+    mugs.marketplace.state("O1-A", "CANCELED")
+    assert isinstance(mugs.deliver(dispatch("O1-A", units("O1-A-1"))), Refused)
+
+
+def test_a_lost_ship_call_is_found_by_reading_the_order(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0))
+    wish = dispatch("O1-A", units("O1-A-1"))
+    mugs.marketplace.lose_answers_of.add("/api/orders/O1-A/tracking")
+    assert isinstance(mugs.deliver(wish), InDoubt)
+    assert mugs.resolve(wish) == NotThere()
+    mugs.marketplace.lose_answers_of.add("/api/orders/O1-A/ship")
+    assert isinstance(mugs.deliver(wish), InDoubt)
+    assert isinstance(mugs.resolve(wish), Delivered)
+
+
+def test_where_parcels_are_stated_one_by_one_each_is_a_shipment(mugs: Shop) -> None:
+    mugs.marketplace.multi_shipment = True
+    mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))
+    first = dispatch("O1-A", units("O1-A-1", 1, before=0), number="RM1")
+    second = dispatch("O1-A", units("O1-A-1", 1, before=1), number="RM1")
+    assert mugs.resolve(first) == NotThere()
+    assert mugs.deliver(first) == Delivered()
+    assert isinstance(mugs.resolve(first), Delivered)
+    assert mugs.resolve(second) == NotThere(), "the same tracking number and units, and yet another parcel"
+    mugs.marketplace.lose_answers_of.add("/api/shipments")
+    assert isinstance(mugs.deliver(second), InDoubt)
+    assert isinstance(mugs.resolve(second), Delivered)
+    assert ("PUT", "/api/orders/O1-A/ship") not in mugs.marketplace.calls
+
+
+def test_a_shipment_that_fails_inside_a_success_is_refused(mugs: Shop) -> None:
+    mugs.marketplace.multi_shipment = True
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="CANCELED")
+    outcome = mugs.deliver(dispatch("O1-A", units("O1-A-1")))
+    assert isinstance(outcome, Refused)
+    assert "not in SHIPPING" in outcome.reason
