@@ -19,6 +19,7 @@ PLATFORMS = {
     "john_lewis": "marketplace_sync.sandbox.john_lewis:JohnLewis",
     "shopify": "marketplace_sync.sandbox.shopify:Shopify",
     "klaviyo": "marketplace_sync.sandbox.klaviyo:Klaviyo",
+    "mirakl": "marketplace_sync.sandbox.mirakl:Mirakl",
 }
 """Where the simulation of each platform is found. A further platform is a further line."""
 
