@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PLATFORMS: dict[str, str] = {
     "john_lewis": "marketplace_sync.connectors.john_lewis",
     "klaviyo": "marketplace_sync.connectors.klaviyo",
+    "mirakl": "marketplace_sync.connectors.mirakl",
     "shopify": "marketplace_sync.connectors.shopify",
 }
 """Platform name -> package."""
