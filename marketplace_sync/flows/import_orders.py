@@ -20,7 +20,7 @@ from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, injection
+from marketplace_sync.flows import advance, injection, reachable
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 
@@ -47,6 +47,11 @@ def import_feed(
 ) -> FeedReport:
     """Read one feed to its end. Raises TransportError when the marketplace cannot be read: what was stored stays, the
     watermark stays where it was safe."""
+    with reachable.reading(context, name):
+        return _import_feed(context, name, feed, progress)
+
+
+def _import_feed(context: Context, name: str, feed: str, progress: Callable[[FeedReport], None]) -> FeedReport:
     marketplace = context.marketplaces[name]
     with context.ledger.begin() as connection:
         watermark = watermarks.get(connection, name, feed)

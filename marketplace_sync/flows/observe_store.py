@@ -13,7 +13,7 @@ from marketplace_sync.connectors.ports import Malformed, UnreadableWebhook, Webh
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance
+from marketplace_sync.flows import advance, reachable
 from marketplace_sync.flows.context import Context, from_source_identifier, source_identifier
 from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
 
@@ -66,6 +66,11 @@ def poll_orders(
     context: Context, name: str, progress: Callable[[StoreReport], None] = lambda report: None
 ) -> StoreReport:
     """Read the store's changed orders to the end. Raises TransportError."""
+    with reachable.reading(context, name):
+        return _poll_orders(context, name, progress)
+
+
+def _poll_orders(context: Context, name: str, progress: Callable[[StoreReport], None]) -> StoreReport:
     report = StoreReport(name)
     with context.ledger.begin() as connection:
         watermark = watermarks.get(connection, name, FEED)

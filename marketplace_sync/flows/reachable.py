@@ -1,0 +1,31 @@
+"""Shows a person when a vendor cannot be read, and takes it back once it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marketplace_sync.domain.errors import CredentialsRefused, VendorUnavailable
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Context
+from marketplace_sync.ledger import work_items
+
+
+@contextmanager
+def reading(context: Context, name: str) -> Iterator[None]:
+    """Around one whole read of a vendor. What it raises goes on."""
+    try:
+        yield
+    except CredentialsRefused as problem:
+        _report(context, name, "CONNECTION_REFUSED", f"{name} does not accept our credentials: {problem}")
+        raise
+    except VendorUnavailable as problem:
+        _report(context, name, "CONNECTION_DOWN", f"{name} could not be read: {problem}")
+        raise
+    with context.ledger.begin() as connection:
+        work_items.close(connection, ["CONNECTION_REFUSED", "CONNECTION_DOWN"], [name], "it was read")
+
+
+def _report(context: Context, name: str, code: str, message: str) -> None:
+    with context.ledger.begin() as connection:
+        work_items.report(connection, [Problem(code=code, subject=name, connection=name, message=message)])
