@@ -5,13 +5,13 @@ It looks at states, not at messages, so calling it again is harmless and calling
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, Lane
+from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.work_items import Problem
@@ -85,29 +85,56 @@ def _all_or_new(
 
 
 def acknowledge(connection: Connection, route: Route, order: Order) -> None:
-    """The store has the order: tell the marketplace that we will ship it."""
+    """The store has the order: tell the marketplace that we will ship it.
+
+    An acknowledgement is taken whole or not at all. One that was refused because a buyer changed their mind meanwhile
+    about one line is followed by one for the others.
+    """
+    name, kind = route.marketplace, EffectKind.ACKNOWLEDGE_ORDER
+    under_way = outbox.units_under_way(connection, name, kind, name, order.order_id)
+    known = {line.line_id: max(line.acknowledged, line.dispatched) for line in order.lines}
     units = {
-        line.line_id: line.open - line.acknowledged
+        line.line_id: wanting
         for line in order.lines
-        if line.open > line.acknowledged and not line.cancellation_requested
+        if not line.cancellation_requested
+        and (wanting := line.quantity - line.cancelled - known[line.line_id] - under_way.get(line.line_id, 0)) > 0
     }
-    if not units or orders.unacknowledged(order) == 0:
+    earlier = outbox.of_order(connection, name, kind, name, order.order_id)
+    given_up = [one for one in earlier if one.state in (EffectState.REFUSED, EffectState.DEAD)]
+    if any(_units(one.payload.lines) == units for one in given_up):
+        return  # nothing has changed since: a person decides
+    for one in given_up:
+        outbox.supersede(connection, name, one.natural_key, "what is left to acknowledge is no longer the same")
+        work_items.close(
+            connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{name}:{one.natural_key}"], "the order has moved on"
+        )
+    if not units:
         return
+    before = {line_id: count + under_way.get(line_id, 0) for line_id, count in known.items()}
+    key = f"acknowledge:{order.order_id}"
+    if earlier:
+        key += ":" + ",".join(f"{line_id}={before[line_id] + count}" for line_id, count in sorted(units.items()))
     outbox.record(
         connection,
         [
             outbox.Wish(
-                connection=route.marketplace,
-                kind=EffectKind.ACKNOWLEDGE_ORDER,
-                natural_key=f"acknowledge:{order.order_id}",
+                connection=name,
+                kind=kind,
+                natural_key=key,
                 subject=order.order_id,
                 lane=Lane.URGENT,
-                payload=AcknowledgeOrder(order_id=order.order_id, lines=fulfilment.line_units(order, units)),
-                order_connection=route.marketplace,
+                payload=AcknowledgeOrder(
+                    order_id=order.order_id, lines=fulfilment.line_units(order, units, before=before)
+                ),
+                order_connection=name,
                 order_id=order.order_id,
             )
         ],
     )
+
+
+def _units(lines: Sequence[LineUnits]) -> dict[str, int]:
+    return {units.line_id: units.quantity for units in lines}
 
 
 def _tell_reversals(
@@ -161,27 +188,26 @@ def progressed(
     name: str,
     order_id: str,
     *,
-    acknowledged: Mapping[str, int] | None = None,
-    dispatched: Mapping[str, int] | None = None,
-    cancelled: Mapping[str, int] | None = None,
+    acknowledged: Sequence[LineUnits] = (),
+    dispatched: Sequence[LineUnits] = (),
+    cancelled: Sequence[LineUnits] = (),
     initiator: Initiator | None = None,
 ) -> tuple[Order, list[OrderEvent]] | None:
     """The marketplace took what we told it: note it as if the marketplace had stated it, so that its own statement of
-    the same fact later is no news. Quantities are added per line. Returns the order and the new events."""
+    the same fact, later or before, is no news. Returns the order and the new events."""
     before = orders.load(connection, name, [order_id], lock=True).get(order_id)
     if before is None:
         return None
     lines = []
     for line in before.lines:
-        gone = (cancelled or {}).get(line.line_id, 0)
-        sent = (dispatched or {}).get(line.line_id, 0)
+        gone = min(line.quantity, _reached(line.cancelled, cancelled, line.line_id))
         lines.append(
             replace(
                 line,
-                acknowledged=min(line.quantity, line.acknowledged + (acknowledged or {}).get(line.line_id, 0)),
-                dispatched=min(line.quantity, line.dispatched + sent),
-                cancelled=min(line.quantity, line.cancelled + gone),
-                cancellation_requested=max(0, line.cancellation_requested - gone),
+                acknowledged=min(line.quantity, _reached(line.acknowledged, acknowledged, line.line_id)),
+                dispatched=min(line.quantity, _reached(line.dispatched, dispatched, line.line_id)),
+                cancelled=gone,
+                cancellation_requested=max(0, line.cancellation_requested - (gone - line.cancelled)),
             )
         )
     after = replace(before, lines=tuple(lines))
@@ -194,6 +220,18 @@ def progressed(
     new = orders.record_events(connection, events, now)
     orders.save(connection, name, after, now)
     return after, new
+
+
+def _reached(count: int, told: Sequence[LineUnits], line_id: str) -> int:
+    """A line's count after what we told. A read of the marketplace may have shown it already, before its lost answer
+    was settled; and what was to come before it may have been refused."""
+    for units in told:
+        if units.line_id == line_id:
+            reached = count + units.quantity
+            if units.before is not None:
+                reached = max(count, min(reached, units.before + units.quantity))
+            count = reached
+    return count
 
 
 def blocked(connection: Connection, context: Context, name: str) -> int:

@@ -159,8 +159,10 @@ def _not_delivered(
     report.last_problem = result.reason
     if isinstance(result, Refused):
         report.refused += 1
+        outcomes.lock_order(connection, effect)
         outbox.finish(connection, effect.effect_id, EffectState.REFUSED, result.reason)
         outcomes.given_up(connection, effect, "EFFECT_REFUSED", result.reason)
+        outcomes.refused(connection, context, effect)
     elif isinstance(result, InDoubt):
         report.in_doubt += 1
         outbox.in_doubt(connection, effect.effect_id, result.reason, _pause(effect.attempts))

@@ -86,6 +86,15 @@ def given_up(connection: Connection, effect: Effect, code: str, reason: str) -> 
     )
 
 
+def refused(connection: Connection, context: Context, effect: Effect) -> None:
+    """The order may have changed since the wish: what is still right of it is wished for anew."""
+    payload = effect.payload
+    if isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines):
+        order = orders.load(connection, effect.connection, [payload.order_id], lock=True).get(payload.order_id)
+        if order is not None:
+            _follow(connection, context, effect.connection, order, ())
+
+
 def _created(connection: Connection, context: Context, name: str, payload: CreateOrder, result: dict[str, Any]) -> None:
     ours = from_source_identifier(payload.source_identifier)
     assert ours is not None
@@ -156,21 +165,14 @@ def _moved(
         context,
         name,
         order_id,
-        acknowledged=_per_line(acknowledged),
-        dispatched=_per_line(dispatched),
-        cancelled=_per_line(cancelled),
+        acknowledged=acknowledged,
+        dispatched=dispatched,
+        cancelled=cancelled,
         initiator=initiator,
     )
     if progress is not None:
         order, events = progress
         _follow(connection, context, name, order, events)
-
-
-def _per_line(units: Sequence[LineUnits]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one in units:
-        found[one.line_id] = found.get(one.line_id, 0) + one.quantity
-    return found
 
 
 def _follow(connection: Connection, context: Context, name: str, order: Order, events: Sequence[OrderEvent]) -> None:

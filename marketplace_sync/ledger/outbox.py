@@ -310,6 +310,29 @@ def units_under_way(
     return {row[0]: int(row[1]) for row in rows}
 
 
+class Wished(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wished for before, and what became of it."""
+
+    natural_key: str
+    state: EffectState
+    payload: Any
+    """As in `Effect`."""
+
+
+def of_order(connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str) -> list[Wished]:
+    """Every effect of this kind that was ever wished for an order, oldest first."""
+    rows = driver(connection).execute(
+        "SELECT natural_key, state, payload::text FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
+        " AND connection = %s AND kind = %s ORDER BY effect_id",
+        (order_connection, order_id, name, kind.value),
+    )
+    read = PAYLOAD_TYPES[kind]
+    return [
+        Wished(natural_key=row[0], state=EffectState(row[1]), payload=msgspec.json.decode(row[2], type=read))
+        for row in rows
+    ]
+
+
 def _effect(row: Sequence[Any]) -> Effect:
     kind = EffectKind(row[2])
     return Effect(

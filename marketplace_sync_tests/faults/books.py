@@ -169,9 +169,7 @@ def _returned(books: Books, held: Documents, order_id: str, stored: list[StoreOr
             books.repeated.append(f"order {order_id}: line {ref}: {quantity} units of returns answered, {asked[ref]}")
 
 
-def _told(
-    books: Books, held: Documents, order_id: str, lines: dict[str, Line], stored: list[StoreOrder]
-) -> None:
+def _told(books: Books, held: Documents, order_id: str, lines: dict[str, Line], stored: list[StoreOrder]) -> None:
     events = held.events.get(order_id, [])
     keys = Counter((event["name"], event["unique_id"]) for event in events)
     for (name, key), times in keys.items():

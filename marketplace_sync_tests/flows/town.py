@@ -105,23 +105,33 @@ class Town:
 
 
 @contextmanager
-def town(database_url: str, folder: Path, *, route: dict[str, Any] | None = None, **world: Any) -> Iterator[Town]:
-    """A fresh world. `route` changes keys of the route; `world` are fields of the sandbox's WorldSettings."""
+def town(
+    database_url: str,
+    folder: Path,
+    *,
+    route: dict[str, Any] | None = None,
+    connections: dict[str, dict[str, Any]] | None = None,
+    **world: Any,
+) -> Iterator[Town]:
+    """A fresh world. `route` changes keys of the route, `connections` those of connections; `world` are fields of the
+    sandbox's WorldSettings."""
     world.setdefault(
         "settings",
         {SHOP: {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0}, KLAVIYO: {"visibility_delay": 0}},
     )
     with RunningSandbox(**world) as sandbox:
-        path = write_configuration(folder, sandbox.base_url, route or {})
+        path = write_configuration(folder, sandbox.base_url, route or {}, connections or {})
         with open_project(load(path), database=urls_of(database_url)) as project:
             yield Town(sandbox, project)
 
 
-def write_configuration(folder: Path, base_url: str, route: dict[str, Any]) -> Path:
+def write_configuration(
+    folder: Path, base_url: str, route: dict[str, Any], connections: dict[str, dict[str, Any]]
+) -> Path:
     """The packaged configuration, pointed at a sandbox on another port."""
     content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
     for name, connection in content["connections"].items():
-        connection["base_url"] = f"{base_url}/{name}"
+        connection |= {"base_url": f"{base_url}/{name}", **connections.get(name, {})}
     content["routes"]["john_lewis"] |= {"carriers": {"Royal Mail": "royal-mail", "DPD UK": "dpd"}, **route}
     path = folder / "marketplace_sync.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
