@@ -48,7 +48,7 @@ def _job(name: str) -> dg.JobDefinition:
     @dg.job(
         name=f"courier_{name}",
         description=f"Brings everything that waits for {name}, most urgent first.",
-        tags={"connection": name},
+        tags={"marketplace_sync/connection": name},
     )
     def job() -> None:
         deliver()

@@ -62,7 +62,7 @@ def _schedule(asset: dg.AssetsDefinition, seconds: int) -> dg.ScheduleDefinition
         target=asset,
         cron_schedule=naming.every(seconds),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        tags={"connection": asset.key.path[0]},
+        tags={"marketplace_sync/feed": asset.key.to_user_string()},
         description=f"Reads {asset.key.to_user_string()}.",
     )
 
