@@ -103,9 +103,12 @@ def cancel(
         work_items.report(connection, [_too_late(route, order, too_late)])
     else:
         work_items.close(connection, ["CANCELLED_AFTER_DISPATCH"], [subject], "it is settled")
-    tell = {line_id: quantity for line_id, quantity in tell.items() if quantity > 0}
-    if tell:
-        _tell(connection, route, order, tell, seller_can_cancel)
+    asked = {line.line_id for line in order.lines if line.cancellation_requested}
+    # what was asked for is agreed to even where the marketplace takes no cancellation of the seller's own
+    for requested in (True, False):
+        units = {line_id: n for line_id, n in tell.items() if n > 0 and (line_id in asked) is requested}
+        if units:
+            _tell(connection, route, order, units, seller_can_cancel)
 
 
 def _telling(connection: Connection, route: Route, order: Order) -> dict[str, int]:

@@ -62,6 +62,10 @@ def _catalogue(context: Context, name: str) -> str:
 
 
 def _imported(context: Context, name: str, feed: str) -> str:
+    for route in context.routes_of(name):
+        if route.store is not None:
+            # without any catalogue every product would be unknown and every order without a value
+            observe_store.ensure_catalogue(context, route.store)
     found = import_orders.import_feed(context, name, feed)
     return f"{found.read} read, {found.new} new, {found.changed} changed, {found.malformed} unreadable"
 
