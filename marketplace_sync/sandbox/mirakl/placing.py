@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketplace_sync.sandbox.clock import Clock
-from marketplace_sync.sandbox.john_lewis import buyers
+from marketplace_sync.sandbox.mirakl import buyers
 from marketplace_sync.sandbox.mirakl.lifecycle import Lifecycle
 from marketplace_sync.sandbox.mirakl.offers import Offers
 from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
@@ -175,7 +175,7 @@ class Placing:
         if unknown := set(wishes) - buyers.FIELDS:
             known = ", ".join(sorted({*buyers.FIELDS, "customer_id"}))
             raise ValueError(f"a buyer has no {', '.join(sorted(unknown))}; there are: {known}")
-        person = buyers.buyer(self._seed, who, missing_email_rate=0.0, missing_state_rate=0.25)
+        person = buyers.buyer(self._seed, who)
         return customer_id, {name: value for name, value in {**person, **wishes}.items() if value is not None}
 
     def _email(self, chance: random.Random, person: dict[str, Any], given: str | None) -> str | None:
