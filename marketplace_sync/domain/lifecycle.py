@@ -45,6 +45,7 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: int | None = None
     """Minor units of the order's currency, where the source states money."""
     detail: dict[str, Any] = msgspec.field(default_factory=dict)
+    """`reason`, `return_id`, `tracking`; `basis`: the price basis of `amount`, where it may differ from the order's."""
 
     @property
     def event_id(self) -> uuid.UUID:
@@ -79,6 +80,9 @@ def carried(before: Order | None, after: Order) -> Order:
             replace(
                 line,
                 quantity=max(known.quantity, line.quantity),
+                # money goes with the quantity: of the units that vanished the new amounts know nothing any more
+                total=known.total if vanished else line.total,
+                tax=known.tax if vanished else line.tax,
                 cancelled=cancelled,
                 # a listing may lag behind what the marketplace took from us: what is settled is not asked for
                 cancellation_requested=min(line.cancellation_requested, still_open),
@@ -172,7 +176,7 @@ def return_events(connection: str, stated: Return) -> list[OrderEvent]:
         "key": stated.return_id,
         "quantity": stated.quantity,
         "initiator": Initiator.CUSTOMER,
-        "detail": {"reason": stated.reason, "return_id": stated.return_id},
+        "detail": {"reason": stated.reason, "return_id": stated.return_id, "basis": stated.refund_basis.value},
     }
     events = [OrderEvent(kind=EventKind.RETURN_REQUESTED, occurred_at=stated.requested_at, **common)]
     if stated.state in (ReturnState.DECLINED, ReturnState.REJECTED):
@@ -197,6 +201,10 @@ def refund_events(connection: str, stated: Refund) -> list[OrderEvent]:
             quantity=stated.quantity,
             initiator=Initiator(stated.initiator),
             amount=None if stated.amount is None else stated.amount + stated.shipping_amount,
-            detail={"reason": stated.reason, "shipping_amount": stated.shipping_amount},
+            detail={
+                "reason": stated.reason,
+                "shipping_amount": stated.shipping_amount,
+                "basis": stated.basis.value,
+            },
         )
     ]

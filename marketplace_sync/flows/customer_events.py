@@ -98,7 +98,8 @@ class Teller:
             source_identifier(self.route.marketplace, order.order_id) if first and netted else str(events[0].event_id)
         )
         amounts = [event.amount for event in events]
-        stated = None if order.price_basis is PriceBasis.COST or None in amounts else sum(a for a in amounts if a)
+        retail = all(event.detail.get("basis", order.price_basis) == PriceBasis.RETAIL for event in events)
+        stated = None if not retail or None in amounts else sum(a for a in amounts if a)
         return self._event(
             order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
         )

@@ -62,7 +62,10 @@ def mirror(
                         reference=reference,
                         lines=units,
                         currency=order.currency,
-                        amount=event.amount,
+                        # what the buyer got back says nothing about a store order at cost prices, nor the reverse
+                        amount=event.amount
+                        if event.detail.get("basis", order.price_basis) == order.price_basis
+                        else None,
                         reason=str(event.detail.get("reason", "")),
                         returned="return_id" in event.detail,
                     ),
