@@ -76,11 +76,17 @@ class Seller:
         return order_id
 
     def refund(self, line_id: str, amount: str, **details: Any) -> httpx.Response:
-        item = {"order_line_id": line_id, "amount": amount, "shipping_amount": 0, "reason_code": "20", **details}
+        item = {"order_line_id": line_id, "amount": float(amount), "shipping_amount": 0, "reason_code": "20", **details}
         return self.put("/api/orders/refund", {"refunds": [item]})
 
     def cancel(self, line_id: str, amount: str, quantity: int, **details: Any) -> httpx.Response:
-        item = {"order_line_id": line_id, "amount": amount, "shipping_amount": 0, "quantity": quantity, **details}
+        item = {
+            "order_line_id": line_id,
+            "amount": float(amount),
+            "shipping_amount": 0,
+            "quantity": quantity,
+            **details,
+        }
         return self.put("/api/orders/cancel", {"cancelations": [{"reason_code": "10", **item}]})
 
     def upload(self, path: str, content: str, **fields: str) -> httpx.Response:

@@ -54,7 +54,7 @@ def test_prices_without_tax_have_tax_lines_and_refunds_must_name_theirs(seller_w
 def test_refunds_give_the_commission_back_pro_rata_and_in_the_end_exactly(seller: Seller) -> None:
     order_id = seller.received((LAMP, 1))
     for amount in ("33.33", "33.33", "62.34"):
-        shipping = "3.95" if amount == "62.34" else 0
+        shipping = 3.95 if amount == "62.34" else 0
         assert seller.refund(f"{order_id}-1", amount, shipping_amount=shipping).status_code == 200
     kinds = _kinds(seller.pages(LOG, order_id=order_id))
     assert sum(kinds.values()) == 0

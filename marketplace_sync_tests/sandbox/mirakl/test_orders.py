@@ -193,6 +193,7 @@ def test_refunds_are_not_idempotent_and_walk_through_their_states(seller: Seller
     states = {refund["refund_state"] for refund in seller.order(order_id)["order_lines"][0]["refunds"]}
     assert states == {"REFUNDED"}
     assert seller.refund(line_id, "100.00").status_code == 400
+    assert seller.refund(line_id, "0.005").status_code == 400
     assert len(seller.actions("OR28")) == 2
 
 
