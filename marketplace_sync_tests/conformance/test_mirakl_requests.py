@@ -76,7 +76,7 @@ def _use_everything(opened: Shop) -> None:
     levels = [effect(SetStock(sku="MUG", stock_number="", quantity=3), 9)]
     assert isinstance(opened.connector.deliver(levels)[0], InDoubt)
     assert isinstance(opened.connector.resolve(levels[0]), Delivered)
-    list(opened.connector.settlement_lines(SINCE, "D1"))
+    list(opened.connector.settlement_lines(SINCE, "D1", cycle_id="b2b7831d-8cde-57a0-acca-00b9842797e3"))
     list(opened.connector.settlement_documents(SINCE))
 
 

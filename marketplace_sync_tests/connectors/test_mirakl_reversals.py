@@ -138,6 +138,25 @@ def test_levels_go_in_one_file_and_count_once_it_is_worked_off(mugs: Shop) -> No
     assert mugs.with_settings().connector.resolve(wishes[0]) == NotThere(), "nobody knows the file any more: send again"
 
 
+@pytest.mark.parametrize(
+    ("report", "found"),
+    [
+        ("1;No offer with sku 'CUP' here\n", [Delivered, Refused]),
+        ("3;No offer with sku MUG-CUP here\n", [Delivered, Refused]),
+        ("17;Who knows\n", [Refused, Refused]),
+        ("", [Delivered, Delivered]),
+    ],
+)
+def test_a_failure_is_told_to_its_level_by_sku_then_by_number_and_never_lost(
+    mugs: Shop, report: str, found: list[type]
+) -> None:
+    wishes = [effect(SetStock(sku=sku, stock_number="", quantity=1), n) for n, sku in enumerate(("MUG", "CUP"))]
+    mugs.marketplace.file_status = {"status": "COMPLETE", "has_error_report": True}
+    mugs.marketplace.file_report = f"line-number;error-message\n{report}"
+    mugs.connector.deliver(wishes)
+    assert [type(mugs.connector.resolve(one)) for one in wishes] == found
+
+
 def test_a_store_kind_is_refused(mugs: Shop) -> None:
     wish = CancelOrder(store_order_id="1", source_identifier="x", reason="", initiator="")
     assert isinstance(mugs.deliver(wish), Refused)

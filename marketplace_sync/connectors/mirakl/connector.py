@@ -162,9 +162,12 @@ class Mirakl:
 
     # -- money ---------------------------------------------------------------------------------------------------
 
-    def settlement_lines(self, since: datetime | None = None, document: str = "") -> Iterator[SettlementLine]:
-        """The transaction log from `since` on, or of one accounting document. Raises TransportError, Malformed."""
-        return self._ledger.lines(since, document)
+    def settlement_lines(
+        self, since: datetime | None = None, document: str = "", *, cycle_id: str = ""
+    ) -> Iterator[SettlementLine]:
+        """The transaction log from `since` on, or of one accounting document or payout cycle. Raises TransportError,
+        Malformed."""
+        return self._ledger.lines(since, document, cycle_id)
 
     def settlement_documents(self, since: datetime | None = None) -> Iterator[PayoutCycle]:
         """Payout cycles closed since. Raises TransportError, Malformed."""

@@ -9,12 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.settlement.inputs import SettlementLine
+from marketplace_sync.domain.settlement.line_types import PAYMENT
 
 _CYCLES_PAGE = 1000
 
@@ -56,6 +58,7 @@ class _Transaction(msgspec.Struct):
     currency_iso_code: Any = None
     date_created: Any = None
     payment_state: Any = None
+    seller_billing_cycle_id: Any = None
     accounting_document_number: Any = None
     accounting_document_creation_date: Any = None
     entities: _Entities | None = None
@@ -86,14 +89,22 @@ class Ledger:
         self._calls = calls
         self._zone = ZoneInfo(settings.time_zone)
 
-    def lines(self, since: datetime | None, document: str = "") -> Iterator[SettlementLine]:
-        """Transactions updated since (TL02), in the order of their updates; only those of one accounting document when
-        it is named. A line comes again whenever its payment state moves. Amounts keep the operator's sign."""
+    def lines(self, since: datetime | None, document: str = "", cycle_id: str = "") -> Iterator[SettlementLine]:
+        """Transactions updated since (TL02), in the order of their updates; only those of one document or payout
+        cycle when it is named. A line comes again whenever its payment state moves. Amounts keep the operator's sign.
+
+        A payment that states no document gets the one of its cycle's other lines, if they have but one; so payments
+        come last.
+        """
         params: dict[str, str | int] = {"sort": "lastUpdated,ASC"}
         if since is not None:
             params["last_updated_from"] = fields.timestamp(since)
         if document:
             params["accounting_document_number"] = document
+        if cycle_id:
+            params["seller_billing_cycle_id"] = cycle_id
+        payments: list[tuple[str, SettlementLine]] = []
+        documents: dict[str, dict[str, date | None]] = {}
         for rows in self._calls.seek(
             "/api/sellerpayment/transactions_logs",
             params=params,
@@ -102,7 +113,16 @@ class Ledger:
             operation="read transactions",
         ):
             for row in rows:
-                yield self._line(row)
+                cycle, line = self._line(row)
+                if line.document:
+                    documents.setdefault(cycle, {})[line.document] = line.document_created_on
+                elif line.type == PAYMENT and cycle:
+                    payments.append((cycle, line))
+                    continue
+                yield line
+        for cycle, line in payments:
+            known = list(documents.get(cycle, {}).items())
+            yield replace(line, document=known[0][0], document_created_on=known[0][1]) if len(known) == 1 else line
 
     def cycles(self, since: datetime | None) -> Iterator[PayoutCycle]:
         """Payout cycles closed since (SBC11), the oldest first."""
@@ -115,7 +135,8 @@ class Ledger:
             for row in rows:
                 yield self._cycle(row)
 
-    def _line(self, row: bytes) -> SettlementLine:
+    def _line(self, row: bytes) -> tuple[str, SettlementLine]:
+        """The line, behind its payout cycle."""
         stated = _decoded(row, _Transaction, "a transaction")
         line_id = fields.text(stated.id)
         if not line_id:
@@ -125,7 +146,7 @@ class Ledger:
         if amount is None:
             raise Malformed(f"transaction {line_id} has no amount")
         entities = stated.entities or _Entities()
-        return SettlementLine(
+        line = SettlementLine(
             line_id=line_id,
             type=fields.text(stated.type),
             amount=amount,
@@ -140,6 +161,7 @@ class Ledger:
             created_on=self._day(stated.date_created),
             description=fields.text(entities.one_off_item.description) if entities.one_off_item else "",
         )
+        return fields.text(stated.seller_billing_cycle_id), line
 
     def _cycle(self, row: bytes) -> PayoutCycle:
         stated = _decoded(row, _Cycle, "a payout cycle")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -49,14 +50,19 @@ class _Status(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    """One file under way. `failures`: line number, as the marketplace counts -> its words."""
+    """One file under way."""
 
     import_id: str
     lines: dict[int, int]
-    """Effect -> its line."""
+    """Effect -> its line, as the marketplace is taken to count."""
+    skus: dict[str, int]
+    """SKU -> its line."""
     asked_at: float | None = None
     status: str = "WAITING"
     failures: dict[int, str] | None = None
+    """Line -> the marketplace's words; None while it is not worked off."""
+    stray: str = ""
+    """Words of failures that cannot be told to any line."""
 
 
 class StockLevels:
@@ -82,9 +88,10 @@ class StockLevels:
         rows = csv.writer(body, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n")
         rows.writerow(["offer-sku", "quantity", "warehouse-code", "update-delete"])
         lines: dict[int, int] = {}
+        skus: dict[str, int] = {}
         for number, effect in enumerate(effects, start=self._settings.stock_report_first_line):
             rows.writerow([effect.payload.sku, str(max(0, effect.payload.quantity)), "", ""])
-            lines[effect.effect_id] = number
+            lines[effect.effect_id] = skus[effect.payload.sku] = number
         try:
             answer = self._calls.send(
                 "POST",
@@ -101,7 +108,7 @@ class StockLevels:
         except TransportError as problem:
             return outcome_of(problem)
         with self._lock:
-            self._files = [*self._files, _File(import_id=import_id, lines=lines)][-_FILES_REMEMBERED:]
+            self._files = [*self._files, _File(import_id=import_id, lines=lines, skus=skus)][-_FILES_REMEMBERED:]
         return InDoubt(f"the marketplace has taken stock file {import_id} and not yet worked it off")
 
     def verdict(self, effect: Effect) -> Resolution:
@@ -122,6 +129,11 @@ class StockLevels:
             words = (file.failures or {}).get(line)
             if words:
                 return Refused(f"SKU {effect.payload.sku}: {words}", code="STOCK_REFUSED")
+            if file.stray:
+                return Refused(
+                    f"stock file {file.import_id} has failures that name no level, perhaps this one: {file.stray}",
+                    code="STOCK_REFUSED",
+                )
             return Delivered({"import_id": file.import_id})
 
     def _ask(self, file: _File) -> float | None:
@@ -139,23 +151,43 @@ class StockLevels:
         file.status = status.status
         if status.status not in ("COMPLETE", "FAILED"):
             return every
-        file.failures = self._failures(path) if status.has_error_report else {}
+        file.failures = {}
+        if status.has_error_report:
+            try:
+                self._read_report(file, path)
+            except TransportError:
+                file.failures = None
+                raise
         return None
 
-    def _failures(self, path: str) -> dict[int, str]:
-        """Line number -> reason: the report's first two columns (Mirakl, offers: stock)."""
+    def _read_report(self, file: _File, path: str) -> None:
+        """A line number, then the reason (Mirakl, offers: stock). Whether the heading counts as a line is not said, so
+        a reason that names a SKU of the file goes before the number."""
         answer = self._calls.raw(
             f"{path}/error_report",
             bucket="default",
             operation="read stock errors",
             headers={"accept": "text/csv, application/octet-stream, */*"},
         )
-        text = answer.body.decode("utf-8-sig", "replace")
         found: dict[int, str] = {}
-        for row in csv.reader(io.StringIO(text), delimiter=";"):
-            if len(row) >= 2 and row[0].strip().isdecimal():
-                found[int(row[0])] = row[1].strip()[:300] or "refused without a reason"
-        return found
+        for row in csv.reader(io.StringIO(answer.body.decode("utf-8-sig", "replace")), delimiter=";"):
+            if not row or not row[0].strip().isdecimal():
+                continue
+            words = "; ".join(cell.strip() for cell in row[1:] if cell.strip())[:300] or "refused without a reason"
+            line = _named(words, file.skus) or int(row[0])
+            if line in file.lines.values():
+                found[line] = words
+            else:
+                file.stray = words
+        file.failures = found
+
+
+def _named(words: str, skus: Mapping[str, int]) -> int | None:
+    """The line of the SKU that the words name; of several that fit into each other the longest."""
+    for sku in sorted((sku for sku in skus if sku in words), key=len, reverse=True):
+        if re.search(rf"(?<![\w-]){re.escape(sku)}(?![\w-])", words):
+            return skus[sku]
+    return None
 
 
 def _unfit(wish: SetStock) -> Refused | None:
