@@ -14,6 +14,7 @@ from marketplace_sync.sandbox.mirakl.lifecycle import Lifecycle
 from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
 from marketplace_sync.sandbox.mirakl.settings import MiraklSettings
 from marketplace_sync.sandbox.mirakl.values import BadValue, minor, money
+from marketplace_sync.sandbox.mirakl.wire import additional_fields
 from marketplace_sync.sandbox.mirakl.workflow import Refused, line_of
 
 _REFERENCE_LENGTH = 2000
@@ -251,14 +252,16 @@ class OrderWrites:
             self._set_fields(line["additional_fields"], item.get("order_line_additional_fields") or [])
         self._book.put(order)
         self._actions.note("OR31", order["id"], fields=order["additional_fields"])
-        return answer(
+        lines = [
             {
-                "order_additional_fields": [
-                    {"code": code, "type": "STRING", "value": value}
-                    for code, value in order["additional_fields"].items()
-                ]
+                "order_line_id": line["id"],
+                "order_line_additional_fields": additional_fields(line["additional_fields"]),
             }
-        )
+            for line in order["lines"]
+            if line["additional_fields"]
+        ]
+        kept = additional_fields(order["additional_fields"])
+        return answer({"order_update_result": {"order_additional_fields": kept, "order_lines": lines}})
 
     @staticmethod
     def _set_fields(kept: dict[str, str], sent: list[dict[str, Any]]) -> None:

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.mirakl.actions import Actions
-from marketplace_sync.sandbox.mirakl.carriers import is_reason
-from marketplace_sync.sandbox.mirakl.gate import Gate, answer, items, json_body, text
+from marketplace_sync.sandbox.mirakl.carriers import REASONS, is_reason
+from marketplace_sync.sandbox.mirakl.gate import Gate, answer, items, json_body, text, whole
 from marketplace_sync.sandbox.mirakl.order_book import OrderBook
 from marketplace_sync.sandbox.mirakl.paging import asked, seek, several, time_of
 from marketplace_sync.sandbox.mirakl.settings import MiraklSettings
@@ -26,7 +26,7 @@ _DAY = 86_400
 
 
 class Returns:
-    """Handlers of RT04, RT11, RT21, RT25, RT26, RT27 and RT29, and what buyers and operator do about returns."""
+    """Handlers of RT01 to RT29, and what buyers do about returns."""
 
     def __init__(self, state: State, clock: Clock, settings: MiraklSettings, book: OrderBook, actions: Actions) -> None:
         self.settings = settings
@@ -38,6 +38,8 @@ class Returns:
 
     def open_in(self, gate: Gate) -> None:
         gate.open("RT11", "GET", "/api/returns", self._list)
+        gate.open("RT01", "POST", "/api/returns", self._create)
+        gate.open("RT12", "GET", "/api/returns/items_to_return", self._returnable)
         gate.open("RT04", "PUT", "/api/returns", self._each("RT04", self._patch))
         gate.open("RT21", "PUT", "/api/returns/accept", self._each("RT21", self._decide))
         gate.open("RT25", "PUT", "/api/returns/receive", self._each("RT25", self._receive))
@@ -55,7 +57,7 @@ class Returns:
         now = self._clock.timestamp()
         for line_id, quantity in wanted:
             line = line_of(order, line_id)
-            if line["received"] is None or line["received"] + self.settings.return_window_days * _DAY < now:
+            if not self._in_window(line):
                 raise Refused(f"Order line {line_id} cannot be returned in state {line['state']}")
             if not 0 < quantity <= line["quantity"] - self._coming_back(line_id):
                 raise Refused(f"Order line {line_id}: quantity {quantity} exceeds what can be returned")
@@ -82,6 +84,10 @@ class Returns:
             ],
         }
         return self._returns.put(found["id"], found)
+
+    def _in_window(self, line: dict[str, Any]) -> bool:
+        until = self._clock.timestamp() - self.settings.return_window_days * _DAY
+        return line["received"] is not None and line["received"] >= until
 
     def _coming_back(self, line_id: str) -> int:
         return sum(
@@ -126,6 +132,67 @@ class Returns:
             return answer({"return_success": done, "return_errors": errors})
 
         return handle
+
+    async def _create(self, request: Request) -> Response:
+        """The seller announces returns itself; each stands for itself, 200 whatever happens."""
+        done, errors = [], []
+        for item in items(await json_body(request), "returns", 200):
+            basket = text(item, "order_commercial_id")
+            wanted = [(text(line, "order_line_id"), whole(line, "quantity")) for line in items(item, "return_lines")]
+            reason = item.get("reason_code") or text(items(item, "return_lines")[0], "reason_code")
+            try:
+                orders = {self._order_of(basket, line_id) for line_id, _ in wanted}
+                found = self.request(min(orders), wanted, reason, item.get("description"))
+                changes = {name: item[name] for name in ("rma", "label_url", "method_code") if name in item}
+                state = "IN_PROGRESS" if item.get("accepted") is True else found["state"]
+                found = self.step(found, (found["state"],), state, **changes)
+                self._actions.note("RT01", found["id"], order_id=found["order_id"])
+                done.append(self._row(found))
+            except (Refused, BadValue) as problem:
+                errors.append({"order_commercial_id": basket, "message": str(problem)})
+        return answer({"return_success": done, "return_errors": errors})
+
+    def _order_of(self, basket: str, line_id: str) -> str:
+        try:
+            order = self._book.of_line(line_id)
+        except LookupError:
+            raise Refused(f"The order line with id '{line_id}' was not found") from None
+        if order["commercial_id"] != basket:
+            raise Refused(f"The order line '{line_id}' is not of the order '{basket}'")
+        return str(order["id"])
+
+    async def _returnable(self, request: Request) -> Response:
+        """Lines that may still come back; without a filter those of every order that was received."""
+        query, start = asked(request)
+        baskets, lines = several(query, "order_commercial_id"), several(query, "order_line_id")
+        found: dict[int, tuple[str, dict[str, Any]]] = {}
+        if self.settings.returns:
+            for order in reversed(self._book.newest("RECEIVED", 1_000_000)):
+                for line in order["lines"]:
+                    found[len(found)] = (order["commercial_id"], line)
+        places = [(0.0, number) for number in found]
+
+        def wanted(row: tuple[str, dict[str, Any]]) -> bool:
+            basket, line = row
+            return (
+                (not baskets or basket in baskets)
+                and (not lines or line["id"] in lines)
+                and self._in_window(line)
+                and line["quantity"] > self._coming_back(line["id"])
+            )
+
+        return answer(seek(query, start, places, found.__getitem__, wanted).body(self._returnable_row))
+
+    def _returnable_row(self, row: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        basket, line = row
+        return {
+            "order_commercial_id": basket,
+            "order_line_id": line["id"],
+            "returnable_quantity": line["quantity"] - self._coming_back(line["id"]),
+            "return_window": self.settings.return_window_days,
+            "available_return_methods": [f"RETURN_METHOD_{method}" for method in METHODS],
+            "available_return_reasons": [code for code, _, kind, _ in REASONS if kind == "RETURN"],
+        }
 
     def _patch(self, found: Return, item: dict[str, Any]) -> Return:
         if found["state"] in ("CLOSED", "REFUSED", "CANCELED"):

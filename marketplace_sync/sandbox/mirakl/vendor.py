@@ -123,12 +123,14 @@ class Mirakl(Vendor):
         return _named(order)
 
     def act_place_orders(self, count: int, lines_per_order: int = 3) -> dict[str, Any]:
-        """Many buyers order at once."""
+        """Many buyers order at once; their pages are ready to be served at full speed."""
         skus = self.offers.skus()
         ids = []
         for _ in range(count):
             chosen = self.random.sample(skus, min(lines_per_order, len(skus)))
             ids.append(self.placing.place([Wish(sku, self.random.randrange(1, 4)) for sku in chosen])["id"])
+        for order_id in ids:
+            self.book.body(order_id)
         return {"placed": count, "first_order_id": ids[0], "last_order_id": ids[-1]} if ids else {"placed": 0}
 
     def act_buyer_cancel(self, order_id: str) -> dict[str, Any]:

@@ -264,3 +264,13 @@ def test_an_erased_buyer_reads_blank(seller: Seller) -> None:
     seller.act("anonymise", order_id=order_id)
     customer = seller.order(order_id)["customer"]
     assert (customer["lastname"], customer["shipping_address"]["street_1"]) == ("Anonymous", "")
+
+
+def test_custom_fields_are_set_and_cleared_with_null(seller: Seller) -> None:
+    order_id = seller.placed()
+    path = f"/api/orders/{order_id}/additional_fields"
+    field = {"code": "gift-note", "type": "STRING", "value": "With love"}
+    assert seller.put(path, {"order_additional_fields": [field]}).status_code == 200
+    assert seller.order(order_id)["order_additional_fields"] == [field]
+    seller.put(path, {"order_additional_fields": [{**field, "value": None}]})
+    assert seller.order(order_id)["order_additional_fields"] == []

@@ -154,3 +154,16 @@ def test_returns_without_acceptance_are_in_progress_and_can_be_amended(seller_wi
     (changed,) = seller.put("/api/returns", {"returns": [{"id": return_id, "rma": "R-7"}]}).json()["return_success"]
     assert (changed["state"], changed["rma"]) == ("IN_PROGRESS", "R-7")
     assert seller.get("/api/returns", return_rma="R-7")["data"][0]["id"] == return_id
+
+
+def test_a_seller_announces_a_return_itself_for_what_is_returnable(seller: Seller) -> None:
+    order_id = seller.received((MUG, 2))
+    (row,) = seller.get("/api/returns/items_to_return")["data"]
+    assert (row["order_line_id"], row["returnable_quantity"]) == (f"{order_id}-1", 2)
+    line = {"order_line_id": f"{order_id}-1", "quantity": 2, "reason_code": "RETURN_OTHER"}
+    wish = {"order_commercial_id": row["order_commercial_id"], "method_code": "RETURN_METHOD_BY_MAIL", "accepted": True}
+    body = {"returns": [{**wish, "return_lines": [line]}, {**wish, "return_lines": [line]}]}
+    answer = seller.http.post("/api/returns", json=body).json()
+    assert [found["state"] for found in answer["return_success"]] == ["IN_PROGRESS"]
+    assert answer["return_errors"][0]["order_commercial_id"] == row["order_commercial_id"]
+    assert seller.get("/api/returns/items_to_return")["data"] == []
