@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -20,9 +19,10 @@ from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, injection, reachable
+from marketplace_sync.flows import advance, injection, reachable, unreadable
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
+from marketplace_sync.ledger.database import is_about_data
 
 STATEMENTS_AT_ONCE = 1000
 
@@ -40,6 +40,13 @@ class FeedReport:
     events: int = 0
     examples: list[str] = field(default_factory=list)
     """Order references that were new, the first few, for a person to recognise."""
+
+    def add(self, part: FeedReport) -> None:
+        self.new += part.new
+        self.changed += part.changed
+        self.malformed += part.malformed
+        self.events += part.events
+        self.examples.extend(part.examples[: max(0, 5 - len(self.examples))])
 
 
 def import_feed(
@@ -130,7 +137,9 @@ def _read(context: Context, name: str, page: Page) -> _Read:
         try:
             changed.append(_Changed(statement, digest, parse(statement), ""))
         except Malformed as problem:
-            changed.append(_Changed(statement, digest, (), str(problem)))
+            digest = unreadable.digest(statement.payload)
+            if head is None or head.content_hash != digest:
+                changed.append(_Changed(statement, digest, (), str(problem)))
     return _Read(len(page.statements), page.watermark, changed)
 
 
@@ -142,33 +151,74 @@ def _heads(connection: Connection, name: str, statements: Sequence[Statement]) -
 
 
 def _store(context: Context, name: str, feed: str | None, read: _Read, report: FeedReport) -> None:
-    """One transaction: statements, orders, events, wishes, and how far the feed was read."""
-    news = report.new + report.changed
+    """One transaction: statements, orders, events, wishes, and how far the feed was read. When something in it can be
+    read and not be kept, it alone is put aside, and the position moves on once all the rest is stored."""
+    try:
+        with context.ledger.begin() as connection:
+            found = _store_changed(connection, context, name, read.changed)
+            _advance(connection, name, feed, read, found)
+    except Exception as problem:
+        if not read.changed or not is_about_data(problem):
+            raise
+        found = _store_apart(context, name, read.changed, problem)
+        with context.ledger.begin() as connection:
+            _advance(connection, name, feed, read, found)
     report.read += read.count
-    with context.ledger.begin() as connection:
-        if read.changed:
+    report.add(found)
+
+
+def _advance(connection: Connection, name: str, feed: str | None, read: _Read, found: FeedReport) -> None:
+    if feed is not None:
+        watermarks.advance(connection, name, feed, read.watermark, read=read.count, changed=found.new + found.changed)
+
+
+def _store_apart(context: Context, name: str, changed: Sequence[_Changed], problem: Exception) -> FeedReport:
+    """Halves, and halves of those that fail again, until what cannot be kept is alone."""
+    found = FeedReport(name, "")
+    if len(changed) == 1:
+        (one,) = changed
+        reason = unreadable.reason(name, one.statement.key, problem)
+        with context.ledger.begin() as connection:
             orders.lock_import(connection, name)
-            # again, now that nobody else imports: what another importer stored meanwhile is no news
-            heads = _heads(connection, name, [one.statement for one in read.changed])
-            fresh = [
-                (one, head)
-                for one in read.changed
-                for head in (heads[one.statement.kind].get(one.statement.key),)
-                if head is None or head.content_hash != one.content_hash
-            ]
-            # everybody locks orders in the same sequence, or two who need the same ones wait for each other for ever
-            orders.lock(connection, name, [part.order_id for one, _ in fresh for part in one.parts])
-            stated = [(one, head) for one, head in fresh if one.statement.kind == "order"]
-            if stated:
-                _store_orders(connection, context, name, stated, report)
-            for one, head in fresh:
-                if one.statement.kind != "order":
-                    _store_reversal(connection, context, name, one, head, report)
-        if feed is not None:
-            watermarks.advance(
-                connection, name, feed, read.watermark,
-                read=read.count, changed=report.new + report.changed - news,
-            )  # fmt: skip
+            head = _heads(connection, name, [one.statement])[one.statement.kind].get(one.statement.key)
+            unreadable.keep(connection, name, one.statement, head, reason, context.now())
+        found.malformed += 1
+        return found
+    middle = len(changed) // 2
+    for half in (changed[:middle], changed[middle:]):
+        try:
+            with context.ledger.begin() as connection:
+                part = _store_changed(connection, context, name, half)
+        except Exception as again:
+            if not is_about_data(again):
+                raise
+            part = _store_apart(context, name, half, again)
+        found.add(part)
+    return found
+
+
+def _store_changed(connection: Connection, context: Context, name: str, changed: Sequence[_Changed]) -> FeedReport:
+    report = FeedReport(name, "")
+    if not changed:
+        return report
+    orders.lock_import(connection, name)
+    # again, now that nobody else imports: what another importer stored meanwhile is no news
+    heads = _heads(connection, name, [one.statement for one in changed])
+    fresh = [
+        (one, head)
+        for one in changed
+        for head in (heads[one.statement.kind].get(one.statement.key),)
+        if head is None or head.content_hash != one.content_hash
+    ]
+    # everybody locks orders in the same sequence, or two who need the same ones wait for each other for ever
+    orders.lock(connection, name, [part.order_id for one, _ in fresh for part in one.parts])
+    stated = [(one, head) for one, head in fresh if one.statement.kind == "order"]
+    if stated:
+        _store_orders(connection, context, name, stated, report)
+    for one, head in fresh:
+        if one.statement.kind != "order":
+            _store_reversal(connection, context, name, one, head, report)
+    return report
 
 
 def _store_orders(
@@ -185,7 +235,8 @@ def _store_orders(
     for one, head in changed:
         version = head.version + 1 if head else 1
         if one.problem:
-            _keep_unreadable(connection, name, one.statement, version, one.problem, now, report)
+            unreadable.keep(connection, name, one.statement, head, one.problem, now)
+            report.malformed += 1
             continue
         readable.append(source_identifier(name, one.statement.key))
         reversals = [part for part in one.parts if not isinstance(part, Order)]
@@ -279,33 +330,6 @@ def _with_deadlines(context: Context, name: str, routes: Sequence[Route], order:
     )
 
 
-def _keep_unreadable(
-    connection: Connection,
-    name: str,
-    statement: Statement,
-    version: int,
-    problem: str,
-    now: datetime,
-    report: FeedReport,
-) -> None:
-    orders.keep_statement(connection, name, statement.kind, statement.key, version, statement.payload, now)
-    report.malformed += 1
-    work_items.report(
-        connection,
-        [
-            Problem(
-                code="MALFORMED_STATEMENT",
-                subject=source_identifier(name, statement.key),
-                connection=name,
-                order_id=statement.key if statement.kind == "order" else "",
-                message=f"{name} stated {statement.kind} {statement.key} in a way that cannot be read: {problem}."
-                " The statement is kept; nothing was done with it.",
-                evidence={"kind": statement.kind, "version": version, "problem": problem},
-            )
-        ],
-    )
-
-
 def _report_oddities(connection: Connection, name: str, read: Sequence[Order]) -> None:
     work_items.report(
         connection,
@@ -336,9 +360,12 @@ def _store_reversal(
     statement = one.statement
     version = head.version + 1 if head else 1
     if one.problem:
-        _keep_unreadable(connection, name, statement, version, one.problem, now, report)
+        unreadable.keep(connection, name, statement, head, one.problem, now)
+        report.malformed += 1
         return
-    orders.keep_statement(connection, name, statement.kind, statement.key, version, statement.payload, now)
+    orders.keep_statement(
+        connection, name, statement.kind, statement.key, version, statement.payload, now, content_hash=one.content_hash
+    )
     work_items.close(
         connection, ["MALFORMED_STATEMENT"], [source_identifier(name, statement.key)], "it was stated readably"
     )

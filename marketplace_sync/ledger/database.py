@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from marketplace_sync.domain.errors import LedgerUnavailable
+from marketplace_sync.domain.errors import LedgerUnavailable, MarketplaceSyncError
 
 CHANNEL = "marketplace_sync"
 """The NOTIFY channel; the payload is the name of the connection that has something to do."""
@@ -95,6 +95,16 @@ class Listener:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def is_about_data(problem: Exception) -> bool:
+    """Whether work failed for what it was about, so that it will fail again: a value that no column holds, a date that
+    no calendar has. False when the database or a vendor was down, busy or interrupted."""
+    cause = getattr(problem, "orig", None) or problem
+    if isinstance(cause, psycopg.Error):
+        # data exceptions, broken constraints and exceeded limits (PostgreSQL, error codes)
+        return isinstance(cause, psycopg.DataError) or (cause.sqlstate or "")[:2] in ("22", "23", "54")
+    return not isinstance(cause, SQLAlchemyError | MarketplaceSyncError | OSError)
 
 
 def _libpq(url: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from marketplace_sync.ledger.database import driver, notify
+from marketplace_sync.ledger.plain import plain
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +67,7 @@ def unreadable(connection: Connection, name: str, delivery_id: str, problem: str
             "UPDATE ledger.inbox SET state = 'unreadable', finished_at = now(), problem = :problem"
             " WHERE connection = :name AND delivery_id = :delivery_id"
         ),
-        {"name": name, "delivery_id": delivery_id, "problem": problem},
+        {"name": name, "delivery_id": delivery_id, "problem": plain(problem)},
     )
 
 
@@ -77,7 +78,7 @@ def later(connection: Connection, name: str, delivery_ids: list[str], problem: s
             "UPDATE ledger.inbox SET attempts = attempts + 1, not_before = now() + :after, problem = :problem"
             " WHERE connection = :name AND delivery_id = ANY(:delivery_ids)"
         ),
-        {"name": name, "delivery_ids": delivery_ids, "problem": problem, "after": after},
+        {"name": name, "delivery_ids": delivery_ids, "problem": plain(problem), "after": after},
     )
 
 

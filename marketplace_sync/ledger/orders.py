@@ -166,13 +166,21 @@ def _copy_statements(
 
 
 def keep_statement(
-    connection: Connection, name: str, kind: str, key: str, version: int, payload: bytes, seen_at: datetime
+    connection: Connection,
+    name: str,
+    kind: str,
+    key: str,
+    version: int,
+    payload: bytes,
+    seen_at: datetime,
+    *,
+    content_hash: bytes,
 ) -> None:
-    """Keep one statement verbatim (a return, a refund, or one that could not be read)."""
+    """Keep one statement verbatim (a return, a refund, or one that could not be read), known by `content_hash`."""
     driver(connection).execute(
         f"INSERT INTO ledger.statements ({_STATEMENT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING",
-        (name, kind, key, version, content_hash(payload), seen_at, payload),
+        (name, kind, key, version, content_hash, seen_at, payload),
     )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, text
 
 from marketplace_sync.domain.effects import PAYLOAD_TYPES, Effect, EffectKind, EffectState, Lane, Payload
 from marketplace_sync.ledger.database import driver, notify
+from marketplace_sync.ledger.plain import plain, plain_value
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +177,7 @@ def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any
     driver(connection).cursor().executemany(
         "UPDATE ledger.effects SET state = 'delivered', finished_at = now(), sending_until = NULL,"
         " result = %s::json, last_problem = NULL WHERE effect_id = %s",
-        [(msgspec.json.encode(result).decode(), effect_id) for effect_id, result in results],
+        [(msgspec.json.encode(plain_value(result)).decode(), effect_id) for effect_id, result in results],
     )
 
 
@@ -192,7 +193,7 @@ def postponed(
         {
             "effect_id": effect_id,
             "after": after,
-            "problem": problem,
+            "problem": plain(problem),
             "refund": 0 if counts_as_attempt else 1,
         },
     )
@@ -206,7 +207,7 @@ def in_doubt(connection: Connection, effect_id: int, problem: str, after: timede
             " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()) WHERE effect_id = :effect_id"
             " RETURNING now() - in_doubt_since"
         ),
-        {"effect_id": effect_id, "after": after, "problem": problem},
+        {"effect_id": effect_id, "after": after, "problem": plain(problem)},
     ).scalar_one()
     assert isinstance(since, timedelta)
     return since
@@ -219,7 +220,7 @@ def finish(connection: Connection, effect_id: int, state: EffectState, problem: 
             "UPDATE ledger.effects SET state = :state, finished_at = now(), sending_until = NULL,"
             " last_problem = :problem WHERE effect_id = :effect_id"
         ),
-        {"effect_id": effect_id, "state": state.value, "problem": problem},
+        {"effect_id": effect_id, "state": state.value, "problem": plain(problem)},
     )
 
 

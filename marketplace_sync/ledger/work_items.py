@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from marketplace_sync.domain.work_items import CODES, Problem
+from marketplace_sync.ledger.plain import plain, plain_value
 
 
 def report(connection: Connection, problems: Iterable[Problem]) -> int:
@@ -40,11 +41,11 @@ def report(connection: Connection, problems: Iterable[Problem]) -> int:
                     "severity": code.severity.value,
                     "connection": problem.connection or None,
                     "order_id": problem.order_id or None,
-                    "message": problem.message,
+                    "message": plain(problem.message),
                     "action": code.action,
                     "impact": problem.impact,
                     "currency": problem.currency or None,
-                    "evidence": msgspec.json.encode(problem.evidence).decode(),
+                    "evidence": msgspec.json.encode(plain_value(problem.evidence)).decode(),
                 },
             ).scalar()
         )
