@@ -105,6 +105,8 @@ class Marketplace:
     lose_answers_of: set[str] = field(default_factory=set)
     """Paths whose write is carried out once and answered with a 500."""
     calls: list[tuple[str, str]] = field(default_factory=list)
+    polls_refused: bool = False
+    """Whether the list of orders was read too often; single orders may still be read."""
     on_page: Callable[[int], None] = lambda offset: None
     clock: int = 0
 
@@ -229,6 +231,8 @@ class Marketplace:
         return JSONResponse({"message": "not found", "status": 404}, 404)
 
     def _orders(self, query: dict[str, str]) -> Response:
+        if self.polls_refused and "order_ids" not in query:
+            return JSONResponse({"message": "too many requests", "status": 429}, 429, {"retry-after": "3600"})
         found = sorted(self.orders.values(), key=lambda one: (one["created_date"], one["order_id"]))
         if "order_ids" in query:
             found = [one for one in found if one["order_id"] in query["order_ids"].split(",")]
@@ -398,6 +402,7 @@ def settings_for(base_url: str, **changes: Any) -> MiraklSettings:
         "api_key": {"default": KEY},
         "requests_per_minute": 100_000,
         "orders_requests_per_minute": 100_000,
+        "lookups_per_minute": 100_000,
         "returns_requests_per_minute": 100_000,
         "stock_files_per_minute": 100_000,
         "stock_status_every": "0s",

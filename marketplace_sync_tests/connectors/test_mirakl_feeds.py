@@ -9,8 +9,10 @@ import pytest
 
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed, Statement
+from marketplace_sync.domain.effects import Delivered
+from marketplace_sync.domain.errors import Throttled
 from marketplace_sync.domain.orders import Return, ReturnState
-from marketplace_sync_tests.connectors.mirakl_shop import Shop, line, shop, stated_return
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, line, shop, stated_return, units
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,14 @@ def test_a_row_without_an_id_is_kept_for_a_person(mugs: Shop) -> None:
     assert statement.key.startswith("unreadable-")
     with pytest.raises(Malformed, match="order_id"):
         mugs.connector.parse(statement)
+
+
+def test_a_list_that_was_read_too_often_keeps_no_parcel_waiting(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0))
+    mugs.marketplace.polls_refused = True
+    with pytest.raises(Throttled):
+        mugs.poll("orders")
+    assert mugs.deliver(dispatch("O1-A", units("O1-A-1"))) == Delivered()
 
 
 def test_an_order_that_does_not_exist_is_nothing(mugs: Shop) -> None:

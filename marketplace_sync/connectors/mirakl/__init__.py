@@ -20,6 +20,8 @@ def budget(settings: MiraklSettings) -> BudgetSpec:
     return {
         "default": (FixedWindow(settings.requests_per_minute, 60.0),),
         "orders": (FixedWindow(settings.orders_requests_per_minute, 60.0),),
+        # Apart from the list, so that a list read too often does not keep a parcel waiting.
+        "lookups": (FixedWindow(settings.lookups_per_minute, 60.0),),
         "returns": (FixedWindow(settings.returns_requests_per_minute, 60.0),),
         "stock": (FixedWindow(settings.stock_files_per_minute, 60.0),),
         "transactions": (

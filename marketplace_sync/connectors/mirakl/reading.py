@@ -113,13 +113,13 @@ class Reader:
         if not order_id or "," in order_id:
             return None  # the filter is a list with commas: no order can be called so
         params: dict[str, str | int] = {"order_ids": order_id, "max": 10, **self._language()}
-        page = self._calls.get(ORDERS, _Orders, params=params, bucket="orders", operation="read one order")
+        page = self._calls.get(ORDERS, _Orders, params=params, bucket="lookups", operation="read one order")
         return next((bytes(raw) for raw in page.orders if _key(_head(raw).order_id, raw) == order_id), None)
 
     def one_return(self, return_id: str) -> bytes | None:
         """One return as it is now; None when the marketplace has no such return."""
         pages = self._calls.seek(
-            RETURNS, params={"return_id": return_id}, limit=10, bucket="returns", operation="read one return"
+            RETURNS, params={"return_id": return_id}, limit=10, bucket="lookups", operation="read one return"
         )
         return next((row for rows in pages for row in rows if _key(_head(row).id, row) == return_id), None)
 

@@ -59,7 +59,9 @@ class MiraklSettings(ConnectionSettings):
     requests_per_minute: int = Field(default=120, ge=1, le=100_000)
     """For what is allowed on each event; the operator states no number."""
     orders_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
-    """Pages of orders and single orders together."""
+    """Pages of the list of orders."""
+    lookups_per_minute: int = Field(default=60, ge=1, le=100_000)
+    """Single orders and returns, read when something is to be said about them."""
     returns_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
     stock_files_per_minute: int = Field(default=1, ge=1, le=100_000)
     stock_status_every: Duration = timedelta(seconds=15)
