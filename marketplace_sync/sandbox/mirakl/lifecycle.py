@@ -274,7 +274,7 @@ class Lifecycle:
 
     def _pay_back(self, refund: dict[str, Any], now: float) -> None:
         if refund["state"] == "WAITING_REFUND" and self.settings.refund_seconds:
-            refund.update(state="WAITING_REFUND_PAYMENT", due=now + self.settings.refund_seconds)
+            refund.update(state="WAITING_REFUND_PAYMENT", due=refund["due"] + self.settings.refund_seconds)
         else:
             number = f"PSP-R{refund['id']}"
             refund.update(state="REFUNDED", due=None, transaction_date=now, transaction_number=number)

@@ -171,3 +171,47 @@ def test_the_log_can_be_exported(seller: Seller) -> None:
     status = seller.get(f"{LOG}/async/status/{tracking_id}")
     (row,) = seller.http.get(status["urls"][0]).json()
     assert (status["status"], row["type"]) == ("COMPLETED", "ORDER_AMOUNT")
+
+
+def test_pay_on_shipment_writes_the_sale_when_the_parcel_leaves(seller_with: Callable[..., Seller]) -> None:
+    seller = seller_with(payment_workflow="PAY_ON_SHIPMENT")
+    order_id = seller.placed((MUG, 1))
+    seller.accept(order_id)
+    assert (seller.order(order_id)["order_state"], seller.get(LOG)["data"]) == ("SHIPPING", [])
+    seller.act("ship_in_portal", order_id=order_id)
+    assert _kinds(seller.get(LOG)["data"])["ORDER_AMOUNT"] == Decimal("14.0")
+    assert seller.order(order_id)["customer_debited_date"] is not None
+
+
+def test_the_operator_refunds_too_and_a_whole_refund_is_told_on_line_and_order(seller: Seller) -> None:
+    order_id = seller.received((MUG, 1))
+    refund_id = seller.act("refund_by_operator", line_id=f"{order_id}-1")["refund_id"]
+    seller.later(121)
+    seller.later(121)
+    order = seller.order(order_id)
+    (line,) = order["order_lines"]
+    assert (order["fully_refunded"], line["order_line_state"], line["refunds"][0]["id"]) == (
+        True,
+        "REFUNDED",
+        refund_id,
+    )
+    refunds = seller.get(LOG, transaction_type="REFUND_ORDER_AMOUNT")["data"]
+    assert [row["entities"]["refund"]["id"] for row in refunds] == [refund_id]
+    assert seller.actions("OR28") == []
+
+
+def test_a_refund_before_the_cycle_and_one_after_it_belong_to_their_own_cycles(seller: Seller) -> None:
+    order_id = seller.received((LAMP, 2))
+    seller.refund(f"{order_id}-1", "10.00")
+    first = seller.act("close_payment_cycle")
+    seller.refund(f"{order_id}-1", "20.00")
+    assert seller.act("close_payment_cycle")["cycle_id"] is None, "a debt waits"
+    seller.received((LAMP, 1))
+    second = seller.act("close_payment_cycle")
+    totals = [
+        sum(Decimal(str(row["amount"])) for row in seller.pages(LOG, seller_billing_cycle_id=each["cycle_id"]))
+        for each in (first, second)
+    ]
+    assert totals == [0, 0], "the payment zeroes its cycle"
+    rows = seller.pages(LOG, order_id=order_id)
+    assert {row["seller_billing_cycle_id"] for row in rows} == {first["cycle_id"], second["cycle_id"]}
