@@ -234,14 +234,19 @@ def _reached(count: int, told: Sequence[LineUnits], line_id: str) -> int:
     return count
 
 
-def blocked(connection: Connection, context: Context, name: str) -> int:
-    """Look again at orders that wait for a person: a new SKU, a new carrier mapping, a usable address lets them go."""
+def blocked(connection: Connection, context: Context, name: str, limit: int = 1000) -> int:
+    """Look again at orders that wait for a person: a new SKU, a new carrier mapping, a usable address lets them go.
+
+    At most `limit` at once, those first that were not looked at for longest."""
     rows = (
         driver(connection)
         .execute(
-            "SELECT DISTINCT order_id FROM ledger.work_items WHERE state = 'open' AND connection = %s"
-            " AND code IN ('UNKNOWN_SKU', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER') AND order_id IS NOT NULL LIMIT 1000",
-            (name,),
+            "SELECT order_id FROM ledger.work_items WHERE state = 'open' AND order_id IS NOT NULL"
+            " AND (connection = %s AND code IN ('UNKNOWN_SKU', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER')"
+            # the store refused it, perhaps for a product that was made anew since
+            " OR code = 'EFFECT_REFUSED' AND evidence->>'kind' = 'create_order' AND evidence->>'source' = %s)"
+            " GROUP BY order_id ORDER BY min(last_seen_at) LIMIT %s",
+            (name, name, limit),
         )
         .fetchall()
     )

@@ -77,13 +77,24 @@ def given_up(connection: Connection, effect: Effect, code: str, reason: str) -> 
                 code=code,
                 subject=subject_of(effect),
                 connection=effect.connection,
-                order_id=str(getattr(effect.payload, "order_id", "")),
+                order_id=_order_id(effect),
                 message=f"{effect.connection} {happened} {what} for {effect.subject} (attempt {effect.attempts}):"
                 f" {reason}. Effect {effect.effect_id} is kept.",
-                evidence={"effect_id": effect.effect_id, "kind": effect.kind.value, "reason": reason},
+                evidence={
+                    "effect_id": effect.effect_id,
+                    "kind": effect.kind.value,
+                    "source": effect.source,
+                    "reason": reason,
+                },
             )
         ],
     )
+
+
+def _order_id(effect: Effect) -> str:
+    """The marketplace's id of the order an effect is about; empty when it is about none."""
+    ours = from_source_identifier(str(getattr(effect.payload, "source_identifier", "")))
+    return ours[1] if ours else str(getattr(effect.payload, "order_id", ""))
 
 
 def refused(connection: Connection, context: Context, effect: Effect) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from marketplace_sync.flows import import_orders
+from marketplace_sync.flows import advance, import_orders
+from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
 
 
@@ -68,8 +69,6 @@ def test_an_address_that_changes_after_the_store_has_the_order_is_shown_to_a_per
     here.settle()
     assert here.work_items() == {"ADDRESS_CHANGED": 1}
     with here.project.ledger.begin() as connection:
-        from marketplace_sync.ledger import work_items
-
         (item,) = work_items.listing(connection, code="ADDRESS_CHANGED")
     assert "New Street" not in str(item), "where somebody lives is not for a listing"
     here.ship(order_id)
@@ -94,3 +93,32 @@ def test_an_order_that_is_being_cancelled_does_not_reach_the_store_when_its_prod
     here.settle()
     assert here.shopify_orders() == []
     assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
+
+
+def test_an_order_that_was_refused_goes_by_itself_once_its_product_is_made_anew(here: Town) -> None:
+    here.sync()
+    order_id = here.place("MUG-RED")
+    here.read_marketplace()
+    refuse_orders(here)
+    assert here.deliver(SHOP).refused == 1
+    nothing_is_refused(here)
+    here.sandbox.act(SHOP, "delete_variant", sku="MUG-RED")
+    here.sandbox.act(SHOP, "add_variant", sku="MUG-RED", title="Stoneware mug, red", price=1400)
+    here.settle()
+    assert len(here.shopify_orders(order_id)) == 1
+    assert here.work_items() == {}
+
+
+def test_of_many_blocked_orders_each_is_looked_at_in_its_turn(here: Town) -> None:
+    here.sandbox.act(SHOP, "delete_variant", sku="MUG-RED")
+    here.sync()
+    placed = {str(here.place("MUG-RED")) for _ in range(3)}
+    here.read_marketplace()
+    looked_at = set()
+    for _ in placed:
+        with here.project.ledger.begin() as connection:
+            before = {i["order_id"]: i["times_seen"] for i in work_items.listing(connection, code="UNKNOWN_SKU")}
+            assert advance.blocked(connection, here.context, JL, limit=1) == 1
+            after = {i["order_id"]: i["times_seen"] for i in work_items.listing(connection, code="UNKNOWN_SKU")}
+        looked_at |= {order_id for order_id in placed if after[order_id] > before[order_id]}
+    assert looked_at == placed
