@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "marketplace_sync.cli.check_config:check_config",
         "Judge the configuration and try every connection.",
     ),
+    "import": ("marketplace_sync.cli.reconcile:imports", "Take in settlement, store order and bank files."),
+    "reconcile": ("marketplace_sync.cli.reconcile:reconcile", "What is wrong with the payouts, and why."),
     "sandbox": ("marketplace_sync.cli.sandbox:sandbox", "Run the simulated vendors alone."),
     "migrate": ("marketplace_sync.cli.database:migrate", "Bring the database to this version's schema."),
     "backup": ("marketplace_sync.cli.database:backup", "Write the whole database into one file."),

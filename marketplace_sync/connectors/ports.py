@@ -136,6 +136,8 @@ class Marketplace(Outbound, Checkable, Protocol):
 class StoreOrderPage(msgspec.Struct, frozen=True, kw_only=True):
     orders: Sequence[StoreOrder]
     watermark: str | None = None
+    unreadable: Sequence[tuple[str, str]] = ()
+    """(store order id, why) of orders that could not be read; those around them were."""
 
 
 class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from marketplace_sync.domain.settlement import codes as settlement
+
 
 class Team(StrEnum):
     OPERATIONS = "operations"
@@ -101,6 +103,13 @@ CODES: dict[str, Code] = _codes(
     Code("TEST_ORDER", Team.OPERATIONS, _W, "The marketplace placed a test order",
          "Answer it as the marketplace's onboarding asks, or set `import_test_orders`."),
 )  # fmt: skip
+
+CODES |= {
+    code.value: Code(code.value, Team(meaning.owner), _E, meaning.title, meaning.action)
+    for code, meaning in settlement.MEANINGS.items()
+    if meaning.owner
+}
+"""What reconciliation concludes and somebody has to deal with."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,14 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from marketplace_sync.connectors.ports import Malformed, UnreadableWebhook, WebhookSource
+from marketplace_sync.connectors.ports import Malformed, StoreOrderPage, UnreadableWebhook, WebhookSource
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, reachable
+from marketplace_sync.flows import advance, reachable, unreadable
 from marketplace_sync.flows.context import Context, from_source_identifier, source_identifier
 from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
+from marketplace_sync.ledger.database import is_about_data
 
 FEED = "orders"
 _READERS = 8
@@ -75,18 +76,51 @@ def _poll_orders(context: Context, name: str, progress: Callable[[StoreReport], 
     with context.ledger.begin() as connection:
         watermark = watermarks.get(connection, name, FEED)
     for page in context.stores[name].changed_orders(watermark):
-        with context.ledger.begin() as connection:
-            _lock(connection, context, name, page.orders)
-            for order in page.orders:
-                report.read += 1
-                moved = observed(connection, context, name, order)
-                report.ours += moved is not None
-                report.moved += bool(moved)
-            watermarks.advance(connection, name, FEED, page.watermark, read=len(page.orders), changed=report.moved)
+        moved = _note_page(context, name, page)
+        report.read += len(page.orders)
+        report.ours += sum(one is not None for one in moved)
+        report.moved += sum(map(bool, moved))
         progress(report)
     with context.ledger.begin() as connection:
         watermarks.advance(connection, name, FEED, None, read=0, changed=0)
     return report
+
+
+def _note_page(context: Context, name: str, page: StoreOrderPage) -> list[bool | None]:
+    """A page in one transaction, its orders one by one when one of them cannot be kept. As `observed`, per order."""
+    try:
+        with context.ledger.begin() as connection:
+            _lock(connection, context, name, page.orders)
+            moved = [observed(connection, context, name, order) for order in page.orders]
+            _page_read(connection, name, page, moved)
+    except Exception as problem:
+        if not is_about_data(problem):
+            raise
+        moved = [_note_alone(context, name, order) for order in page.orders]
+        with context.ledger.begin() as connection:
+            _page_read(connection, name, page, moved)
+    return moved
+
+
+def _page_read(connection: Connection, name: str, page: StoreOrderPage, moved: Sequence[bool | None]) -> None:
+    for store_order_id, problem in page.unreadable:
+        unreadable.report_store_order(connection, name, store_order_id, problem)
+    changed = sum(map(bool, moved))
+    watermarks.advance(connection, name, FEED, page.watermark, read=len(page.orders), changed=changed)
+
+
+def _note_alone(context: Context, name: str, order: StoreOrder) -> bool | None:
+    """As `observed`, in a transaction of its own; an order that cannot be kept is shown to a person."""
+    try:
+        with context.ledger.begin() as connection:
+            return observed(connection, context, name, order)
+    except Exception as problem:
+        if not is_about_data(problem):
+            raise
+        reason = unreadable.reason(name, order.store_order_id, problem)
+    with context.ledger.begin() as connection:
+        unreadable.report_store_order(connection, name, order.store_order_id, reason)
+    return False
 
 
 def _lock(connection: Connection, context: Context, name: str, read: Sequence[StoreOrder]) -> None:
@@ -118,6 +152,7 @@ def observed(connection: Connection, context: Context, name: str, store_order: S
     if known == store_order or not store.save_order(connection, name, store_order, ours[0], ours[1], context.now()):
         return False
     advance.order_changed(connection, context, route, order, ())
+    unreadable.close_store_order(connection, name, store_order.store_order_id)
     return True
 
 
@@ -178,13 +213,18 @@ def process_inbox(context: Context, name: str, limit: int = 100) -> int:
 def _read_again(context: Context, name: str, store_order_id: str, delivery_ids: list[str]) -> int:
     try:
         order = context.stores[name].order(store_order_id)
-    except (TransportError, Malformed) as problem:
+    except Malformed as problem:
+        with context.ledger.begin() as connection:
+            unreadable.report_store_order(connection, name, store_order_id, str(problem))
+            inbox.processed(connection, name, delivery_ids)
+        return len(delivery_ids)
+    except TransportError as problem:
         with context.ledger.begin() as connection:
             inbox.later(connection, name, delivery_ids, str(problem), _TRY_AGAIN)
         return 0
+    if order is not None:
+        _note_alone(context, name, order)
     with context.ledger.begin() as connection:
-        if order is not None:
-            observed(connection, context, name, order)
         inbox.processed(connection, name, delivery_ids)
     return len(delivery_ids)
 

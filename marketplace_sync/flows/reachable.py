@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketplace_sync.domain.errors import CredentialsRefused, VendorUnavailable
+from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused, VendorUnavailable
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import work_items
@@ -22,8 +22,12 @@ def reading(context: Context, name: str) -> Iterator[None]:
     except VendorUnavailable as problem:
         _report(context, name, "CONNECTION_DOWN", f"{name} could not be read: {problem}")
         raise
+    except AnswerUnreadable as problem:
+        _report(context, name, "MALFORMED_STATEMENT", f"{name} answers in a way that cannot be read: {problem}")
+        raise
+    codes = ["CONNECTION_REFUSED", "CONNECTION_DOWN", "MALFORMED_STATEMENT"]
     with context.ledger.begin() as connection:
-        work_items.close(connection, ["CONNECTION_REFUSED", "CONNECTION_DOWN"], [name], "it was read")
+        work_items.close(connection, codes, [name], "it was read")
 
 
 def _report(context: Context, name: str, code: str, message: str) -> None:

@@ -16,6 +16,7 @@ from marketplace_sync.connectors.mirakl.returns import parse_returns
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.mirakl.settlement import Ledger, PayoutCycle
 from marketplace_sync.connectors.mirakl.shipping import Shipping
+from marketplace_sync.connectors.mirakl.sold import sold_order
 from marketplace_sync.connectors.mirakl.stock import StockLevels
 from marketplace_sync.connectors.mirakl.trial import trial
 from marketplace_sync.connectors.ports import Feed, Finding, Malformed, MarketplaceCapabilities, Page, Statement
@@ -35,7 +36,7 @@ from marketplace_sync.domain.effects import (
     SetStock,
 )
 from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
-from marketplace_sync.domain.settlement.inputs import SettlementLine
+from marketplace_sync.domain.settlement.inputs import SettlementLine, SoldOrder
 
 
 def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> MarketplaceCapabilities:
@@ -172,6 +173,13 @@ class Mirakl:
     def settlement_documents(self, since: datetime | None = None) -> Iterator[PayoutCycle]:
         """Payout cycles closed since. Raises TransportError, Malformed."""
         return self._ledger.cycles(since)
+
+    def sold_order(self, statement: Statement) -> SoldOrder | None:
+        """What an order is worth to the seller, with the marketplace's refunds and their reasons. Raises Malformed."""
+        try:
+            return sold_order(statement.payload, self.name, self._settings)
+        except Malformed as problem:
+            raise Malformed(f"{statement.kind} {statement.key}: {problem}") from None
 
     # -- trying --------------------------------------------------------------------------------------------------
 

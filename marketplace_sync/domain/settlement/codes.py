@@ -7,8 +7,6 @@ from enum import StrEnum
 
 import msgspec
 
-from marketplace_sync.domain.work_items import Team
-
 
 class Status(StrEnum):
     """What became of an order or a document. Declared from best to worst: the worst of several codes wins."""
@@ -60,21 +58,21 @@ class Code(StrEnum):
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """`status`: what the code alone makes of an order or a document that carries it. `owner`: None when there is
-    nothing to do. `action`: the suggested next step."""
+    """`status`: what the code alone makes of an order or a document that carries it. `owner`: the team, as work items
+    name it; empty when there is nothing to do. `action`: the suggested next step."""
 
     status: Status
-    owner: Team | None
+    owner: str
     title: str
     action: str
 
 
 def _nothing(status: Status, title: str) -> Meaning:
-    return Meaning(status, None, title, "Nothing to do.")
+    return Meaning(status, "", title, "Nothing to do.")
 
 
 _X, _P, _M = Status.EXCEPTION, Status.PENDING, Status.MATCHED
-_FIN, _OPS, _CX = Team.FINANCE, Team.OPERATIONS, Team.CX
+_FIN, _OPS, _CX = "finance", "operations", "cx"
 
 MEANINGS: dict[Code, Meaning] = {
     Code.ROUNDING: _nothing(Status.MATCHED_TOLERANCE, "Commission or its VAT differs by pennies inside the tolerance"),

@@ -38,6 +38,7 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
         components=_components(clean, verdicts),
         unallocated=_unallocated(unallocated, attached.orders, settings, as_of),
         documents=_documents(book, clean, verdicts, settings, as_of),
+        sums=_sums(book),
         careful=len(verdicts),
     )
     check_conservation(book.lines, attached.lines.filter(~pl.col("counted"))["amount"], concluded)
@@ -271,3 +272,16 @@ def _documents(
     ]
     roundings = [*clean.roundings.iter_rows(), *(each for _, _, verdict, _ in verdicts for each in verdict.roundings)]
     return documents.conclude(payouts, book.receipts, roundings, settings, as_of)
+
+
+def _sums(book: Book) -> pl.DataFrame:
+    return (
+        book.lines.lazy()
+        .filter(pl.col("document") != "")
+        .select(*(pl.col(name).cast(pl.Categorical) for name in ("document", "currency", "type")), "amount")
+        .group_by("document", "currency", "type")
+        .agg(pl.col("amount").sum())
+        .with_columns(pl.col("document", "currency", "type").cast(pl.String))
+        .sort("document", "currency", "type")
+        .collect()
+    )

@@ -56,6 +56,10 @@ UNALLOCATED = pl.Schema(
 )
 
 
+SUMS = pl.Schema({"document": pl.String, "currency": pl.String, "type": pl.String, "amount": pl.Int64})
+"""What a document's lines of one type add up to, PAYMENT among them."""
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """One payout. Amounts in minor units of `currency`; the bank's in minor units of `bank_currency`."""
 
@@ -84,6 +88,7 @@ class Result:
     components: pl.DataFrame
     unallocated: pl.DataFrame
     documents: tuple[Document, ...]
+    sums: pl.DataFrame
     careful: int = 0
     """How many orders were judged one by one."""
 
@@ -101,6 +106,7 @@ class Result:
             components=self.components.join(orders.select("o"), on="o", how="semi", maintain_order="left"),
             unallocated=self.unallocated.filter(pl.col("document") == document),
             documents=documents,
+            sums=self.sums.filter(pl.col("document") == document),
             careful=self.careful,
         )
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from marketplace_sync.domain.money import exponent
+from marketplace_sync.domain.settlement.layouts import FileLayouts
 
 
 def _exact(value: Any) -> Any:
@@ -84,13 +85,46 @@ class CommissionRates(BaseModel):
         return None
 
 
+class JournalAccounts(BaseModel):
+    """Account codes (or names) of the accounting package, by what is booked there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    sales: str = "200"
+    shipping: str = "201"
+    tax: str = "820"
+    refunds: str = "202"
+    commission: str = "310"
+    commission_vat: str = "821"
+    fees: str = "311"
+    subscription: str = "312"
+    reserve: str = "611"
+    manual: str = "313"
+    unknown: str = "899"
+    bank: str = "090"
+    """Where the payout arrives, or is on its way."""
+    marketplace: str = "610"
+    """What the marketplace owes, or is owed: the balance that is carried forward."""
+
+
+class JournalSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layout: Literal["xero", "quickbooks"] = "xero"
+    accounts: JournalAccounts = JournalAccounts()
+    tax_rate: str = "No VAT"
+    """What the package calls the tax rate of journal lines: tax is booked on lines of its own."""
+
+
 class FinanceSettings(BaseModel):
     """How a route's payouts are judged. Amounts in major units of the order's currency."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    settlement: Literal["feed", "files"] = "feed"
-    """Where settlement lines come from: the marketplace's own feed where it has one, or imported files."""
+    settlement: Literal["api", "files"] = "api"
+    """Where settlement lines come from: the marketplace's interface where it has one, or imported files only."""
+    files: FileLayouts = FileLayouts()
+    """How imported files are laid out, where that is not our layout."""
     commission_on_shipping: bool = True
     commission_vat_rate: Annotated[Number, Field(ge=0, lt=1)] = Decimal("0.20")
     commission_rates: CommissionRates = CommissionRates()
@@ -107,6 +141,7 @@ class FinanceSettings(BaseModel):
     """Document currency × rate = bank currency; one number, or one per document currency."""
     fx_tolerance_pct: Amount = Decimal(0)
     chargeback_reasons: tuple[str, ...] = ("CHARGEBACK",)
+    journal: JournalSettings = JournalSettings()
 
     def exchange_rate(self, currency: str) -> Fraction | None:
         """What one unit of `currency` is agreed to be worth in the bank's; None when nothing was agreed."""

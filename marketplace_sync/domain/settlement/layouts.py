@@ -1,0 +1,118 @@
+"""How a file is laid out that is not laid out as ours: declared in the settings, never guessed."""
+
+from __future__ import annotations
+
+import codecs
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class FileKind(StrEnum):
+    STORE_ORDERS = "store_orders"
+    SETTLEMENT = "settlement"
+    BANK_RECEIPTS = "bank_receipts"
+
+
+REQUIRED: dict[FileKind, tuple[str, ...]] = {
+    FileKind.STORE_ORDERS: ("record", "order_id", "currency"),
+    FileKind.SETTLEMENT: ("id", "type", "amount", "currency"),
+    FileKind.BANK_RECEIPTS: ("bank_ref", "amount", "currency"),
+}
+OPTIONAL: dict[FileKind, tuple[str, ...]] = {
+    FileKind.STORE_ORDERS: (
+        "channel",
+        "commercial_id",
+        "state",
+        "shipped_date",
+        "order_line_id",
+        "sku",
+        "quantity",
+        "price",
+        "shipping_price",
+        "tax",
+        "refund_id",
+        "refund_date",
+        "refund_amount",
+        "refund_shipping_amount",
+        "refund_quantity",
+        "refund_reason",
+    ),
+    FileKind.SETTLEMENT: (
+        "channel",
+        "order_id",
+        "order_line_id",
+        "refund_id",
+        "accounting_document_number",
+        "payment_state",
+        "date_created",
+        "description",
+    ),
+    FileKind.BANK_RECEIPTS: ("date", "documents"),
+}
+
+
+def columns_of(kind: FileKind) -> tuple[str, ...]:
+    return (*REQUIRED[kind], *OPTIONAL[kind])
+
+
+class FileLayout(BaseModel):
+    """Where our columns are in somebody else's file, and how it writes numbers and days."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    encoding: str = "utf-8"
+    """As Python names encodings: `cp1252`, `utf-16`. A byte order mark is always taken off."""
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    decimal: str = Field(default=".", min_length=1, max_length=1)
+    thousands: str = Field(default="", max_length=1)
+    date_format: str | None = None
+    """As `strptime` has it: `%d/%m/%Y`; ISO 8601 otherwise."""
+    skip_rows: int = Field(default=0, ge=0)
+    """Lines above the line with the names of the columns."""
+    sheet: str | None = None
+    """Of an XLSX file; the first one by default."""
+    columns: dict[str, str] = {}
+    """Our column -> what the file calls it."""
+    constants: dict[str, str] = {}
+    """Our column -> what it is in every row of a file that does not have it."""
+    values: dict[str, dict[str, str]] = {}
+    """Our column -> what the file writes -> what it means: `type: {Sale: ORDER_AMOUNT}`."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _a_known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(f"{value!r} is not an encoding; write one like utf-8, cp1252 or utf-16") from None
+        return value
+
+    @model_validator(mode="after")
+    def _different_marks(self) -> FileLayout:
+        if self.decimal == self.thousands:
+            raise ValueError(f"{self.decimal!r} cannot be both the decimal mark and the thousands mark")
+        return self
+
+
+class FileLayouts(BaseModel):
+    """The layouts of a route's files; ours for what is not declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store_orders: FileLayout = FileLayout()
+    settlement: FileLayout = FileLayout()
+    bank_receipts: FileLayout = FileLayout()
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> FileLayouts:
+        for kind in FileKind:
+            known = columns_of(kind)
+            layout = self.of(kind)
+            for name in {*layout.columns, *layout.constants, *layout.values} - set(known):
+                raise ValueError(f"{kind}: there is no column {name!r}; ours are {', '.join(known)}")
+        return self
+
+    def of(self, kind: FileKind) -> FileLayout:
+        layout: FileLayout = getattr(self, kind.value)
+        return layout

@@ -1,0 +1,89 @@
+"""Exceptions of a reconciliation as work items: opened when they appear, closed by themselves when they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from marketplace_sync.domain.money import decimal_text
+from marketplace_sync.domain.settlement.codes import MEANINGS, Code
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.ledger import work_items
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from marketplace_sync.domain.settlement.result import Result
+    from marketplace_sync.flows.settlement_account import Account
+
+OURS = [code for code, meaning in MEANINGS.items() if meaning.owner]
+GONE = "the last reconciliation does not find it any more"
+
+
+def report_exceptions(connection: Connection, owner: Account, result: Result) -> int:
+    """Open, refresh or close work items so that they are what this result says. Returns how many were opened."""
+    found = list(_problems(owner, result))
+    opened = work_items.report(connection, found)
+    for code in OURS:
+        still = [problem.subject for problem in found if problem.code == code]
+        work_items.close_others(connection, code.value, owner.name, still, GONE)
+    return opened
+
+
+def _problems(owner: Account, result: Result) -> Iterator[Problem]:
+    yield from _of_orders(owner, result)
+    for row in result.unallocated.iter_rows(named=True):
+        code = Code(row["code"])
+        if MEANINGS[code].owner:
+            amount = decimal_text(row["amount"], row["currency"])
+            named = f" It may be about order {row['suggested_order']}." if row["suggested_order"] else ""
+            yield Problem(
+                code=code.value,
+                subject=f"{owner.name}:line:{row['line_id']}",
+                connection=owner.name,
+                message=f"{row['type']} of {amount} {row['currency']} in payout {row['document'] or '(none yet)'}:"
+                f" {MEANINGS[code].title.lower()}.{named}",
+                impact=abs(row["amount"]),
+                currency=row["currency"],
+                evidence={"line_id": row["line_id"], "document": row["document"]},
+            )
+    for document in result.documents:
+        for code in document.codes:
+            if MEANINGS[code].owner:
+                short = abs(document.bank_expected - document.bank_received)
+                yield Problem(
+                    code=code.value,
+                    subject=f"{owner.name}:payout:{document.accounting_document_number}:{document.currency}",
+                    connection=owner.name,
+                    message=f"Payout {document.accounting_document_number}: {MEANINGS[code].title.lower()}. Expected"
+                    f" {decimal_text(document.bank_expected, document.bank_currency)} {document.bank_currency},"
+                    f" received {decimal_text(document.bank_received, document.bank_currency)}.",
+                    impact=None if code is Code.SYSTEMATIC_ROUNDING else short,
+                    currency=document.bank_currency,
+                    evidence={"document": document.accounting_document_number},
+                )
+
+
+def _of_orders(owner: Account, result: Result) -> Iterator[Problem]:
+    import polars as pl
+
+    for row in result.orders.filter(pl.col("status") == "exception").iter_rows(named=True):
+        currency = row["currency"]
+        at_risk = row["settled"] + row["held"] if row["variance"] is None else row["variance"]
+        for name in row["codes"]:
+            code = Code(name)
+            if not MEANINGS[code].owner:
+                continue
+            yield Problem(
+                code=name,
+                subject=f"{owner.name}:settlement:{row['channel']}:{row['order_id']}",
+                connection=owner.name,
+                order_id=row["order_id"],
+                message=f"Order {row['order_id']}: {MEANINGS[code].title.lower()}. Expected"
+                f" {decimal_text(row['expected'], currency)} {currency}, settled"
+                f" {decimal_text(row['settled'], row['settled_currency'])}, held"
+                f" {decimal_text(row['held'], row['settled_currency'])} {row['settled_currency']}.",
+                impact=abs(at_risk),
+                currency=currency,
+                evidence={"codes": row["codes"], "documents": row["documents"], "as_of": result.as_of.isoformat()},
+            )
