@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from marketplace_sync.sandbox.mirakl.actions import Actions
 from marketplace_sync.sandbox.mirakl.carriers import CARRIERS, is_reason
+from marketplace_sync.sandbox.mirakl.catalogue_api import CUSTOM_FIELDS
 from marketplace_sync.sandbox.mirakl.gate import Gate, answer, items, json_body, text, whole
 from marketplace_sync.sandbox.mirakl.lifecycle import Lifecycle
 from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
@@ -266,6 +267,8 @@ class OrderWrites:
     @staticmethod
     def _set_fields(kept: dict[str, str], sent: list[dict[str, Any]]) -> None:
         for field in sent:
+            if not CUSTOM_FIELDS.get(text(field, "code"), ("", "", False))[2]:
+                raise Refused(f"The additional field '{field['code']}' cannot be changed by the shop")
             if field.get("value") is None:
                 kept.pop(text(field, "code"), None)
             else:

@@ -12,6 +12,7 @@ from marketplace_sync.sandbox.mirakl import wire
 from marketplace_sync.sandbox.mirakl.actions import Actions
 from marketplace_sync.sandbox.mirakl.cadence import Cadence
 from marketplace_sync.sandbox.mirakl.carriers import is_reason
+from marketplace_sync.sandbox.mirakl.catalogue_api import CatalogueApi
 from marketplace_sync.sandbox.mirakl.cycles import Cycles
 from marketplace_sync.sandbox.mirakl.gate import Gate, encode
 from marketplace_sync.sandbox.mirakl.imports import Imports
@@ -70,6 +71,7 @@ class Mirakl(Vendor):
         ReferenceApi(state, clock, self.shop, self.book, self.offers, self.ledger, self.actions).open_in(gate)
         OrderWrites(self.shop, self.book, self.lifecycle, self.actions).open_in(gate)
         Shipments(state, clock, self.shop, self.book, self.lifecycle, self.actions).open_in(gate)
+        CatalogueApi().open_in(gate)
         self.returns.open_in(gate)
         self.order_reads.open_in(gate)
         self.offer_api.open_in(gate)

@@ -123,6 +123,13 @@ def _reference(seller: Seller) -> None:
         "/api/locales",
         "/api/shipping/types",
         "/api/shipping/carriers",
+        "/api/shipping/zones",
+        "/api/shipping/logistic_classes",
+        "/api/additional_fields",
+        "/api/hierarchies",
+        "/api/products/attributes",
+        "/api/values_lists",
+        "/api/offers/states",
     ):
         seller.get(path)
     seller.put("/api/account", {"description": "We sell mugs"})

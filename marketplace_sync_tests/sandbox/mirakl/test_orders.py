@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from marketplace_sync_tests.sandbox.mirakl.seller import BOWL, DAY, KEY, LAMP, MUG, Seller
@@ -274,3 +275,30 @@ def test_custom_fields_are_set_and_cleared_with_null(seller: Seller) -> None:
     assert seller.order(order_id)["order_additional_fields"] == [field]
     seller.put(path, {"order_additional_fields": [{**field, "value": None}]})
     assert seller.order(order_id)["order_additional_fields"] == []
+    dock = {"code": "dock", "type": "STRING", "value": "7"}
+    assert seller.put(path, {"order_additional_fields": [dock]}).status_code == 400, "not editable"
+
+
+def test_a_refund_whose_answer_was_lost_is_there_when_read_again(seller: Seller) -> None:
+    order_id = seller.shipped()
+    fault = {"kind": "lost_answer", "path": "/api/orders/refund", "remaining": 1}
+    seller.sandbox.control("PUT", "mirakl/faults", [fault])
+    with pytest.raises(httpx.TransportError):
+        seller.refund(f"{order_id}-1", "1.00")
+    (refund,) = seller.order(order_id)["order_lines"][0]["refunds"]
+    assert (refund["amount"], len(seller.actions("OR28"))) == (1.0, 1)
+
+
+def test_orders_changed_in_the_same_second_may_lie_on_both_sides_of_a_page(seller: Seller) -> None:
+    seller.act("place_orders", count=12, lines_per_order=1)
+    orders = [*seller.get("/api/orders")["orders"], *seller.get("/api/orders", offset=10)["orders"]]
+    assert len({order["order_id"] for order in orders}) == 12
+    assert any(a["last_updated_date"] == b["last_updated_date"] for a, b in zip(orders, orders[1:], strict=False))
+
+
+def test_a_live_offset_page_shifts_when_an_order_leaves_the_list(seller: Seller) -> None:
+    ids = [seller.placed() for _ in range(3)]
+    query = {"order_state_codes": "WAITING_ACCEPTANCE", "max": 1}
+    assert seller.get("/api/orders", **query)["orders"][0]["order_id"] == ids[0]
+    seller.accept(ids[0])
+    assert seller.get("/api/orders", **query, offset=1)["orders"][0]["order_id"] == ids[2], "the second was skipped"
