@@ -19,16 +19,8 @@ from marketplace_sync.domain.effects import (
     SetStock,
 )
 from marketplace_sync_tests.conformance.mirakl_schema import WHY_SKIPPED, available, find, validate_exchange
-from marketplace_sync_tests.connectors.mirakl_shop import (
-    Shop,
-    dispatch,
-    effect,
-    line,
-    refund,
-    shop,
-    stated_return,
-    units,
-)
+from marketplace_sync_tests.connectors.mirakl_marketplace import line, stated_return
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, effect, refund, shop, units
 
 pytestmark = pytest.mark.skipif(not available(), reason=WHY_SKIPPED)
 

@@ -10,7 +10,8 @@ import pytest
 
 from marketplace_sync.connectors.ports import Malformed, Marketplace
 from marketplace_sync.domain.orders import PriceBasis
-from marketplace_sync_tests.connectors.mirakl_shop import KEY, Shop, dispatch, line, shop, units
+from marketplace_sync_tests.connectors.mirakl_marketplace import KEY, line
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, shop, units
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from marketplace_sync.connectors.ports import Malformed, Statement
 from marketplace_sync.domain.effects import Delivered
 from marketplace_sync.domain.errors import Throttled
 from marketplace_sync.domain.orders import Return, ReturnState
-from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, line, shop, stated_return, units
+from marketplace_sync_tests.connectors.mirakl_marketplace import line, stated_return
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, shop, units
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from marketplace_sync.domain.effects import (
     Refused,
     SetStock,
 )
-from marketplace_sync_tests.connectors.mirakl_shop import Shop, effect, line, refund, shop, units
+from marketplace_sync_tests.connectors.mirakl_marketplace import line
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, effect, refund, shop, units
 
 
 @pytest.fixture(scope="module")

@@ -30,17 +30,8 @@ from marketplace_sync.domain.orders import PriceBasis, Return, ReturnState
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync.sandbox.world import PLATFORMS
 from marketplace_sync_tests.conformance.mirakl_schema import available, validate_exchange
-from marketplace_sync_tests.connectors.mirakl_shop import (
-    KEY,
-    Marketplace,
-    Shop,
-    dispatch,
-    effect,
-    opened,
-    refund,
-    settings_for,
-    units,
-)
+from marketplace_sync_tests.connectors.mirakl_marketplace import KEY, Marketplace
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, effect, opened, refund, settings_for, units
 
 pytestmark = pytest.mark.skipif("mirakl" not in PLATFORMS, reason="the sandbox has no Mirakl marketplace")
 

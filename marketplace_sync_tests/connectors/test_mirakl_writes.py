@@ -15,7 +15,8 @@ from marketplace_sync.domain.effects import (
     Postponed,
     Refused,
 )
-from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, line, shop, stated_return, units
+from marketplace_sync_tests.connectors.mirakl_marketplace import line, stated_return
+from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, shop, units
 
 
 @pytest.fixture(scope="module")
