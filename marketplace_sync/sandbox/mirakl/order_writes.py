@@ -16,7 +16,7 @@ from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
 from marketplace_sync.sandbox.mirakl.settings import MiraklSettings
 from marketplace_sync.sandbox.mirakl.values import BadValue, minor, money
 from marketplace_sync.sandbox.mirakl.wire import additional_fields
-from marketplace_sync.sandbox.mirakl.workflow import Refused, line_of
+from marketplace_sync.sandbox.mirakl.workflow import CANCELLABLE, DEAD, Refused, line_of
 
 _REFERENCE_LENGTH = 2000
 
@@ -118,7 +118,7 @@ class OrderWrites:
 
     async def _cancel_all(self, request: Request) -> Response:
         order = self._copy(request)
-        if order["state"] not in ("WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"):
+        if order["state"] not in CANCELLABLE:
             raise Refused(f"The order is {order['state']}: it cannot be canceled")
         self._lifecycle.cancel_all(order, "CANCELED_BY_SELLER")
         self._actions.note("OR29", order["id"])
@@ -209,6 +209,8 @@ class OrderWrites:
             order = self._order_of(line_id, changed)
             if not is_reason(reason, "CANCELATION"):
                 raise Refused(f"The reason '{reason}' was not found")
+            if order["state"] not in (*CANCELLABLE, *DEAD):
+                raise Refused(f"The order is {order['state']}: it cannot be canceled")
             quantity = whole(item, "quantity")
             taken = self._lifecycle.cancel(order, line_of(order, line_id), amount, shipping, quantity, reason)
             done.append((item, line_id, order, taken))

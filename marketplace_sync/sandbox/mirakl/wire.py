@@ -9,7 +9,7 @@ from typing import Any
 from marketplace_sync.sandbox.mirakl.carriers import tracking_url
 from marketplace_sync.sandbox.mirakl.settings import MiraklSettings
 from marketplace_sync.sandbox.mirakl.values import iso, money
-from marketplace_sync.sandbox.mirakl.workflow import ADDRESS_FROM, DEAD, RANK, REFUNDABLE, remaining
+from marketplace_sync.sandbox.mirakl.workflow import ADDRESS_FROM, CANCELLABLE, DEAD, RANK, REFUNDABLE, remaining
 
 _DAY = 86_400
 
@@ -50,7 +50,7 @@ def order(document: Mapping[str, Any], settings: MiraklSettings) -> dict[str, An
         "transaction_date": iso(document["debited"]),
         "transaction_number": document["transaction_number"],
         "customer_directly_pays_seller": False,
-        "can_cancel": bool(living) and RANK.get(state, 99) <= ADDRESS_FROM and state != "STAGING",
+        "can_cancel": state in CANCELLABLE,
         "can_shop_ship": state == "SHIPPING",
         "fully_refunded": bool(living) and all(sum(remaining(line)) == 0 for line in living),
         "has_incident": any(line["incident"] is not None for line in lines),

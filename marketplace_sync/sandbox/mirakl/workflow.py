@@ -19,6 +19,8 @@ RANK = {
 DEAD = ("REFUSED", "CANCELED")
 STATES = (*RANK, *DEAD)
 ADDRESS_FROM = RANK["SHIPPING"]
+CANCELLABLE = ("WAITING_DEBIT", "SHIPPING")
+"""When the seller may cancel: before that it refuses, and while the charge runs it waits."""
 REFUNDABLE = ("SHIPPED", "TO_COLLECT", "RECEIVED")
 
 

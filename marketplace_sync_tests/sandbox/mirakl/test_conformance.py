@@ -62,7 +62,7 @@ def _life(seller: Seller) -> None:
     seller.act("open_incident", line_id=line_id)
     seller.order(order_id)
     seller.put(f"/api/orders/{order_id}/lines/{line_id}/resolve_incident", {"reason_code": "40"})
-    seller.put(f"/api/orders/{seller.placed()}/cancel")
+    seller.put(f"/api/orders/{seller.paid()}/cancel")
     seller.later(200)
     lines = [{"line_id": line_id, "quantity": 1}]
     return_id = seller.act("request_return", order_id=order_id, lines=lines)["return_id"]
