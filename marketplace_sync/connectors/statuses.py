@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -131,16 +131,30 @@ def unusable_json(headers: Mapping[str, str], body: bytes) -> str:
         return ""
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        # The fast reader refuses what is odd but complete, such as half of a surrogate pair: ask the slow one, which is
-        # told to overlook whatever does not tell a whole answer from a part of one.
-        try:
-            json.loads(body.decode("utf-8-sig", "replace"), strict=False)
-        except (ValueError, RecursionError):
-            return "the JSON is cut short or broken"
-    except RecursionError:
-        return ""  # deep but whole as far as anybody can tell: its reader decides
+    except (msgspec.DecodeError, RecursionError):
+        # Readers refuse what is odd but complete, such as half of a surrogate pair, NaN, or brackets thousands deep.
+        # What was cut short, and may come whole the next time, does not close what it opened.
+        return "" if _is_whole(body) else "the JSON is cut short or broken"
     return ""
+
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.DOTALL)
+
+
+def _is_whole(body: bytes) -> bool:
+    """Whether a JSON object or list ends where it should, as far as brackets and quotation marks tell."""
+    depth = 0
+    ended = -1
+    for found in _BRACKETS.finditer(body):
+        sign = found.group()
+        if ended >= 0 or sign == b'"':  # something behind the end, or a text without one
+            return False
+        depth += (sign in b"[{") - (sign in b"]}")
+        if depth < 0:
+            return False
+        if depth == 0:
+            ended = found.end()
+    return ended >= 0 and not body[ended:].strip()
 
 
 class Redaction:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +17,9 @@ from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.money import NotMoney, minor_units
 
 _MOST_UNITS = 1_000_000
+_LONGEST_KEY = 200
+_YEARS = range(1990, 2200)
+"""Outside of these a date is a slip of somebody's pen, and calendars end not far beyond."""
 _ID = re.compile(r"(?=\D*\d)[A-Za-z0-9_-]{1,64}")
 _SURROGATES = re.compile(
     rb"\\\\"
@@ -38,6 +42,14 @@ def exact(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     raise Malformed(f"{type(value).__name__} where text is expected")
+
+
+def key(value: Any, field: str) -> str:
+    """As `exact`, of a length that an index takes. Raises Malformed."""
+    found = exact(value)
+    if len(found) > _LONGEST_KEY:
+        raise Malformed(f"{field}: {_shown(found)}… has {len(found)} characters, which is no key")
+    return found
 
 
 def words(value: Any) -> str:
@@ -108,6 +120,8 @@ def moment(value: Any, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value.strip())
+        if found.year not in _YEARS:
+            return None
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -121,7 +135,8 @@ def day(value: Any) -> date | None:
 @lru_cache(maxsize=4096)
 def _day(value: str) -> date | None:
     try:
-        return date.fromisoformat(value.strip()[:10])
+        found = date.fromisoformat(value.strip()[:10])
+        return found if found.year in _YEARS else None
     except ValueError:
         return None
 
@@ -134,10 +149,49 @@ def mended(body: bytes) -> bytes:
 def rescued(body: bytes) -> bytes:
     """What is no JSON by the letter (bare control characters, NaN) but can still be told apart, written again as JSON.
     Fractions become text, as the Edge writes amounts anyway. Raises ValueError, RecursionError."""
-    found = json.loads(
-        body.decode("utf-8-sig", "replace"), strict=False, parse_float=str, parse_constant=lambda _: None
-    )
+    found = json.loads(body.decode("utf-8-sig"), strict=False, parse_float=str, parse_constant=lambda _: None)
     return mended(json.dumps(found).encode())
+
+
+T = TypeVar("T")
+
+
+def read_leniently(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
+    """One object of the Edge: as it came, then mended, then written anew. Raises ValueError, RecursionError."""
+    try:
+        return decoder.decode(payload)
+    except (ValueError, RecursionError) as problem:
+        for remedy in (mended, rescued):
+            with contextlib.suppress(ValueError, RecursionError):
+                return decoder.decode(remedy(payload))
+        raise problem
+
+
+_PUNCTUATION = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+
+
+def rows_apart(body: bytes) -> tuple[list[bytes], bytes]:
+    """A list that no reader takes, cut into its rows by brackets and quotation marks alone: (rows byte for byte, the
+    envelope around them with an empty list). Raises ValueError when it is no list, or one that does not end."""
+    depth, key, start, opened, level = 0, b"", 0, -1, 0
+    rows: list[bytes] = []
+    for found in _PUNCTUATION.finditer(body):
+        sign = found.group()
+        if sign in b"[{":
+            depth += 1
+            if opened < 0 and sign == b"[" and (depth == 1 or (depth == 2 and key == b'"results"')):
+                opened, level, start = found.start(), depth, found.end()
+        elif sign in b"]}":
+            depth -= 1
+        elif sign != b"," and depth == 1 and opened < 0:
+            key = sign
+        if opened >= 0 and ((sign == b"," and depth == level) or (sign == b"]" and depth == level - 1)):
+            row = body[start : found.start()].strip()
+            rows += [row] if row else []
+            start = found.end()
+            if sign == b"]":
+                return rows, body[: opened + 1] + body[found.start() :]
+    raise ValueError("it is no list, or one that does not end")
 
 
 def _shown(value: Any) -> str:

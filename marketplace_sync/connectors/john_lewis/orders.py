@@ -74,8 +74,8 @@ _decoder = msgspec.json.Decoder(EdgeOrder, float_hook=Decimal)
 def decoded(payload: bytes) -> EdgeOrder:
     """Raises Malformed."""
     try:
-        return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
+        return fields.read_leniently(_decoder, payload)
+    except (ValueError, RecursionError, ArithmeticError) as problem:
         raise Malformed(f"the order cannot be read: {str(problem)[:200]}") from None
 
 
@@ -89,7 +89,7 @@ def parse_order(payload: bytes, zone: ZoneInfo, default_currency: str) -> Order:
     placed_at = fields.moment(stated.order_date, zone)
     if placed_at is None:
         raise Malformed(f"order_date: {str(stated.order_date)[:40]!r} is no time")
-    reference = fields.words(stated.order_reference)
+    reference = fields.key(stated.order_reference, "order_reference").strip()
     if not reference:
         reference = order_id
         warnings.append("it has no order_reference")
@@ -103,7 +103,9 @@ def parse_order(payload: bytes, zone: ZoneInfo, default_currency: str) -> Order:
     return Order(
         order_id=order_id,
         reference=reference,
-        customer_order_number=fields.words(stated.end_user_purchase_order_reference)
+        customer_order_number=fields.key(
+            stated.end_user_purchase_order_reference, "end_user_purchase_order_reference"
+        ).strip()
         or reference.partition("-")[0]
         or reference,
         status=fields.words(stated.status),
@@ -129,7 +131,7 @@ def rows_by_line(stated: EdgeOrder) -> dict[str, list[Item]]:
     """
     rows: dict[str, list[Item]] = {}
     for index, item in enumerate(stated.items):
-        line_id = fields.exact(item.line_reference)
+        line_id = fields.key(item.line_reference, f"items[{index}].line_reference")
         if not line_id:
             raise Malformed(f"items[{index}].line_reference is empty: the line could never be answered")
         rows.setdefault(line_id, []).append(item)

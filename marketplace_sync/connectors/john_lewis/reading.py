@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ _PASSES = 5
 """A list that keeps moving is read this often at most; what is still missed then is found by the next poll."""
 _REMEMBERED = 200
 _UNREADABLE_ORDERS = 3
+_LONGEST_KEY = 200
 
 
 class _List(msgspec.Struct):
@@ -151,7 +153,7 @@ class Reader:
             reads=(404,),
             operation="read one order",
         )
-        return None if answer.status == 404 else _row(fields.mended(answer.body), by_url=True)
+        return None if answer.status == 404 else _row(answer.body, by_url=True)
 
     def _one_by_one(self, order_ids: Sequence[str]) -> Iterator[list[Row]]:
         """Single orders, a page's worth at a time. One that cannot be read now comes without payload; when several
@@ -273,22 +275,23 @@ class Reader:
         return self._decoded(answer, operation)
 
     def _decoded(self, answer: Answer, operation: str) -> _List:
-        problem: Exception | None = None
-        # As it came, then mended, then written anew: one spoilt row must not cost the others of its page.
-        for remedy in (bytes, fields.mended, fields.rescued):
-            try:
-                body = remedy(answer.body)
-                if body.lstrip()[:1] == b"[":  # a short list may come bare, without the envelope of pages
-                    return _List(results=msgspec.json.decode(body, type=list[msgspec.Raw]))
-                return _lists.decode(body)
-            except (ValueError, RecursionError) as found:
-                problem = found
-        raise AnswerUnreadable(
-            f"{self._wire.connection}: the answer to {operation} is no list of the Edge: {str(problem)[:200]}",
-            connection=self._wire.connection,
-            operation=operation,
-            status=answer.status,
-        )
+        body = answer.body
+        try:
+            if body.lstrip()[:1] == b"[":  # a short list may come bare, without the envelope of pages
+                return _List(results=msgspec.json.decode(body, type=list[msgspec.Raw]))
+            return _lists.decode(body)
+        except (ValueError, RecursionError) as problem:
+            # One spoilt row must not cost the others of its page, nor be kept otherwise than it came.
+            with contextlib.suppress(ValueError, RecursionError):
+                rows, envelope = fields.rows_apart(body)
+                around = _List(results=[]) if envelope.strip() == b"[]" else fields.read_leniently(_lists, envelope)
+                return _List(results=[msgspec.Raw(row) for row in rows], count=around.count, next=around.next)
+            raise AnswerUnreadable(
+                f"{self._wire.connection}: the answer to {operation} is no list of the Edge: {str(problem)[:200]}",
+                connection=self._wire.connection,
+                operation=operation,
+                status=answer.status,
+            ) from None
 
     # -- the retailer --------------------------------------------------------------------------------------------
 
@@ -324,11 +327,13 @@ def _row(payload: bytes, *, by_url: bool) -> Row:
     """Orders are known by the id in their URL, returns and retailers by their own. A row without a readable id is
     kept under a key made of its content, so that it is seen by a person."""
     try:
-        head = _heads.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        head = fields.read_leniently(_heads, payload)
+    except (ValueError, RecursionError):
         head = _Head()
     own, tail = fields.exact(head.id), fields.id_in(head.url)
-    key = (tail or own if by_url else own or tail) or f"unreadable-{_digest(payload).hex()}"
+    key = tail or own if by_url else own or tail
+    if not key or len(key) > _LONGEST_KEY:
+        key = f"unreadable-{_digest(payload).hex()}"
     return Row(
         key,
         statuses.code(head.status) if isinstance(head.status, str) else "",

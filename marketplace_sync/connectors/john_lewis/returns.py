@@ -40,17 +40,17 @@ _decoder = msgspec.json.Decoder(EdgeReturn, float_hook=Decimal)
 def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: PriceBasis) -> Return:
     """One return from the Edge's JSON of it. Raises Malformed, naming the field."""
     try:
-        stated = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
+        stated = fields.read_leniently(_decoder, payload)
+    except (ValueError, RecursionError, ArithmeticError) as problem:
         raise Malformed(f"the return cannot be read: {str(problem)[:200]}") from None
-    return_id = fields.exact(stated.id)
+    return_id = fields.key(stated.id, "id")
     if not return_id:
         raise Malformed("id is empty")
     order, item = _object(stated.order), _object(stated.order_item)
-    order_id = fields.id_in(order.get("url")) or fields.exact(order.get("id")) or fields.id_in(stated.order)
+    order_id = fields.id_in(order.get("url")) or fields.key(order.get("id"), "order.id") or fields.id_in(stated.order)
     if not order_id:
         raise Malformed("order: neither url nor id says which order it is")
-    line_id = line_of(fields.exact(item.get("line_reference")), order.get("items"))
+    line_id = line_of(fields.key(item.get("line_reference"), "order_item.line_reference"), order.get("items"))
     if not line_id:
         raise Malformed("order_item.line_reference is empty")
     requested_at = next(
