@@ -34,6 +34,10 @@ from marketplace_sync.ledger.location import VARIABLE as DATABASE_VARIABLE
 from marketplace_sync.ledger.location import DatabaseUrls, prepare, resolve_database
 
 WEB, RECEIVER, SANDBOX, DAEMON = "web interface", "webhook receiver", "sandbox", "daemon"
+CODE = "code server"
+LOCATION = "marketplace_sync"
+CODE_SERVER_THREADS = 64
+"""It answers everything in one pool of threads: ticks that stay for 4.5 s each, but also runs, schedules and pings."""
 STARTS_WITHIN = 180.0
 """Seconds that any one of them may take; ten on a quiet machine for all together."""
 _GIVES_UP_AFTER_DEATHS = 3
@@ -78,6 +82,7 @@ def up(
         wanted = [
             Address(WEB, host, port, "--port"),
             Address(RECEIVER, receiver_host, receiver_port, "--receiver-port"),
+            Address(CODE, "127.0.0.1", 0, ""),
         ]
         sandbox_at = sandbox_port or SANDBOX_PORT
         if sandbox and configuration.on_this_machine(sandbox_at):
@@ -168,13 +173,21 @@ class _Up:
         self._start_python(RECEIVER, "marketplace_sync.receiver", "--host", receiver.host, "--port", str(receiver.port))
         self._prepare_dagster()
         workspace = str(self._home / "dagster" / "workspace.yaml")
-        web = self._addresses[WEB]
+        web, code = self._addresses[WEB], self._addresses[CODE]
         since = time.time()
+        # Lazily, so that code that does not load is an answer of the server instead of its end.
+        self._start_python(
+            CODE, "dagster", "api", "grpc", "--lazy-load-user-code", "--use-python-environment-entry-point",
+            "--host", code.host, "--port", str(code.port), "--max-workers", str(CODE_SERVER_THREADS),
+            "--module-name", "marketplace_sync.definitions", "--location-name", LOCATION,
+        )  # fmt: skip
+        with step(CODE):
+            self._wait_for(CODE, lambda: answers(code))
         self._start_python(WEB, "dagster_webserver", "-h", web.host, "-p", str(web.port), "-w", workspace)
         self._start_python(DAEMON, "dagster._daemon", "run", "-w", workspace)
         with step(RECEIVER):
             self._wait_for(RECEIVER, lambda: answers(receiver))
-        with step("web interface, code and daemons"):
+        with step("web interface and daemons"):
             self._wait_for_dagster(web, since)
 
     def _start_python(self, name: str, module: str, *arguments: str) -> None:
@@ -187,12 +200,15 @@ class _Up:
         self._start_python(SANDBOX, "marketplace_sync.sandbox.serve", "--port", port, "--state", str(state))
 
     def _prepare_dagster(self) -> None:
-        """Dagster's home: our dagster.yaml and workspace.yaml, fresh at every start, beside what Dagster keeps. Its
-        tables are made or brought up to date before two processes meet in them."""
+        """Dagster's home, fresh at every start beside what Dagster keeps: our dagster.yaml, and a workspace of one code
+        server that web interface and daemon share (with one of its own each, the daemon would start another every
+        minute). Its tables are made or brought up to date before two processes meet in them."""
         folder = self._home / "dagster"
         folder.mkdir(mode=0o700, exist_ok=True)
-        for name in ("dagster.yaml", "workspace.yaml"):
-            shutil.copyfile(Path(__file__).parent.parent / name, folder / name)
+        shutil.copyfile(Path(__file__).parent.parent / "dagster.yaml", folder / "dagster.yaml")
+        code = self._addresses[CODE]
+        server = f"{{host: {code.host}, port: {code.port}, location_name: {LOCATION}}}"
+        (folder / "workspace.yaml").write_text(f"load_from:\n  - grpc_server: {server}\n", encoding="utf-8")
         done = folder / "schema_of"
         this = version("dagster")
         if not done.is_file() or done.read_text() != this:
@@ -228,6 +244,7 @@ class _Up:
             self._supervisor.tick(0.1)
             self._give_up_on(WEB)
             self._give_up_on(DAEMON)
+            self._give_up_on(CODE)
 
     def _give_up_on(self, name: str) -> None:
         if self._supervisor.deaths(name) >= _GIVES_UP_AFTER_DEATHS:
