@@ -33,7 +33,7 @@ class Account:
 
 def account(context: Context, name: str) -> Account:
     """Raises UnknownConnection, and ConfigurationError with every problem of the route's `finance:`."""
-    if name not in context.marketplaces:
+    if name not in list(context.marketplaces):
         known = ", ".join(sorted(context.marketplaces)) or "none"
         raise UnknownConnection(f"There is no marketplace connection {name!r}; there are: {known}.")
     routes = context.routes_of(name)

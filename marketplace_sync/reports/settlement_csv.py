@@ -29,7 +29,7 @@ def write_csv(result: Result, stream: BinaryIO) -> None:
         if frame.height:
             whole = frame.select(
                 *(
-                    (pl.col(name) if name in _AMOUNTS else safe_text(name)).fill_null("")
+                    (pl.col(name) if name in _AMOUNTS else safe_text(name)).fill_null("").alias(name)
                     if name in frame.columns
                     else pl.lit("").alias(name)
                     for name in COLUMNS
