@@ -54,6 +54,9 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     price_basis: PriceBasis
     needs_acknowledgement: bool
+    acknowledge_before_store: bool = False
+    """True: orders are released (with their address) only after we accepted them, so the acceptance cannot wait until
+    the store has the order; it waits for the store to know and have every product."""
     seller_can_cancel: bool
     seller_refunds: bool
     """True: the seller asks for refunds. False: the marketplace makes them and we mirror."""

@@ -30,12 +30,14 @@ def normalised_email(email: str) -> str:
 
 
 def identity(connection: str, order: Order) -> Identity:
-    """By e-mail when the order states a real one; by the order itself when it states none, a relay or nonsense."""
+    """By e-mail when the order states a real one. When it states none, a relay or nonsense: by the marketplace's own
+    number of the buyer, else by the order itself."""
     email = "" if order.buyer_email_is_relay else normalised_email(order.buyer_email)
     if email:
         digest = hashlib.blake2b(email.encode(), digest_size=16).hexdigest()
         return Identity({"email": email}, f"email:{digest}")
-    external_id = f"{connection}:{order.customer_order_number or order.order_id}"[:255]
+    own = f"buyer:{order.buyer_id}" if order.buyer_id else order.customer_order_number or order.order_id
+    external_id = f"{connection}:{own}"[:255]
     return Identity({"external_id": external_id}, f"external_id:{external_id}")
 
 

@@ -107,12 +107,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     buyer_email: str = ""
     buyer_email_is_relay: bool = False
     """The address identifies the order, not a person: never mailable, never merged on."""
+    buyer_id: str = ""
+    """The marketplace's own number of the buyer: the same person's orders share it, on this marketplace only."""
     buyer_locale: str = ""
     shipping_price: int | None = None
     shipping_tax: int | None = None
     total: int | None = None
     tax: int | None = None
     is_test: bool = False
+    awaiting_release: bool = False
+    """The marketplace still waits for our acceptance or the buyer's money: nothing may be shipped yet, and there may be
+    no address yet."""
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
     warnings: tuple[str, ...] = ()

@@ -46,6 +46,8 @@ _E, _W = Severity.ERROR, Severity.WARNING
 CODES: dict[str, Code] = _codes(
     Code("UNKNOWN_SKU", Team.MERCHANDISING, _E, "An order names a product that the store does not have",
          "Create the SKU in the store or correct it at the marketplace; the order goes through by itself afterwards."),
+    Code("NOT_ENOUGH_STOCK", Team.OPERATIONS, _E, "An order waits for our acceptance and the store has too few units",
+         "Restock the store, or accept or refuse the order at the marketplace before it does so by itself."),
     Code("UNUSABLE_ADDRESS", Team.CX, _E, "An order has no address that a parcel could be sent to",
          "Ask the buyer or the marketplace; when the marketplace states a usable address the order goes through."),
     Code("ADDRESS_CHANGED", Team.CX, _E, "The marketplace changed a delivery address after the store got the order",

@@ -15,7 +15,7 @@ from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, Effect
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import cancellation, fulfilment, injection, returning
+from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller
 from marketplace_sync.ledger import orders, outbox, store, work_items
@@ -27,6 +27,7 @@ _REVERSALS = tuple(METRICS)
 def new_orders(connection: Connection, context: Context, name: str, placed: Sequence[Order]) -> None:
     """Orders seen for the first time: told to Klaviyo, injected, or (history, test orders) only kept."""
     now = context.now()
+    capabilities = context.marketplaces[name].capabilities
     for route in context.routes_of(name):
         real = [order for order in placed if not order.is_test]
         work_items.report(
@@ -44,6 +45,10 @@ def new_orders(connection: Connection, context: Context, name: str, placed: Sequ
                 if order.is_test and not route.settings.import_test_orders
             ],
         )
+        if capabilities.acknowledge_before_store:
+            for order in releasing.acceptable(connection, route, placed):
+                acknowledge(connection, route, order)
+            real = [order for order in real if releasing.is_sale(order)]
         if route.marketing and real:
             teller = Teller(connection, route, real, now)
             outbox.record(connection, [wish for order in real for wish in teller.placed(order)])
@@ -60,6 +65,10 @@ def order_changed(
     cancellation.cancel(connection, route, order, store_order, capabilities.seller_can_cancel)
     if route.store:
         if store_order is None:
+            if capabilities.acknowledge_before_store and (
+                not order.awaiting_release or releasing.acceptable(connection, route, [order])
+            ):
+                acknowledge(connection, route, order)
             injection.inject(connection, route, [order])
         else:
             if capabilities.needs_acknowledgement:
@@ -68,6 +77,12 @@ def order_changed(
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
     returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
     if route.marketing and not order.is_test:
+        if capabilities.acknowledge_before_store and not releasing.told_as_placed(connection, route, order):
+            if not releasing.is_sale(order):
+                events = ()
+            else:
+                outbox.record(connection, list(Teller(connection, route, [order], now).placed(order)))
+                events = orders.events_of(connection, route.marketplace, order.order_id)
         _tell_reversals(connection, route, order, events, now)
         if route.store is None:
             _tell_confirmed(connection, route, order, events, now)
@@ -85,7 +100,7 @@ def _all_or_new(
 
 
 def acknowledge(connection: Connection, route: Route, order: Order) -> None:
-    """The store has the order: tell the marketplace that we will ship it.
+    """Tell the marketplace that we will ship the order: the store has it, or can serve it as soon as it is released.
 
     An acknowledgement is taken whole or not at all. One that was refused because a buyer changed their mind meanwhile
     about one line is followed by one for the others.
@@ -178,7 +193,7 @@ def _close_settled(connection: Connection, route: Route, order: Order) -> None:
         codes = ["ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"]
         work_items.close(connection, codes, [subject], "the order was acknowledged or cancelled")
     if order.open_units() == 0:
-        codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "UNUSABLE_ADDRESS"]
+        codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "NOT_ENOUGH_STOCK", "UNUSABLE_ADDRESS"]
         work_items.close(connection, codes, [subject], "nothing of the order is open any more")
 
 
@@ -242,7 +257,8 @@ def blocked(connection: Connection, context: Context, name: str, limit: int = 10
         driver(connection)
         .execute(
             "SELECT order_id FROM ledger.work_items WHERE state = 'open' AND order_id IS NOT NULL"
-            " AND (connection = %s AND code IN ('UNKNOWN_SKU', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER')"
+            " AND (connection = %s"
+            " AND code IN ('UNKNOWN_SKU', 'NOT_ENOUGH_STOCK', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER')"
             # the store refused it, perhaps for a product that was made anew since
             " OR code = 'EFFECT_REFUSED' AND evidence->>'kind' = 'create_order' AND evidence->>'source' = %s)"
             " GROUP BY order_id ORDER BY min(last_seen_at) LIMIT %s",

@@ -249,6 +249,8 @@ class Teller:
         return variant.price
 
     def _value(self, order: Order, units: Units) -> int | None:
+        if not any(units.values()):
+            return None  # money alone, in a basis that says nothing about what the buyer paid
         total = 0
         for line in order.lines:
             quantity = units.get(line.line_id, 0)

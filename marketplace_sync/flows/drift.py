@@ -50,6 +50,8 @@ def orders_in_store(context: Context, route: Route) -> Comparison:
                 " LEFT JOIN ledger.store_orders s ON s.connection = :store AND s.order_connection = o.connection"
                 " AND s.order_id = o.order_id"
                 " WHERE o.connection = :name AND NOT o.is_test AND o.first_seen_at BETWEEN :since AND :until"
+                # what the marketplace has not released yet cannot be there
+                " AND coalesce(o.document->>'awaiting_release', 'false') <> 'true'"
                 " AND (o.open_units > 0 OR e.state = 'delivered') ORDER BY o.placed_at"
             ),
             {"store": route.store, "name": route.marketplace, "since": since, "until": until},

@@ -30,10 +30,12 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
     """
     if route.store is None:
         return 0
-    orders = [order for order in orders if _anything_to_ship(order) and _wanted(route, order)]
+    orders = [
+        order for order in orders if _anything_to_ship(order) and wanted(route, order) and not order.awaiting_release
+    ]
     if not orders:
         return 0
-    skus = _skus(connection, route, orders)
+    skus = our_skus(connection, route, orders)
     variants = store.variants(connection, route.store, sorted(set(skus.values()) - {""}))
     wishes, problems, settled = [], [], []
     for order in orders:
@@ -41,7 +43,7 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
         missing = [line for line in order.lines if line.open > 0 and skus[order.order_id, line.line_id] not in variants]
         wrong_address = order.shipping_address.problems()
         if missing:
-            problems.append(_unknown_sku(connection, route, order, missing, skus))
+            problems.append(unknown_sku(connection, route, order, missing, skus))
         else:
             settled.append(("UNKNOWN_SKU", subject))
         if wrong_address:
@@ -140,11 +142,11 @@ def report_moved_address(connection: Connection, route: Route, before: Order, af
     )
 
 
-def _wanted(route: Route, order: Order) -> bool:
+def wanted(route: Route, order: Order) -> bool:
     return not order.is_test or route.settings.import_test_orders
 
 
-def _skus(connection: Connection, route: Route, orders: Sequence[Order]) -> dict[tuple[str, str], str]:
+def our_skus(connection: Connection, route: Route, orders: Sequence[Order]) -> dict[tuple[str, str], str]:
     """Our SKU of every line. A line without one is known by its stock number: from the configuration, else from what
     the marketplace itself said of that stock number before, when it always said the same."""
     blank = {line.stock_number for order in orders for line in order.lines if not line.sku and line.stock_number}
@@ -170,7 +172,7 @@ def _skus(connection: Connection, route: Route, orders: Sequence[Order]) -> dict
     }
 
 
-def _unknown_sku(
+def unknown_sku(
     connection: Connection,
     route: Route,
     order: Order,

@@ -16,6 +16,7 @@ from marketplace_sync.domain.effects import (
     Dispatch,
     Effect,
     LineUnits,
+    RefundLines,
     RemoveLines,
 )
 from marketplace_sync.domain.lifecycle import OrderEvent
@@ -33,7 +34,7 @@ def lock_order(connection: Connection, effect: Effect) -> None:
     found: tuple[str, str] | None = None
     if isinstance(payload, CreateOrder | CancelOrder | RemoveLines):
         found = from_source_identifier(payload.source_identifier)
-    elif isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines):
+    elif isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines | RefundLines):
         found = (effect.connection, payload.order_id)
     if found is not None:
         orders.load(connection, found[0], [found[1]], lock=True)
@@ -53,6 +54,8 @@ def delivered(connection: Connection, context: Context, effect: Effect, result: 
     elif isinstance(payload, CancelLines):
         initiator = Initiator.CUSTOMER if payload.requested_by_marketplace else Initiator.SELLER
         _moved(connection, context, effect.connection, payload.order_id, cancelled=payload.lines, initiator=initiator)
+    elif isinstance(payload, RefundLines):
+        _moved(connection, context, effect.connection, payload.order_id)
     work_items.close(
         connection, ["EFFECT_REFUSED", "EFFECT_DEAD", "EFFECT_IN_DOUBT"], [subject_of(effect)], "it was delivered"
     )
@@ -100,7 +103,7 @@ def _order_id(effect: Effect) -> str:
 def refused(connection: Connection, context: Context, effect: Effect) -> None:
     """The order may have changed since the wish: what is still right of it is wished for anew."""
     payload = effect.payload
-    if isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines):
+    if isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines | RefundLines):
         order = orders.load(connection, effect.connection, [payload.order_id], lock=True).get(payload.order_id)
         if order is not None:
             _follow(connection, context, effect.connection, order, ())

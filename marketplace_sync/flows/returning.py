@@ -21,6 +21,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.ledger import outbox, work_items
+from marketplace_sync.ledger.database import driver
 
 REFERENCE = "refund:"
 """How the notes of refunds that we record in a store begin."""
@@ -32,6 +33,7 @@ def mirror(
     """Answer the marketplace's returns and record its refunds in the store. Harmless for events handled before."""
     identifier = source_identifier(route.marketplace, order.order_id)
     wishes = []
+    ours, asking = _our_refunds(connection, route, order) if route.store else (frozenset[str](), False)
     for event in events:
         units = _units(order, event)
         if event.kind is EventKind.RETURN_REQUESTED:
@@ -48,6 +50,8 @@ def mirror(
                 )
             )
         if event.kind is EventKind.REFUNDED and route.store and store_order is not None:
+            if asking or event.key in ours:
+                continue  # made in the store, or perhaps: looked at again once the marketplace has answered
             reference = f"{REFERENCE}{identifier}:{event.key}"
             wishes.append(
                 outbox.Wish(
@@ -74,6 +78,22 @@ def mirror(
                 )
             )
     outbox.record(connection, wishes)
+
+
+def _our_refunds(connection: Connection, route: Route, order: Order) -> tuple[frozenset[str], bool]:
+    """Ids of the marketplace's refunds that the store made, and whether further ones are still being asked for: the
+    marketplace states those like its own, and the store has them already."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT state, result->'refund_ids' FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
+            " AND connection = %s AND kind = %s",
+            (route.marketplace, order.order_id, route.marketplace, EffectKind.REFUND_LINES.value),
+        )
+        .fetchall()
+    )
+    made = frozenset(str(refund_id) for _, refund_ids in rows for refund_id in refund_ids or ())
+    return made, any(state in ("pending", "sending", "in_doubt") for state, _ in rows)
 
 
 def told_by_store(
@@ -135,6 +155,6 @@ def told_by_store(
 
 def _units(order: Order, event: OrderEvent) -> tuple[LineUnits, ...]:
     line = order.line(event.line_id)
-    if line is None:
-        return ()
+    if line is None or event.quantity == 0:
+        return ()  # money alone
     return (LineUnits(line_id=line.line_id, quantity=event.quantity, sku=line.sku, stock_number=line.stock_number),)

@@ -17,6 +17,7 @@ from marketplace_sync.ledger import work_items
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync.sandbox.world import DEFAULT_ACCOUNTS
 
 JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
 
@@ -31,13 +32,14 @@ class Town:
 
     # what happens at the vendors
 
-    def place(self, *skus: str, quantity: int = 1, **more: Any) -> Any:
+    def place(self, *skus: str, quantity: int = 1, at: str = JL, **more: Any) -> Any:
         lines = [{"sku": sku, "quantity": quantity} for sku in skus or ("MUG-RED",)]
-        return self.sandbox.act(JL, "place_order", lines=lines, **more)["order_id"]
+        return self.sandbox.act(at, "place_order", lines=lines, **more)["order_id"]
 
-    def ship(self, order_id: Any, company: str = "Royal Mail", **more: Any) -> Any:
+    def ship(self, order_id: Any, company: str = "Royal Mail", at: str = JL, **more: Any) -> Any:
         more.setdefault("tracking_numbers", ["RM123456785GB"])
-        return self.sandbox.act(SHOP, "ship", order_id=self.shopify_order(order_id)["id"], company=company, **more)
+        stored = self.shopify_order(order_id, at)
+        return self.sandbox.act(SHOP, "ship", order_id=stored["id"], company=company, **more)
 
     # what ours does
 
@@ -72,12 +74,12 @@ class Town:
             if one["action"] == action and (order_id is None or str(one["order_id"]) == str(order_id))
         ]
 
-    def shopify_order(self, order_id: Any) -> Any:
-        return self.sandbox.act(SHOP, "order_by_source", source_identifier=f"{JL}:{order_id}")
+    def shopify_order(self, order_id: Any, at: str = JL) -> Any:
+        return self.sandbox.act(SHOP, "order_by_source", source_identifier=f"{at}:{order_id}")
 
-    def shopify_orders(self, order_id: Any = None) -> list[dict[str, Any]]:
+    def shopify_orders(self, order_id: Any = None, at: str = JL) -> list[dict[str, Any]]:
         orders = self.sandbox.documents(SHOP, "orders")
-        return [o for o in orders if order_id is None or o["sourceIdentifier"] == f"{JL}:{order_id}"]
+        return [o for o in orders if order_id is None or o["sourceIdentifier"] == f"{at}:{order_id}"]
 
     def events(self, order_id: Any = None) -> Counter[str]:
         return Counter(event["name"] for event in self.event_list(order_id))
@@ -94,8 +96,8 @@ class Town:
         with self.project.ledger.begin() as connection:
             return Counter(work_items.counts(connection))
 
-    def read_marketplace(self, feed: str = "orders") -> import_orders.FeedReport:
-        return import_orders.import_feed(self.context, JL, feed)
+    def read_marketplace(self, feed: str = "orders", at: str = JL) -> import_orders.FeedReport:
+        return import_orders.import_feed(self.context, at, feed)
 
     def read_store(self) -> observe_store.StoreReport:
         return observe_store.poll_orders(self.context, SHOP)
@@ -111,28 +113,38 @@ def town(
     *,
     route: dict[str, Any] | None = None,
     connections: dict[str, dict[str, Any]] | None = None,
+    accounts: dict[str, str] | None = None,
+    routes: dict[str, dict[str, Any]] | None = None,
     **world: Any,
 ) -> Iterator[Town]:
-    """A fresh world. `route` changes keys of the route, `connections` those of connections; `world` are fields of the
-    sandbox's WorldSettings."""
-    world.setdefault(
-        "settings",
-        {SHOP: {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0}, KLAVIYO: {"visibility_delay": 0}},
-    )
-    with RunningSandbox(**world) as sandbox:
-        path = write_configuration(folder, sandbox.base_url, route or {}, connections or {})
+    """A fresh world. `route` changes keys of John Lewis' route, `connections` those of connections; `accounts` (name to
+    platform) and `routes` are further ones, beside the packaged; `world` are fields of the sandbox's WorldSettings."""
+    prompt = {
+        SHOP: {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0},
+        KLAVIYO: {"visibility_delay": 0},
+    }
+    world["settings"] = {**prompt, **world.get("settings", {})}
+    with RunningSandbox(accounts={**DEFAULT_ACCOUNTS, **(accounts or {})}, **world) as sandbox:
+        path = write_configuration(folder, sandbox.base_url, route or {}, connections or {}, accounts, routes)
         with open_project(load(path), database=urls_of(database_url)) as project:
             yield Town(sandbox, project)
 
 
 def write_configuration(
-    folder: Path, base_url: str, route: dict[str, Any], connections: dict[str, dict[str, Any]]
+    folder: Path,
+    base_url: str,
+    route: dict[str, Any],
+    connections: dict[str, dict[str, Any]],
+    accounts: dict[str, str] | None = None,
+    routes: dict[str, dict[str, Any]] | None = None,
 ) -> Path:
     """The packaged configuration, pointed at a sandbox on another port."""
     content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content["connections"] |= {name: {"platform": platform} for name, platform in (accounts or {}).items()}
     for name, connection in content["connections"].items():
         connection |= {"base_url": f"{base_url}/{name}", **connections.get(name, {})}
     content["routes"]["john_lewis"] |= {"carriers": {"Royal Mail": "royal-mail", "DPD UK": "dpd"}, **route}
+    content["routes"] |= routes or {}
     path = folder / "marketplace_sync.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path

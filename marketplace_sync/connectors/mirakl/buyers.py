@@ -31,6 +31,7 @@ class StatedAddress(msgspec.Struct):
 
 
 class Customer(msgspec.Struct):
+    customer_id: Text = None
     firstname: Text = None
     lastname: Text = None
     locale: Text = None

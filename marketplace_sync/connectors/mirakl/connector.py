@@ -45,6 +45,7 @@ def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> Marke
     return MarketplaceCapabilities(
         price_basis=basis or configured,
         needs_acknowledgement=True,
+        acknowledge_before_store=True,
         seller_can_cancel=True,
         seller_refunds=True,
         has_returns=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from marketplace_sync.connectors.mirakl import buyers, fields
-from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, Progress, progress
+from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, PAYING, STAGING, WAITING, Progress, progress
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund
@@ -154,11 +155,14 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         billing_address=buyers.address(customer.billing_address, customer) if customer.billing_address else None,
         buyer_email=email,
         buyer_email_is_relay=is_relay,
+        buyer_id=fields.text(customer.customer_id),
         buyer_locale=fields.text(customer.locale),
         shipping_price=shipping + (shipping_tax or 0) if shipping is not None and on_top else shipping,
         shipping_tax=shipping_tax,
         total=total + (every_tax or 0) if total is not None and on_top else total,
         tax=every_tax,
+        # Whatever the payment workflow, what may be shipped is told by the state alone (Mirakl, order life cycle).
+        awaiting_release=fields.text(stated.order_state) in (STAGING, WAITING, *PAYING),
         acknowledge_by=placed_at + settings.accept_within if settings.accept_within else None,
         dispatch_by=fields.moment(stated.shipping_deadline),
         warnings=tuple(_oddities(stated, warnings)),
@@ -192,7 +196,7 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
         total=gross,
         tax=tax,
         tax_rate=rates.pop() if len(rates) == 1 else "",
-        promised_on=promised.date() if promised else None,
+        promised_on=promised.astimezone(ZoneInfo(settings.time_zone)).date() if promised else None,
         category=fields.text(line.category_label),
         acknowledged=counts.acknowledged,
         dispatched=counts.dispatched,
