@@ -99,16 +99,22 @@ def _our_refunds(connection: Connection, route: Route, order: Order) -> tuple[fr
 def told_by_store(
     connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
 ) -> None:
-    """Refunds that staff made in the store for shipped units."""
+    """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund."""
     mapping = line_ids(order, store_order)
     for refund in store_order.refunds:
         if refund.reference.startswith(REFERENCE):
             continue
         shipped = [line for line in refund.lines if not line.unshipped and mapping.get(line.line_id)]
-        if not shipped:
+        if not shipped and (refund.lines or not refund.amount):
             continue
         subject = f"{source_identifier(route.marketplace, order.order_id)}:{refund.refund_id}"
-        if not seller_refunds:
+        if not seller_refunds or not shipped:
+            what = "units" if shipped else "money, without naming units,"
+            why = (
+                f"{route.display_name} has to be told by hand for which line"
+                if seller_refunds
+                else f"{route.display_name} makes the refunds of its orders itself"
+            )
             work_items.report(
                 connection,
                 [
@@ -117,8 +123,8 @@ def told_by_store(
                         subject=subject,
                         connection=route.marketplace,
                         order_id=order.order_id,
-                        message=f"The store refunded units of order {order.reference}. {route.display_name} makes the"
-                        " refunds of its orders itself, so the buyer did not get this money.",
+                        message=f"The store refunded {what} of order {order.reference}. {why}, so the buyer did not get"
+                        " this money.",
                         impact=refund.amount,
                         currency=order.currency,
                         evidence={"refund": refund.refund_id, "skus": [line.sku for line in shipped]},

@@ -219,6 +219,16 @@ def test_a_refund_made_in_the_store_is_made_at_the_marketplace_and_not_recorded_
     assert here.work_items() == {}
 
 
+def test_money_that_the_store_gives_back_without_units_is_shown_to_a_person(here: Town) -> None:
+    order_id = settled_order(here, "MUG-RED", quantity=2)
+    here.ship(order_id, at=BAZAAR)
+    live(here)
+    here.sandbox.act(SHOP, "refund", order_id=here.shopify_order(order_id, BAZAAR)["id"], amount=300)
+    live(here)
+    assert writes(here, "OR28") == []
+    assert here.work_items() == {"SELLER_REFUND": 1}
+
+
 def test_refunds_by_the_operator_whole_and_partial_are_recorded_in_the_store(here: Town) -> None:
     order_id = settled_order(here, "MUG-RED", quantity=2)
     here.ship(order_id, at=BAZAAR)
