@@ -1,22 +1,28 @@
-"""Couriers as sensors: each stays with its connection for 4.5 s of every tick, woken by the ledger, and reports what it
-brought, one event per asset and tick. A backlog is handed to a run, which holds the connection until it is done."""
+"""Couriers as sensors: each tick asks for a connection to be attended a while longer, and reports what was brought
+since the last one, one event per asset and tick. A backlog is handed to a run, which holds the connection until it is
+done."""
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import dagster as dg
 
 from marketplace_sync.defs import naming
-from marketplace_sync.defs.resources import Installation
-from marketplace_sync.flows import attend, courier
+from marketplace_sync.defs.resources import Installation, outline
+from marketplace_sync.flows import courier
+from marketplace_sync.flows.attend import Attendant
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import waiting
 
-TICK_SECONDS = 4.5
-"""The daemon comes back every five seconds; a tick that stays until then leaves next to no gap."""
+ATTENDED_SECONDS = 20.0
+"""How long a connection is attended after a tick. The daemon comes back every five seconds; when it does not, because
+the sensor was switched off or the daemon is gone, nothing is brought any more after this."""
 BACKLOG = 500
-"""Effects left at the end of a tick that are worth a run of their own."""
+"""Effects left at a tick that are worth a run of their own."""
+RUN_PATIENCE = 60.0
+"""Seconds a run waits for the attendant, or for another run, to let go of the connection."""
 
 
 def build(context: Context) -> dg.Definitions:
@@ -36,7 +42,7 @@ def _job(name: str) -> dg.JobDefinition:
             if report.total() % 1000 < 50:
                 context.log.info(f"{report.total()} delivered so far")
 
-        report = courier.drain(installation.context, name, progress=tell)
+        report = courier.drain(installation.context, name, progress=tell, patience=RUN_PATIENCE)
         for event in _materialisations(installation.context, name, report.delivered):
             context.log_event(event)
         context.log.info(
@@ -62,13 +68,14 @@ def _sensor(name: str, job: dg.JobDefinition) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Handles webhooks of {name} and brings its effects the moment they appear.",
+        description=f"Handles webhooks of {name} and brings its effects the moment they appear. Switched off, it stops"
+        f" within {ATTENDED_SECONDS:g} seconds.",
     )
     def tick(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult | dg.SkipReason:
         opened = installation.context
-        done = attend.attend(opened, name, TICK_SECONDS)
+        done = _attendant(name).stay(ATTENDED_SECONDS)
         with opened.ledger.begin() as connection:
-            left = waiting.total(connection, name)
+            left = waiting.at_most(connection, name, BACKLOG + 1)
         events = list(_materialisations(opened, name, done.delivered))
         requests = [dg.RunRequest()] if left > BACKLOG and not _running(context, job.name) else []
         if not events and not requests:
@@ -76,6 +83,11 @@ def _sensor(name: str, job: dg.JobDefinition) -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=events, run_requests=requests)
 
     return tick
+
+
+@cache
+def _attendant(name: str) -> Attendant:
+    return Attendant(outline(), name)
 
 
 def _running(context: dg.SensorEvaluationContext, job_name: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from marketplace_sync.defs import naming
+from marketplace_sync.defs.couriers import RUN_PATIENCE
 from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import courier
@@ -64,7 +65,7 @@ def _asset(context: Context, route: Route, name: str, key: dg.AssetKey, connecti
         tags={"connection": connection, "route": route.name},
     )
     def deliver(installation: Installation) -> dg.MaterializeResult[Any]:
-        report = courier.drain(installation.context, connection)
+        report = courier.drain(installation.context, connection, patience=RUN_PATIENCE)
         delivered = sum(report.delivered[kind, route.marketplace] for kind in kinds)
         metadata = naming.delivery_metadata(installation.context, route, name, connection, delivered)
         if not report.held:

@@ -16,18 +16,21 @@ from marketplace_sync.domain.orders import Order
 
 class Lane(IntEnum):
     URGENT = 1
-    """Dispatch and acknowledge: deadlines of the marketplace."""
-    INJECTION = 2
-    EVENTS = 3
-    REVERSALS = 4
+    """Parcels that left, told to the marketplace and to the buyer: each waits for nothing but earlier facts of its own
+    order."""
+    ACKNOWLEDGEMENTS = 2
+    """Deadlines of the marketplace too, but of hours; after an import there are thousands of them."""
+    INJECTION = 3
+    EVENTS = 4
+    REVERSALS = 5
     """Cancellations and refunds."""
-    STOCK = 5
-    PROFILES = 6
-    CATALOGUE = 7
-    BACKFILL = 8
+    STOCK = 6
+    PROFILES = 7
+    CATALOGUE = 8
+    BACKFILL = 9
 
 
-URGENT_LANES = (Lane.URGENT, Lane.INJECTION, Lane.EVENTS, Lane.REVERSALS)
+URGENT_LANES = (Lane.URGENT, Lane.ACKNOWLEDGEMENTS, Lane.INJECTION, Lane.EVENTS, Lane.REVERSALS)
 BULK_LANES = (Lane.STOCK, Lane.PROFILES, Lane.CATALOGUE, Lane.BACKFILL)
 
 

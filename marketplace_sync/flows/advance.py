@@ -137,7 +137,7 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
                 kind=kind,
                 natural_key=key,
                 subject=order.order_id,
-                lane=Lane.URGENT,
+                lane=Lane.ACKNOWLEDGEMENTS,
                 payload=AcknowledgeOrder(
                     order_id=order.order_id, lines=fulfilment.line_units(order, units, before=before)
                 ),

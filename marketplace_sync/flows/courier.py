@@ -1,7 +1,7 @@
 """The courier of one connection: brings its effects to the vendor, most urgent lane first, and never repeats in doubt.
 
-`drain` is run by whoever holds the connection's lease: a sensor's tick for the urgent lanes, a run for the rest, the
-command line. One that dies is followed by another, which first asks the vendor about what the dead one was sending.
+`drain` is run by whoever holds the connection's lease: an attendant, a run that works off a backlog, the command line.
+One that dies is followed by another, which first asks the vendor about what the dead one was sending.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,13 +18,14 @@ from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import Outbound
 from marketplace_sync.domain.effects import (
+    BULK_LANES,
+    URGENT_LANES,
     Delivered,
     Effect,
     EffectState,
     InDoubt,
     Lane,
     NotThere,
-    Outcome,
     Postponed,
     Refused,
     Resolution,
@@ -34,7 +35,12 @@ from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import outbox
 from marketplace_sync.ledger.lease import lease
 
-_DOUBTS_AT_ONCE = 32
+_KEPT_FREE = 4
+"""One in so many of the calls that may be under way at once is never taken by bulk or by questions about doubts, so
+that a parcel finds one free whatever else is going on."""
+_LOOK_AGAIN = 0.05
+"""Seconds after which a courier looks for something more urgent while calls are under way."""
+_BULK_BATCHES = 4
 PATIENCE = 10.0
 """Seconds that one call of a courier may wait for its vendor's rate budget before the effect is put back, so that
 something more urgent on another budget is not kept waiting."""
@@ -71,55 +77,109 @@ def drain(
     *,
     until: Callable[[], bool] = lambda: False,
     progress: Callable[[DrainReport], None] = lambda report: None,
+    patience: float = 0.0,
 ) -> DrainReport:
     """Deliver what is due of these lanes until nothing is, or `until()` says stop. Effects that a vendor postponed are
-    left for a later drain."""
+    left for a later drain. `patience`: seconds to wait for the lease when another courier is at work."""
     report = DrainReport(name)
-    outbound = context.outbound(name)
-    with lease(context.ledger, name) as held:
+    with lease(context.ledger, name, patience) as held:
         if not held:
             report.held = False
             return report
         with context.ledger.begin() as connection:
             outbox.abandon(connection, name)
-        with ThreadPoolExecutor(outbound.concurrency(), thread_name_prefix=f"courier-{name}") as pool:
-            while not until():
-                worked = _resolve_doubts(context, name, outbound, report)
-                worked += _deliver_wave(context, name, outbound, lanes, pool, report)
-                progress(report)
-                if not worked:
-                    break
+        _Round(context, name, lanes, report).work(until, progress)
     return report
 
 
-def _deliver_wave(
-    context: Context,
-    name: str,
-    outbound: Outbound,
-    lanes: Sequence[Lane],
-    pool: ThreadPoolExecutor,
-    report: DrainReport,
-) -> int:
-    """One batch for each worker. Small on purpose: something more urgent may have come meanwhile."""
-    settings = context.connections[name]
-    # the longest that a claimed effect can be under way: its turn for the rate budget, then the request itself
-    hold = timedelta(seconds=PATIENCE + 2 * settings.timeout_seconds + settings.connect_timeout_seconds + 5)
-    size = outbound.concurrency()
-    with context.ledger.begin() as connection:
-        effects = outbox.claim(connection, name, lanes, size, hold)
-        if effects:
-            limit = outbound.batch_limit(effects[-1].kind, effects[-1].lane)
-            same = [e for e in effects if (e.kind, e.lane) == (effects[-1].kind, effects[-1].lane)]
-            if limit > 1 and len(effects) == size and len(same) > size // 2:
-                # a bulk lane: fill the vendor's largest batches
-                effects += outbox.claim(connection, name, [effects[-1].lane], limit * min(size, 4), hold)
-    if not effects:
-        return 0
-    batches = _batches(effects, outbound)
-    for batch, results in pool.map(lambda batch: (batch, outbound.deliver(batch)), batches):
-        with context.ledger.begin() as connection:
-            _settle(connection, context, batch, results, report)
-    return len(effects)
+@dataclass(frozen=True)
+class _Task:
+    """One call of the vendor: effects to deliver together, or a single one to ask about."""
+
+    effects: list[Effect]
+    doubt: bool = False
+
+
+class _Round:
+    """One drain at work. Its own thread claims and settles, the pool's threads speak to the vendor."""
+
+    def __init__(self, context: Context, name: str, lanes: Sequence[Lane], report: DrainReport) -> None:
+        self._context = context
+        self._name = name
+        self._urgent = [lane for lane in lanes if lane in URGENT_LANES]
+        self._bulk = [lane for lane in lanes if lane in BULK_LANES]
+        self._report = report
+        self._outbound = context.outbound(name)
+        self._size = self._outbound.concurrency()
+        self._kept_free = max(1, self._size // _KEPT_FREE) if self._size > 1 else 0
+        settings = context.connections[name]
+        # the longest that a claimed effect can be under way: its turn for the rate budget, then the request itself
+        seconds = PATIENCE + 2 * settings.timeout_seconds + settings.connect_timeout_seconds + 5
+        self._hold = timedelta(seconds=seconds)
+        self._under_way: dict[Future[Sequence[Resolution]], _Task] = {}
+
+    def work(self, until: Callable[[], bool], progress: Callable[[DrainReport], None]) -> None:
+        """Whatever happens, what came back is settled; then the first problem of a call, a bug, is raised."""
+        broken: Exception | None = None
+        with ThreadPoolExecutor(self._size, thread_name_prefix=f"courier-{self._name}") as pool:
+            while True:
+                if broken is None and not until():
+                    for task in self._next():
+                        self._under_way[pool.submit(self._call, task)] = task
+                if not self._under_way:
+                    break
+                for future in wait(self._under_way, _LOOK_AGAIN, FIRST_COMPLETED).done:
+                    task = self._under_way.pop(future)
+                    try:
+                        answers = future.result()
+                    except Exception as problem:
+                        broken = broken or problem
+                        continue
+                    self._settle(task, answers)
+                    progress(self._report)
+        if broken is not None:
+            raise broken
+
+    def _next(self) -> list[_Task]:
+        """What may be started now: questions about doubts, what is urgent, and bulk where there is room for it."""
+        free = self._size - len(self._under_way)
+        asking = {task.effects[0].effect_id for task in self._under_way.values() if task.doubt}
+        with self._context.ledger.begin() as connection:
+            may_ask = min(free, max(1, self._size // _KEPT_FREE) - len(asking))
+            doubts = outbox.doubtful(connection, self._name, may_ask + len(asking)) if may_ask > 0 else []
+            doubts = [effect for effect in doubts if effect.effect_id not in asking][: max(0, may_ask)]
+            free -= len(doubts)
+            effects = self._claim(connection, self._urgent, free)
+            effects += self._claim(connection, self._bulk, free - len(effects) - self._kept_free)
+        return [*(_Task([effect], doubt=True) for effect in doubts), *map(_Task, _batches(effects, self._outbound))]
+
+    def _claim(self, connection: Connection, lanes: Sequence[Lane], room: int) -> list[Effect]:
+        if room <= 0 or not lanes:
+            return []
+        effects = outbox.claim(connection, self._name, lanes, room, self._hold)
+        if not effects:
+            return []
+        last = effects[-1]
+        limit = self._outbound.batch_limit(last.kind, last.lane)
+        same = [effect for effect in effects if (effect.kind, effect.lane) == (last.kind, last.lane)]
+        if limit > 1 and len(effects) == room and len(same) > room // 2:
+            # there is more of it: fill the vendor's largest batches
+            more = limit * min(room, _BULK_BATCHES) - len(same)
+            effects += outbox.claim(connection, self._name, [last.lane], more, self._hold)
+        return effects
+
+    def _call(self, task: _Task) -> Sequence[Resolution]:
+        if not task.doubt:
+            return self._outbound.deliver(task.effects)
+        (effect,) = task.effects
+        return [NotThere() if self._outbound.is_idempotent(effect.kind) else self._outbound.resolve(effect)]
+
+    def _settle(self, task: _Task, answers: Sequence[Resolution]) -> None:
+        with self._context.ledger.begin() as connection:
+            if task.doubt:
+                _resolved(connection, self._context, task.effects[0], answers[0], self._report)
+            else:
+                _settle(connection, self._context, task.effects, answers, self._report)
 
 
 def _batches(effects: Sequence[Effect], outbound: Outbound) -> list[list[Effect]]:
@@ -138,7 +198,11 @@ def _batches(effects: Sequence[Effect], outbound: Outbound) -> list[list[Effect]
 
 
 def _settle(
-    connection: Connection, context: Context, batch: Sequence[Effect], results: Sequence[Outcome], report: DrainReport
+    connection: Connection,
+    context: Context,
+    batch: Sequence[Effect],
+    results: Sequence[Resolution],
+    report: DrainReport,
 ) -> None:
     done = [(e, r) for e, r in zip(batch, results, strict=True) if isinstance(r, Delivered)]
     for effect, _ in done:
@@ -147,15 +211,16 @@ def _settle(
     for effect, result in done:
         report.delivered[effect.kind.value, effect.source] += 1
         outcomes.delivered(connection, context, effect, result.result)
+    outcomes.nothing_to_decide(connection, [effect for effect, _ in done])
     for effect, outcome in zip(batch, results, strict=True):
         if not isinstance(outcome, Delivered):
             _not_delivered(connection, context, effect, outcome, report)
 
 
 def _not_delivered(
-    connection: Connection, context: Context, effect: Effect, result: Outcome, report: DrainReport
+    connection: Connection, context: Context, effect: Effect, result: Resolution, report: DrainReport
 ) -> None:
-    assert not isinstance(result, Delivered)
+    assert not isinstance(result, Delivered | NotThere)
     report.last_problem = result.reason
     if isinstance(result, Refused):
         report.refused += 1
@@ -181,41 +246,30 @@ def _pause(attempts: int) -> timedelta:
     return timedelta(seconds=min(300.0, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1.0))
 
 
-def _resolve_doubts(context: Context, name: str, outbound: Outbound, report: DrainReport) -> int:
-    """Ask the vendor about effects in doubt. Returns how many were settled either way."""
-    with context.ledger.begin() as connection:
-        doubts = outbox.doubtful(connection, name, _DOUBTS_AT_ONCE)
-    settled = 0
-    for effect in doubts:
-        answer: Resolution = NotThere() if outbound.is_idempotent(effect.kind) else outbound.resolve(effect)
-        with context.ledger.begin() as connection:
-            if isinstance(answer, Delivered):
-                _settle(connection, context, [effect], [answer], report)
-            elif isinstance(answer, NotThere):
-                limit = context.connections[name].max_attempts
-                if effect.attempts >= limit:
-                    report.dead += 1
-                    outbox.finish(connection, effect.effect_id, EffectState.DEAD, "no answer, and it is not there")
-                    outcomes.given_up(connection, effect, "EFFECT_DEAD", "no answer, and it is not there")
-                else:
-                    zero = timedelta()
-                    outbox.postponed(
-                        connection, effect.effect_id, "its answer was lost; it may be sent again", zero,
-                        counts_as_attempt=True,
-                    )  # fmt: skip
-            elif isinstance(answer, Postponed | InDoubt):
-                after = answer.after if isinstance(answer, Postponed) else None
-                pause = _pause(effect.attempts) if after is None else timedelta(seconds=after)
-                since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause)
-                if since > DOUBT_FOR_A_PERSON:
-                    outcomes.given_up(connection, effect, "EFFECT_IN_DOUBT", answer.reason)
-                report.last_problem = answer.reason
-                continue
-            else:
-                _not_delivered(connection, context, effect, answer, report)
-        settled += 1
-        report.resolved += 1
-    return settled
+def _resolved(
+    connection: Connection, context: Context, effect: Effect, answer: Resolution, report: DrainReport
+) -> None:
+    """What the vendor said about an effect in doubt."""
+    if isinstance(answer, Postponed | InDoubt):
+        after = answer.after if isinstance(answer, Postponed) else None
+        pause = _pause(effect.attempts) if after is None else timedelta(seconds=after)
+        since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause)
+        if since > DOUBT_FOR_A_PERSON:
+            outcomes.given_up(connection, effect, "EFFECT_IN_DOUBT", answer.reason)
+        report.last_problem = answer.reason
+        return
+    report.resolved += 1
+    if isinstance(answer, Delivered):
+        _settle(connection, context, [effect], [answer], report)
+    elif not isinstance(answer, NotThere):
+        _not_delivered(connection, context, effect, answer, report)
+    elif effect.attempts >= context.connections[effect.connection].max_attempts:
+        report.dead += 1
+        outbox.finish(connection, effect.effect_id, EffectState.DEAD, "no answer, and it is not there")
+        outcomes.given_up(connection, effect, "EFFECT_DEAD", "no answer, and it is not there")
+    else:
+        said = "its answer was lost; it may be sent again"
+        outbox.postponed(connection, effect.effect_id, said, timedelta(), counts_as_attempt=True)
 
 
 def stop_after(seconds: float) -> Callable[[], bool]:

@@ -188,12 +188,14 @@ class Teller:
         profile: dict[str, Any],
     ) -> outbox.Wish:
         late = self.now - occurred_at > self.route.settings.late_event_after
+        # a buyer waits to hear of the parcel; of the order they know already
+        lane = Lane.URGENT if metric == "Fulfilled Order" else Lane.EVENTS
         return outbox.Wish(
             connection=self.marketing,
             kind=EffectKind.TRACK_EVENT,
             natural_key=f"{metric}:{source_identifier(self.route.marketplace, order.order_id)}:{unique}",
             subject=source_identifier(self.route.marketplace, order.order_id),
-            lane=Lane.BACKFILL if late else Lane.EVENTS,
+            lane=Lane.BACKFILL if late else lane,
             payload=TrackEvent(
                 metric=metric,
                 unique_id=unique,

@@ -56,9 +56,13 @@ def delivered(connection: Connection, context: Context, effect: Effect, result: 
         _moved(connection, context, effect.connection, payload.order_id, cancelled=payload.lines, initiator=initiator)
     elif isinstance(payload, RefundLines):
         _moved(connection, context, effect.connection, payload.order_id)
-    work_items.close(
-        connection, ["EFFECT_REFUSED", "EFFECT_DEAD", "EFFECT_IN_DOUBT"], [subject_of(effect)], "it was delivered"
-    )
+
+
+def nothing_to_decide(connection: Connection, effects: Sequence[Effect]) -> None:
+    """What a person was asked about these effects is settled: they were delivered."""
+    if effects:
+        codes = ["EFFECT_REFUSED", "EFFECT_DEAD", "EFFECT_IN_DOUBT"]
+        work_items.close(connection, codes, [subject_of(effect) for effect in effects], "it was delivered")
 
 
 def subject_of(effect: Effect) -> str:

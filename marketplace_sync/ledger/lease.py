@@ -2,42 +2,78 @@
 
 A killed courier's session ends at once, so its successor need not wait for a time-out. A courier that merely lost its
 session may still have a request under way: what it was sending is not touched before `effects.sending_until`.
+
+A courier that is given patience says that it waits, and an attendant that sees it lets go.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from marketplace_sync.ledger.database import Ledger
 
+_TRIES_EVERY = 0.05
 
-def _number(name: str) -> int:
-    digest = hashlib.blake2b(f"courier:{name}".encode(), digest_size=8).digest()
+
+def _number(name: str, purpose: str = "courier") -> int:
+    digest = hashlib.blake2b(f"{purpose}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 @contextmanager
-def lease(ledger: Ledger, name: str) -> Iterator[bool]:
-    """True inside the block when this process is the connection's courier; False when another one is."""
+def lease(ledger: Ledger, name: str, patience: float = 0.0) -> Iterator[bool]:
+    """True inside the block when this process is the connection's courier; False when another one is, still after
+    `patience` seconds."""
     connection = ledger.engine.connect()
     try:
-        held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _number(name)}).scalar())
-        connection.commit()
+        held = _locked(connection, _number(name)) or (patience > 0 and _waited(connection, name, patience))
         try:
             yield held
         finally:
             if held:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _number(name)})
-                connection.commit()
+                _unlock(connection, _number(name))
     except BaseException:
         connection.invalidate()  # the session, and with it the lock, ends whatever state it is in
         raise
     finally:
         connection.close()
+
+
+def _waited(connection: Connection, name: str, patience: float) -> bool:
+    give_up = time.monotonic() + patience
+    said = _locked(connection, _number(name, "waiting"))
+    held = False
+    while not held and time.monotonic() < give_up:
+        time.sleep(_TRIES_EVERY)
+        held = _locked(connection, _number(name))
+    if said:
+        _unlock(connection, _number(name, "waiting"))
+    return held
+
+
+def _locked(connection: Connection, number: int) -> bool:
+    taken = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": number}).scalar())
+    connection.commit()
+    return taken
+
+
+def _unlock(connection: Connection, number: int) -> None:
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": number})
+    connection.commit()
+
+
+def is_wanted(ledger: Ledger, name: str) -> bool:
+    """Whether another courier waits for the lease: whoever can do its work later lets go of it."""
+    with ledger.begin() as connection:
+        free = connection.execute(
+            text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": _number(name, "waiting")}
+        ).scalar()
+    return not free
 
 
 def holders(ledger: Ledger, names: list[str]) -> set[str]:

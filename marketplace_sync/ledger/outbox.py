@@ -105,14 +105,15 @@ def _copied(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     return new
 
 
-# Only the first unfinished effect of a subject may leave; effects after it wait.
-_READY = """
-    FROM ledger.effects e
-    WHERE e.connection = %(connection)s AND e.state = %(state)s AND e.lane = ANY(%(lanes)s) AND e.not_before <= now()
+# Only the first unfinished effect of a subject may leave; effects after it wait. States stand in the text of these
+# statements and are no parameters: only so can the server know that an index of few states will do.
+_FIRST_OF_ITS_SUBJECT = """
+      AND e.not_before <= now()
       AND NOT EXISTS (
         SELECT 1 FROM ledger.effects b
         WHERE b.connection = e.connection AND b.subject = e.subject AND b.effect_id < e.effect_id
           AND b.state IN ('pending', 'sending', 'in_doubt'))
+    ORDER BY e.lane, e.effect_id LIMIT %(limit)s
 """
 
 
@@ -123,17 +124,11 @@ def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, 
         driver(connection)
         .execute(
             f"UPDATE ledger.effects SET state = 'sending', attempts = attempts + 1, sending_until = now() + %(hold)s"
-            f" WHERE effect_id IN (SELECT e.effect_id {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s"
-            f" FOR UPDATE SKIP LOCKED)"
+            f" WHERE effect_id IN (SELECT e.effect_id FROM ledger.effects e WHERE e.connection = %(connection)s"
+            f" AND e.state = 'pending' AND e.lane = ANY(%(lanes)s) {_FIRST_OF_ITS_SUBJECT} FOR UPDATE SKIP LOCKED)"
             f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
             " order_connection",
-            {
-                "connection": name,
-                "state": EffectState.PENDING.value,
-                "lanes": [int(lane) for lane in lanes],
-                "limit": limit,
-                "hold": hold,
-            },
+            {"connection": name, "lanes": [int(lane) for lane in lanes], "limit": limit, "hold": hold},
         )
         .fetchall()
     )
@@ -146,14 +141,9 @@ def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
         driver(connection)
         .execute(
             "SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts,"
-            f" e.order_connection"
-            f" {_READY} ORDER BY e.lane, e.effect_id LIMIT %(limit)s",
-            {
-                "connection": name,
-                "state": EffectState.IN_DOUBT.value,
-                "lanes": [int(lane) for lane in Lane],
-                "limit": limit,
-            },
+            " e.order_connection FROM ledger.effects e WHERE e.connection = %(connection)s AND e.state = 'in_doubt'"
+            f" {_FIRST_OF_ITS_SUBJECT}",
+            {"connection": name, "limit": limit},
         )
         .fetchall()
     )

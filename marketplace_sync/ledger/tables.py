@@ -171,8 +171,16 @@ effects = Table(
         "effect_id",
         postgresql_where=text("state IN ('pending','sending','in_doubt')"),
     ),
+    # What a courier begins with: next to nothing, however much waits.
+    Index("ix_effects_unsettled", "connection", "effect_id", postgresql_where=text("state IN ('sending','in_doubt')")),
     Index("ix_effects_order", "order_connection", "order_id"),
-    Index("ix_effects_finished", "connection", "kind", "finished_at"),
+    Index(
+        "ix_effects_finished",
+        "connection",
+        "kind",
+        "finished_at",
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
 )
 
 inbox = Table(

@@ -31,11 +31,13 @@ def of_kinds(connection: Connection, name: str, kinds: Sequence[str], source: st
     return Waiting(waiting=row.waiting, oldest_seconds=float(row.oldest), given_up=row.given_up)
 
 
-def total(connection: Connection, name: str) -> int:
+def at_most(connection: Connection, name: str, limit: int) -> int:
+    """How many effects are due, counted no further than `limit`: after an import there may be millions."""
     found = connection.execute(
         text(
-            "SELECT count(*) FROM ledger.effects WHERE connection = :name AND state = 'pending' AND not_before <= now()"
+            "SELECT count(*) FROM (SELECT 1 FROM ledger.effects WHERE connection = :name AND state = 'pending'"
+            " AND not_before <= now() LIMIT :limit) AS due"
         ),
-        {"name": name},
+        {"name": name, "limit": limit},
     ).scalar()
     return int(found or 0)

@@ -41,7 +41,12 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_index(
-        "ix_effects_finished", "effects", ["connection", "kind", "finished_at"], unique=False, schema="ledger"
+        "ix_effects_finished",
+        "effects",
+        ["connection", "kind", "finished_at"],
+        unique=False,
+        schema="ledger",
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
     op.create_index("ix_effects_order", "effects", ["order_connection", "order_id"], unique=False, schema="ledger")
     op.create_index(
@@ -51,6 +56,14 @@ def upgrade() -> None:
         unique=False,
         schema="ledger",
         postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
+    )
+    op.create_index(
+        "ix_effects_unsettled",
+        "effects",
+        ["connection", "effect_id"],
+        unique=False,
+        schema="ledger",
+        postgresql_where=sa.text("state IN ('sending','in_doubt')"),
     )
     op.create_index(
         "ix_effects_waiting",
@@ -315,12 +328,23 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
     )
     op.drop_index(
+        "ix_effects_unsettled",
+        table_name="effects",
+        schema="ledger",
+        postgresql_where=sa.text("state IN ('sending','in_doubt')"),
+    )
+    op.drop_index(
         "ix_effects_unfinished_subject",
         table_name="effects",
         schema="ledger",
         postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
     )
     op.drop_index("ix_effects_order", table_name="effects", schema="ledger")
-    op.drop_index("ix_effects_finished", table_name="effects", schema="ledger")
+    op.drop_index(
+        "ix_effects_finished",
+        table_name="effects",
+        schema="ledger",
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
     op.drop_table("effects", schema="ledger")
     # ### end Alembic commands ###
