@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,16 @@ from sqlalchemy import Connection, text
 
 from marketplace_sync.domain.work_items import CODES, Problem
 from marketplace_sync.ledger.plain import plain, plain_value
+
+_LONGEST_SUBJECT = 300
+
+
+def subject_of(text: str) -> str:
+    """A subject as it is kept: whatever a vendor puts into an id, an index has to take it."""
+    if len(text) > _LONGEST_SUBJECT:
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        text = f"{text[: _LONGEST_SUBJECT - 20]}…{digest}"
+    return plain(text)
 
 
 def report(connection: Connection, problems: Iterable[Problem]) -> int:
@@ -36,11 +47,11 @@ def report(connection: Connection, problems: Iterable[Problem]) -> int:
                 ),
                 {
                     "code": problem.code,
-                    "subject": problem.subject,
+                    "subject": subject_of(problem.subject),
                     "owner": code.owner.value,
                     "severity": code.severity.value,
                     "connection": problem.connection or None,
-                    "order_id": problem.order_id or None,
+                    "order_id": plain(problem.order_id) or None,
                     "message": plain(problem.message),
                     "action": code.action,
                     "impact": problem.impact,
@@ -59,7 +70,7 @@ def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str],
             "UPDATE ledger.work_items SET state = 'closed', closed_at = now(), closed_because = :because"
             " WHERE state = 'open' AND code = ANY(:codes) AND subject = ANY(:subjects)"
         ),
-        {"codes": list(codes), "subjects": list(subjects), "because": because},
+        {"codes": list(codes), "subjects": [subject_of(one) for one in subjects], "because": because},
     ).rowcount
 
 
@@ -74,7 +85,13 @@ def close_others(
             " WHERE state = 'open' AND code = :code AND connection = :name AND NOT subject = ANY(:still)"
             " AND starts_with(subject, :beginning)"
         ),
-        {"code": code, "name": name, "still": list(still), "because": because, "beginning": beginning},
+        {
+            "code": code,
+            "name": name,
+            "still": [subject_of(one) for one in still],
+            "because": because,
+            "beginning": beginning,
+        },
     ).rowcount
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import structlog
 from msgspec.structs import replace
 
-from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.connectors.shopify import catalogue_queries as queries
 from marketplace_sync.connectors.shopify.graphql import COSTLIEST, GraphQL
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
@@ -14,6 +14,7 @@ from marketplace_sync.domain.errors import RequestRejected
 from marketplace_sync.domain.money import NotMoney, minor_units
 from marketplace_sync.domain.store import Variant
 
+_log = structlog.get_logger(__name__)
 _PRODUCTS_A_PAGE = 60
 _COLLECTIONS = 8
 _PAGE = 100
@@ -35,7 +36,7 @@ class CatalogueReader:
 
         Products are read first, then the variants with their stock: so a product's collections are not paid for with
         every variant. `available` is summed over the chosen locations that are active; None when Shopify does not
-        count the variant. Raises Malformed when a price is none.
+        count the variant; `price` None when it is none.
         """
         currency = self._graphql.run(queries.SHOP).shop.currency_code
         active = [location for location in self.locations() if location.is_active]
@@ -116,10 +117,13 @@ class CatalogueReader:
 
 
 def _variant(stated: queries.ProductVariant, product: queries.Product, currency: str, available: int | None) -> Variant:
+    price: int | None
     try:
         price = minor_units(stated.price, currency)
     except NotMoney as problem:
-        raise Malformed(f"variant {stated.id} ({stated.sku}): its price cannot be read: {problem}") from None
+        # Without a price it still takes orders; an amount that is none must not stop the whole catalogue.
+        _log.warning("a price cannot be read", variant=stated.id, sku=stated.sku, reason=str(problem))
+        price = None
     named = product.title if stated.title in ("", _ONLY_VARIANT) else f"{product.title} – {stated.title}"
     return Variant(
         sku=stated.sku or "",

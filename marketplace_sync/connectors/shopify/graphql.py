@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from marketplace_sync.connectors.mending import mended
 from marketplace_sync.connectors.shopify.failures import TooExpensive, failure
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.connectors.wire import Answer, Wire
@@ -144,7 +145,7 @@ class GraphQL:
     def _once(self, document: Document[T], variables: dict[str, Any]) -> T:
         answer = self._send(document, variables)
         try:
-            envelope = msgspec.json.decode(answer.body, type=_Envelope)
+            envelope = msgspec.json.decode(mended(answer.body), type=_Envelope)
         except msgspec.DecodeError as problem:
             raise self._undecodable(document, str(problem)) from None
         self._learn(document, variables, envelope)

@@ -110,8 +110,17 @@ class Reference(msgspec.Struct):
     id: str
 
 
+class Listed(msgspec.Struct, rename="camel"):
+    """What a listed order says about itself even when the rest of it cannot be read."""
+
+    id: str = ""
+    updated_at: Moment | None = None
+
+
 class OrdersPage(msgspec.Struct):
-    orders: Connection[Facts]
+    """Orders unread: one that is not as documented must not cost the others of its page."""
+
+    orders: Connection[msgspec.Raw]
 
     @property
     def page_info(self) -> PageInfo:
@@ -119,7 +128,9 @@ class OrdersPage(msgspec.Struct):
 
 
 class OneOrder(msgspec.Struct):
-    order: Facts | None = None
+    """One order unread, `null` when there is none."""
+
+    order: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class IdentifiedOrder(msgspec.Struct, rename="camel"):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.connectors.shopify import marks
 from marketplace_sync.connectors.shopify.order_answers import (
     Facts,
     Fulfillment,
     Line,
+    Listed,
     MoneyBag,
+    Reference,
     Refund,
     RefundedLine,
 )
@@ -22,6 +26,25 @@ from marketplace_sync.domain.store import (
     Tracking,
 )
 from marketplace_sync.domain.store import RefundedLine as StoreRefundedLine
+
+
+def read_facts(stated: msgspec.Raw) -> Facts:
+    """Raises Malformed when the order is not as Shopify documents orders."""
+    try:
+        return msgspec.json.decode(stated, type=Facts)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise Malformed(f"order {listed(stated).id or '?'} is not as documented: {str(problem)[:200]}") from None
+
+
+def listed(stated: msgspec.Raw) -> Listed:
+    """As much as can be read of which order it is and when it changed."""
+    try:
+        return msgspec.json.decode(stated, type=Listed)
+    except (msgspec.DecodeError, RecursionError):
+        try:
+            return Listed(id=msgspec.json.decode(stated, type=Reference).id)
+        except (msgspec.DecodeError, RecursionError):
+            return Listed()
 
 
 def store_order(facts: Facts) -> StoreOrder:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
-from marketplace_sync.connectors.ports import StoreOrderPage
+from marketplace_sync.connectors.ports import Malformed, StoreOrderPage
 from marketplace_sync.connectors.shopify import order_queries as queries
 from marketplace_sync.connectors.shopify.graphql import Document, GraphQL, Paged, PageInfo
 from marketplace_sync.connectors.shopify.order_answers import Connection, Facts, Fulfillment, Line, Refund
-from marketplace_sync.connectors.shopify.order_reading import store_order
+from marketplace_sync.connectors.shopify.order_reading import listed, read_facts, store_order
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.domain.store import StoreOrder
 
@@ -25,6 +26,7 @@ _LINES_A_PAGE = 50
 _MOST_PARTS = 250
 """Fulfilments or refunds of one order: as many as Shopify hands out."""
 _MOST_PARCELS = 100
+_CLOCKS_DIFFER = timedelta(days=2)
 _WALK = 20_000
 """Orders after which a walk starts anew from where it is: deep paging ends at 25,000 (Shopify, paging)."""
 
@@ -70,15 +72,27 @@ class OrderReader:
         """
         latest = datetime.fromisoformat(watermark) if watermark else None
         since = latest - self._settings.search_overlap if latest else None
-        for nodes in self._walk(
-            queries.ORDERS, "updated_at", since, lambda facts: facts.updated_at, _ORDERS_A_PAGE, asdict(_ON_A_PAGE)
-        ):
-            latest = max([facts.updated_at for facts in nodes] + ([latest] if latest else []))
-            complete = (facts if _ON_A_PAGE.hold(facts) else self._facts(facts.id) for facts in nodes)
+        for nodes in self._walk(queries.ORDERS, "updated_at", since, _changed_at, _ORDERS_A_PAGE, asdict(_ON_A_PAGE)):
+            seen = [at for node in nodes if (at := _changed_at(node)) is not None]
+            latest = max([*seen, *([latest] if latest else [])], default=None)
+            orders, unreadable = [], []
+            for node in nodes:
+                try:
+                    order = self._complete(read_facts(node))
+                except Malformed as problem:
+                    unreadable.append((listed(node).id, str(problem)))
+                else:
+                    orders += [order] if order is not None else []
             yield StoreOrderPage(
-                orders=[store_order(facts) for facts in complete if facts is not None],
-                watermark=latest.astimezone(UTC).isoformat(),
+                orders=orders,
+                watermark=latest.astimezone(UTC).isoformat() if latest else None,
+                unreadable=unreadable,
             )
+
+    def _complete(self, facts: Facts) -> StoreOrder | None:
+        """A listed order, read again alone when the list cut it off. Raises Malformed."""
+        whole = facts if _ON_A_PAGE.hold(facts) else self._facts(facts.id)
+        return store_order(whole) if whole else None
 
     def one(self, store_order_id: str) -> StoreOrder | None:
         """One order, None when the shop does not have it. Raises Malformed."""
@@ -127,7 +141,7 @@ class OrderReader:
         document: Document[_OrdersOf[N]],
         field: str,
         since: datetime | None,
-        moment: Callable[[N], datetime],
+        moment: Callable[[N], datetime | None],
         first: int,
         variables: dict[str, Any],
     ) -> Iterator[list[N]]:
@@ -142,18 +156,21 @@ class OrderReader:
                 yield nodes
                 walked += len(nodes)
                 reached = moment(nodes[-1])
-                if walked >= _WALK and page.page_info.has_next_page and (since is None or reached > since):
+                if reached is None or walked < _WALK or not page.page_info.has_next_page:
+                    continue
+                if since is None or reached > since:
                     since = reached
                     break
             else:
                 return
 
     def _facts(self, order_id: str) -> Facts | None:
-        """One order, complete."""
-        facts = self._graphql.run(queries.ORDER, {"id": order_id, **asdict(_ALONE)}).order
-        if facts is None or _ALONE.hold(facts):
-            return facts
-        return self._piece_by_piece(facts)
+        """One order, complete. Raises Malformed."""
+        stated = self._graphql.run(queries.ORDER, {"id": order_id, **asdict(_ALONE)}).order
+        if bytes(stated) == b"null":
+            return None
+        facts = read_facts(stated)
+        return facts if _ALONE.hold(facts) else self._piece_by_piece(facts)
 
     def _piece_by_piece(self, facts: Facts) -> Facts | None:
         """An unusually large order: every list read to its end on its own."""
@@ -175,7 +192,7 @@ class OrderReader:
         refunds = [self._refund(part.id) for part in parts.refunds]
         return replace(
             facts,
-            line_items=_complete(lines),
+            line_items=_whole(lines),
             fulfillments=[fulfilment for fulfilment in fulfilments if fulfilment],
             refunds=[refund for refund in refunds if refund],
         )
@@ -192,7 +209,7 @@ class OrderReader:
                     queries.FULFILMENT.name, f"may be cut off: {part.id} has very many parcels"
                 )
             earlier = whole.fulfillment_line_items.nodes if whole else []
-            whole = replace(part, fulfillment_line_items=_complete(earlier + part.fulfillment_line_items.nodes))
+            whole = replace(part, fulfillment_line_items=_whole(earlier + part.fulfillment_line_items.nodes))
         return whole
 
     def _refund(self, refund_id: str) -> Refund | None:
@@ -202,7 +219,7 @@ class OrderReader:
             if part is None:
                 return None
             earlier = whole.refund_line_items.nodes if whole else []
-            whole = replace(part, refund_line_items=_complete(earlier + part.refund_line_items.nodes))
+            whole = replace(part, refund_line_items=_whole(earlier + part.refund_line_items.nodes))
         return whole
 
 
@@ -211,7 +228,14 @@ class _OrdersOf(Paged, Protocol[N]):
     def orders(self) -> Connection[N]: ...
 
 
-def _complete(nodes: list[N]) -> Connection[N]:
+def _changed_at(node: msgspec.Raw) -> datetime | None:
+    """When a listed order changed; None when it does not say, or names a time to come: a position in the feed that no
+    later change could pass."""
+    at = listed(node).updated_at
+    return at if at is not None and at <= datetime.now(UTC) + _CLOCKS_DIFFER else None
+
+
+def _whole(nodes: list[N]) -> Connection[N]:
     return Connection(nodes=nodes, page_info=PageInfo(has_next_page=False))
 
 
