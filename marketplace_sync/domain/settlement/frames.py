@@ -117,8 +117,8 @@ class Book:
             reason_rows += [(*key, refund_id, reason) for refund_id, reason in order.refund_reasons.items()]
         settled = [
             (line.line_id, line.type, line.amount, line.currency, line.channel, line.order_id, line.order_line_id,
-             line.refund_id, line.document, line.document_created_on, line.payment_state, line.created_on,
-             line.description)
+             line.refund_id, line.document, line.document_created_on, line.payment_state,
+             line.created_on, line.description)
             for line in lines
         ]  # fmt: skip
         return cls(
