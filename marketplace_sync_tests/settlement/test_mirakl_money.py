@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.mirakl.sold import sold_order
@@ -16,7 +18,7 @@ from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.settlement.inputs import SoldLine
 from marketplace_sync.flows.settlement import reconcile_connection
 from marketplace_sync.flows.settlement_feed import import_settlement
-from marketplace_sync_tests.flows.mirakl_town import BAZAAR, mirakl_town
+from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, mirakl_town
 from marketplace_sync_tests.flows.town import Town
 
 DAY = 86_400
@@ -36,19 +38,17 @@ def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
 
 def test_what_the_marketplace_gets_wrong_is_found_and_nothing_else(here: Town) -> None:
     ids = [str(here.place("MUG-RED", quantity=2, at=BAZAAR)) for _ in range(12)]
-    for _ in range(2):
-        here.settle()
+    _sync_until(here, lambda: all(len(here.shopify_orders(order_id, BAZAAR)) == 1 for order_id in ids))
     for order_id in ids:
         here.ship(order_id, at=BAZAAR)
-    for _ in range(2):
-        here.settle()
-    for order_id in ids[:6]:
+    _sync_until(here, lambda: all(bazaar_order(here, order_id)["state"] == "SHIPPED" for order_id in ids))
+    refunded = ids[:6]
+    for order_id in refunded:
         here.sandbox.act(BAZAAR, "refund_by_operator", **_refund(here, order_id))
     for order_id in ids:
         here.sandbox.act(BAZAAR, "receive", order_id=order_id)
     here.sandbox.act(BAZAAR, "close_payment_cycle")
-    for _ in range(3):
-        here.settle()
+    _sync_until(here, lambda: _refunded_in_store(here) == set(refunded) and _received(here) == set(ids))
     read = import_settlement(here.context, BAZAAR)
     assert read.new > 4 * len(ids)
     again = import_settlement(here.context, BAZAAR)
@@ -60,6 +60,33 @@ def test_what_the_marketplace_gets_wrong_is_found_and_nothing_else(here: Town) -
     (payout,) = done.result.documents
     assert payout.lines_total == payout.amount_transferred > 0
     assert set(done.result.unallocated["code"]) == {"SUBSCRIPTION"}
+
+
+def _sync_until(here: Town, there: Callable[[], bool], seconds: float = 240) -> None:
+    """However slow the machine is: one thing after the other."""
+    give_up = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < give_up, f"waited in vain; open work items: {here.work_items()}"
+        here.settle(1)
+
+
+def _refunded_in_store(here: Town) -> set[str]:
+    """Orders of which our own ledger has seen a refund in the store."""
+    return _order_ids(
+        here,
+        "SELECT order_id FROM ledger.store_orders WHERE order_connection = :name"
+        " AND json_array_length(COALESCE(document->'refunds', '[]'::json)) > 0",
+    )
+
+
+def _received(here: Town) -> set[str]:
+    """Orders that our own ledger has read since they arrived."""
+    return _order_ids(here, "SELECT order_id FROM ledger.orders WHERE connection = :name AND status = 'RECEIVED'")
+
+
+def _order_ids(here: Town, query: str) -> set[str]:
+    with here.project.ledger.begin() as connection:
+        return {str(order_id) for order_id in connection.execute(text(query), {"name": BAZAAR}).scalars()}
 
 
 def _refund(here: Town, order_id: str) -> dict[str, Any]:
