@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from marketplace_sync.connectors import registry
+from marketplace_sync.domain.settlement.settings import FinanceSettings
 from marketplace_sync.settings import ConnectionSettings, RouteSettings
 
 
@@ -37,7 +38,7 @@ def default_of(field: FieldInfo) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, BaseModel):
         inner = ", ".join(f"{name}: {_written(getattr(value, name))}" for name in type(value).model_fields)
-        return f"{{{inner}}}"
+        return f"{{{inner}}}" if len(inner) < 60 else "built in"
     if value is None or value in ("", (), {}):
         return "none"
     if isinstance(value, bool):
@@ -85,7 +86,7 @@ def table(model: type[BaseModel]) -> str:
 def models() -> dict[str, type[BaseModel]]:
     """Section of the manual -> its class."""
     platforms = {name: registry.package(name).SETTINGS for name in registry.PLATFORMS}
-    return {"every connection": ConnectionSettings, **platforms, "routes": RouteSettings}
+    return {"every connection": ConnectionSettings, **platforms, "routes": RouteSettings, "finance": FinanceSettings}
 
 
 if __name__ == "__main__":
