@@ -123,8 +123,11 @@ class _Round:
         broken: Exception | None = None
         with ThreadPoolExecutor(self._size, thread_name_prefix=f"courier-{self._name}") as pool:
             while True:
-                if broken is None and not until():
-                    for task in self._next():
+                over = broken is not None or until()
+                # Told to stop, it still brings what is urgent for as long as bulk that is under way keeps it: nobody
+                # else may until then.
+                if broken is None and (not over or any(map(_is_bulk, self._under_way.values()))):
+                    for task in self._next(self._urgent, () if over else self._bulk):
                         self._under_way[pool.submit(self._call, task)] = task
                 if not self._under_way:
                     break
@@ -140,7 +143,7 @@ class _Round:
         if broken is not None:
             raise broken
 
-    def _next(self) -> list[_Task]:
+    def _next(self, urgent: Sequence[Lane], bulk: Sequence[Lane]) -> list[_Task]:
         """What may be started now: questions about doubts, what is urgent, and bulk where there is room for it."""
         free = self._size - len(self._under_way)
         asking = {task.effects[0].effect_id for task in self._under_way.values() if task.doubt}
@@ -149,8 +152,8 @@ class _Round:
             doubts = outbox.doubtful(connection, self._name, may_ask + len(asking)) if may_ask > 0 else []
             doubts = [effect for effect in doubts if effect.effect_id not in asking][: max(0, may_ask)]
             free -= len(doubts)
-            effects = self._claim(connection, self._urgent, free)
-            effects += self._claim(connection, self._bulk, free - len(effects) - self._kept_free)
+            effects = self._claim(connection, urgent, free)
+            effects += self._claim(connection, bulk, free - len(effects) - self._kept_free)
         return [*(_Task([effect], doubt=True) for effect in doubts), *map(_Task, _batches(effects, self._outbound))]
 
     def _claim(self, connection: Connection, lanes: Sequence[Lane], room: int) -> list[Effect]:
@@ -180,6 +183,10 @@ class _Round:
                 _resolved(connection, self._context, task.effects[0], answers[0], self._report)
             else:
                 _settle(connection, self._context, task.effects, answers, self._report)
+
+
+def _is_bulk(task: _Task) -> bool:
+    return task.effects[0].lane in BULK_LANES
 
 
 def _batches(effects: Sequence[Effect], outbound: Outbound) -> list[list[Effect]]:

@@ -165,9 +165,10 @@ effects = Table(
         postgresql_where=text("state IN ('pending','sending','in_doubt')"),
     ),
     Index(
+        # The subject first, so that nobody takes this index for a list of what waits for a connection.
         "ix_effects_unfinished_subject",
-        "connection",
         "subject",
+        "connection",
         "effect_id",
         postgresql_where=text("state IN ('pending','sending','in_doubt')"),
     ),

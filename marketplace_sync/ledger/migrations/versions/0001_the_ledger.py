@@ -52,7 +52,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_effects_unfinished_subject",
         "effects",
-        ["connection", "subject", "effect_id"],
+        ["subject", "connection", "effect_id"],
         unique=False,
         schema="ledger",
         postgresql_where=sa.text("state IN ('pending','sending','in_doubt')"),
