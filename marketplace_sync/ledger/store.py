@@ -98,7 +98,8 @@ def save_order(
         " seen_at = excluded.seen_at, document = excluded.document WHERE s.updated_at <= excluded.updated_at",
         (
             name, order.store_order_id, order.name, order.source_identifier, order_connection, order_id,
-            order.updated_at, order.cancelled_at, at, msgspec.json.encode(order).decode(),
+            # a time to come, believed, would make every later reading look old
+            min(order.updated_at, at), order.cancelled_at, at, msgspec.json.encode(order).decode(),
         ),
     )  # fmt: skip
     return changed.rowcount > 0
