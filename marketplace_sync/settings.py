@@ -145,6 +145,12 @@ class RouteSettings(BaseModel):
     """An event older than this is sent as history, so that no message goes out to the buyer."""
     carriers: dict[str, str] = {}
     """The store's carrier name -> the marketplace's code. A carrier that is not listed is a work item."""
+    untracked_carriers: tuple[str, ...] = ()
+    """The store's names of carriers whose parcels have no number: the marketplace is told at once, with the order's
+    number in its place."""
+    tracking_within: Duration = timedelta(hours=2)
+    """How long a parcel that left without its number waits for it before the marketplace and the buyer are told without
+    (a stand-in is stated to marketplaces, which demand some text)."""
     stock_numbers: dict[str, str] = {}
     """The marketplace's product number -> our SKU, for lines that state no SKU."""
     tags: tuple[str, ...] = ()

@@ -256,6 +256,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """Tries so far, the one under way included: above 1 the vendor may have seen it before."""
     source: str = ""
     """The marketplace connection whose order caused it; empty when none did."""
+    asked_by: dict[str, str] = msgspec.field(default_factory=dict)
+    """What `InDoubt` gave to ask its vendor by, whoever's process it was; empty when nothing did."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -280,9 +282,11 @@ class Postponed(msgspec.Struct, frozen=True):
 
 
 class InDoubt(msgspec.Struct, frozen=True):
-    """The answer was lost: it may have happened. Must be resolved before it is repeated."""
+    """The answer was lost: it may have happened. Must be resolved before it is repeated. `ask_by` is kept with the
+    effect and handed to `resolve`: the id of a job at the vendor, for one."""
 
     reason: str
+    ask_by: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class NotThere(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning
 from marketplace_sync.flows.context import Context, Route, source_identifier
-from marketplace_sync.flows.customer_events import METRICS, Teller
+from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
 from marketplace_sync.ledger import orders, outbox, store, work_items
 from marketplace_sync.ledger.database import driver
 
@@ -165,12 +165,10 @@ def _tell_reversals(
     if not groups:
         return
     teller = Teller(connection, route, [order], now)
-    wishes = []
-    for (kind, _), together in groups.items():
-        earlier = orders.events_of(connection, route.marketplace, order.order_id, [kind])
-        first = len(earlier) <= len(together)
-        wishes.append(teller.reversal(order, together, first))
-    outbox.record(connection, wishes)
+    for (kind, _), together in sorted(groups.items(), key=lambda group: group[1][0].occurred_at):
+        key = first_reversal_key(route, order, kind)
+        first = not outbox.is_known(connection, teller.marketing, key)
+        outbox.record(connection, [teller.reversal(order, together, first)])
 
 
 def _tell_confirmed(
@@ -258,7 +256,8 @@ def blocked(connection: Connection, context: Context, name: str, limit: int = 10
         .execute(
             "SELECT order_id FROM ledger.work_items WHERE state = 'open' AND order_id IS NOT NULL"
             " AND (connection = %s"
-            " AND code IN ('UNKNOWN_SKU', 'NOT_ENOUGH_STOCK', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER')"
+            " AND code IN ('UNKNOWN_SKU', 'NOT_ENOUGH_STOCK', 'UNUSABLE_ADDRESS', 'UNMAPPED_CARRIER',"
+            " 'TRACKING_MISSING')"
             # the store refused it, perhaps for a product that was made anew since
             " OR code = 'EFFECT_REFUSED' AND evidence->>'kind' = 'create_order' AND evidence->>'source' = %s)"
             " GROUP BY order_id ORDER BY min(last_seen_at) LIMIT %s",

@@ -75,13 +75,14 @@ def cancel(
         connection, route.store, EffectKind.REMOVE_LINES, route.marketplace, order.order_id
     )
     telling = _telling(connection, route, order)
+    left_before = _left_before_injection(connection, route, order, in_store)
     remove: dict[str, int] = {}
     tell: dict[str, int] = {}
     too_late: dict[str, int] = {}
     for line in order.lines:
         injected = in_store.get(line.line_id, 0)
-        never_injected = line.quantity - injected
-        target = max(0, want[line.line_id] - max(0, never_injected))
+        never_injected = max(0, line.quantity - injected - left_before.get(line.line_id, 0))
+        target = max(0, want[line.line_id] - never_injected)
         removed = have.get(line.line_id, 0)
         promised = removed + leaving.get(line.line_id, 0)
         possible = injected - shipped.get(line.line_id, 0)
@@ -91,7 +92,7 @@ def cancel(
                 remove[line.line_id] = feasible - promised
             if target > possible and line.cancellation_requested:
                 too_late[line.line_id] = target - possible
-        confirmed = removed + max(0, never_injected) if removed else removed
+        confirmed = removed + never_injected if removed else removed
         told = line.cancelled + telling.get(line.line_id, 0)
         if confirmed > told:
             tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - told
@@ -109,6 +110,17 @@ def cancel(
         units = {line_id: n for line_id, n in tell.items() if n > 0 and (line_id in asked) is requested}
         if units:
             _tell(connection, route, order, units, seller_can_cancel)
+
+
+def _left_before_injection(
+    connection: Connection, route: Route, order: Order, in_store: Mapping[str, int]
+) -> dict[str, int]:
+    """Line id -> units that somebody had dispatched when the store got the rest: not the store's, and not cancelled."""
+    if not any(line.dispatched and line.quantity > in_store.get(line.line_id, 0) for line in order.lines):
+        return {}
+    assert route.store is not None
+    injected = outbox.of_order(connection, route.store, EffectKind.CREATE_ORDER, route.marketplace, order.order_id)
+    return {line.line_id: line.dispatched for wish in injected for line in wish.payload.order.lines}
 
 
 def _telling(connection: Connection, route: Route, order: Order) -> dict[str, int]:

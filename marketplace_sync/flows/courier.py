@@ -237,7 +237,7 @@ def _not_delivered(
         outcomes.refused(connection, context, effect)
     elif isinstance(result, InDoubt):
         report.in_doubt += 1
-        outbox.in_doubt(connection, effect.effect_id, result.reason, _pause(effect.attempts))
+        outbox.in_doubt(connection, effect.effect_id, result.reason, _pause(effect.attempts), result.ask_by)
     elif result.counts_as_attempt and effect.attempts >= context.connections[effect.connection].max_attempts:
         report.dead += 1
         outbox.finish(connection, effect.effect_id, EffectState.DEAD, result.reason)
@@ -259,8 +259,9 @@ def _resolved(
     """What the vendor said about an effect in doubt."""
     if isinstance(answer, Postponed | InDoubt):
         after = answer.after if isinstance(answer, Postponed) else None
+        ask_by = answer.ask_by if isinstance(answer, InDoubt) else None
         pause = _pause(effect.attempts) if after is None else timedelta(seconds=after)
-        since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause)
+        since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause, ask_by)
         if since > DOUBT_FOR_A_PERSON:
             outcomes.given_up(connection, effect, "EFFECT_IN_DOUBT", answer.reason)
         report.last_problem = answer.reason

@@ -76,7 +76,7 @@ class Teller:
             "Carrier": next((parcel.company for parcel in tracking if parcel.company), ""),
             "Partial": not complete,
         }
-        unique = str(event_id(self.route.marketplace, order.order_id, "fulfilled", "", key))
+        unique = _fulfilled_id(self.route, order, key)
         return self._event(order, "Fulfilled Order", unique, occurred_at, units, properties)
 
     def reversal(self, order: Order, events: Sequence[OrderEvent], first: bool) -> outbox.Wish:
@@ -193,7 +193,7 @@ class Teller:
         return outbox.Wish(
             connection=self.marketing,
             kind=EffectKind.TRACK_EVENT,
-            natural_key=f"{metric}:{source_identifier(self.route.marketplace, order.order_id)}:{unique}",
+            natural_key=_natural_key(self.route, order, metric, unique),
             subject=source_identifier(self.route.marketplace, order.order_id),
             lane=Lane.BACKFILL if late else lane,
             payload=TrackEvent(
@@ -266,6 +266,24 @@ class Teller:
 
     def _basis(self, order: Order) -> str:
         return "marketplace_price" if order.price_basis is PriceBasis.RETAIL else "store_price"
+
+
+def fulfilled_key(route: Route, order: Order, key: str) -> str:
+    """The natural key of the wish that `Teller.fulfilled` makes for `key`."""
+    return _natural_key(route, order, "Fulfilled Order", _fulfilled_id(route, order, key))
+
+
+def first_reversal_key(route: Route, order: Order, kind: EventKind) -> str:
+    """The natural key of the wish that `Teller.reversal` makes for the first of a kind, with the order's own id."""
+    return _natural_key(route, order, METRICS[kind], source_identifier(route.marketplace, order.order_id))
+
+
+def _fulfilled_id(route: Route, order: Order, key: str) -> str:
+    return str(event_id(route.marketplace, order.order_id, "fulfilled", "", key))
+
+
+def _natural_key(route: Route, order: Order, metric: str, unique: str) -> str:
+    return f"{metric}:{source_identifier(route.marketplace, order.order_id)}:{unique}"
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

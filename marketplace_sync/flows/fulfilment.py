@@ -12,8 +12,9 @@ from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.store import Fulfilment, StoreOrder, Tracking
 from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import tracking
 from marketplace_sync.flows.context import Route, source_identifier
-from marketplace_sync.flows.customer_events import Teller
+from marketplace_sync.flows.customer_events import Teller, fulfilled_key
 from marketplace_sync.ledger import orders, outbox, work_items
 
 
@@ -56,7 +57,7 @@ def fulfil(connection: Connection, route: Route, order: Order, store_order: Stor
             continue
         subject = _subject(route, order, fulfilment)
         if fulfilment.fulfilment_id in known:
-            _dispatch(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], subject)
+            _announce(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], left, subject, now)
             continue
         units, surplus = _units(fulfilment, mapping, left)
         if surplus:
@@ -82,14 +83,7 @@ def fulfil(connection: Connection, route: Route, order: Order, store_order: Stor
             for line_id, quantity in units.items()
         ]
         orders.record_events(connection, events, now)
-        _dispatch(connection, route, order, fulfilment, units, subject)
-        if route.marketing and not order.is_test:
-            teller = Teller(connection, route, [order], now)
-            complete = all(quantity <= 0 for quantity in left.values())
-            wish = teller.fulfilled(
-                order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, complete
-            )
-            outbox.record(connection, [wish])
+        _announce(connection, route, order, fulfilment, units, left, subject, now)
 
 
 def _subject(route: Route, order: Order, fulfilment: Fulfilment) -> str:
@@ -105,9 +99,8 @@ def _undo(connection: Connection, route: Route, order: Order, fulfilment: Fulfil
         work_items.report(connection, [_undone(route, order, fulfilment, subject)])
         return False
     gone = "the store cancelled the fulfilment"
-    work_items.close(
-        connection, ["UNMAPPED_CARRIER", "FULFILMENT_UNDONE", "SHIPPED_MORE_THAN_ORDERED"], [subject], gone
-    )
+    closing = ["UNMAPPED_CARRIER", "TRACKING_MISSING", "FULFILMENT_UNDONE", "SHIPPED_MORE_THAN_ORDERED"]
+    work_items.close(connection, closing, [subject], gone)
     work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{route.marketplace}:{key}"], gone)
     return True
 
@@ -116,18 +109,62 @@ def dispatch_key(route: Route, order: Order, fulfilment_id: str) -> str:
     return f"dispatch:{order.order_id}:{fulfilment_id}"
 
 
+def _announce(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    fulfilment: Fulfilment,
+    units: Mapping[str, int],
+    left: Mapping[str, int],
+    subject: str,
+    now: datetime,
+) -> None:
+    """Wish that the marketplace and the buyer knew of a fulfilment, as soon as its number is known. `left`: units of
+    each line that are still to leave after all fulfilments there are."""
+    stated = _stated(connection, route, order, fulfilment)
+    if stated is not None:
+        tracking.came_later(connection, route, order, fulfilment, subject, stated)
+    to_tell = route.marketing is not None and not order.is_test and not _is_told(connection, route, order, fulfilment)
+    if stated is not None and not to_tell:
+        return
+    number = tracking.number(connection, route, order, fulfilment, subject, now) if stated is None else stated
+    if number is None:
+        return
+    if stated is None:
+        _dispatch(connection, route, order, fulfilment, units, number, subject)
+    if to_tell:
+        teller = Teller(connection, route, [order], now)
+        complete = all(quantity <= 0 for quantity in left.values())
+        wish = teller.fulfilled(
+            order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, complete
+        )
+        outbox.record(connection, [wish])
+
+
+def _is_told(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> bool:
+    assert route.marketing is not None
+    return outbox.is_known(connection, route.marketing, fulfilled_key(route, order, fulfilment.fulfilment_id))
+
+
+def _stated(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> str | None:
+    """The tracking number that the marketplace is told, or was; None: nothing was wished yet."""
+    found = connection.execute(
+        text("SELECT payload->>'tracking_number' FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
+        {"name": route.marketplace, "key": dispatch_key(route, order, fulfilment.fulfilment_id)},
+    ).scalar()
+    return None if found is None else str(found)
+
+
 def _dispatch(
     connection: Connection,
     route: Route,
     order: Order,
     fulfilment: Fulfilment,
     units: Mapping[str, int],
+    number: str,
     subject: str,
 ) -> None:
-    """Wish the marketplace knew of a fulfilment, once its carrier and tracking are such as the marketplace takes."""
-    key = dispatch_key(route, order, fulfilment.fulfilment_id)
-    if _state(connection, route.marketplace, key) is not None:
-        return
+    """Wish the marketplace knew of a fulfilment, once its carrier is one that the marketplace takes."""
     confirmed = {line.line_id: line.dispatched for line in order.lines}
     if all(
         confirmed.get(line_id, 0) >= line.quantity - line.cancelled
@@ -136,20 +173,19 @@ def _dispatch(
         if line.line_id == line_id
     ):
         return  # somebody stated it at the marketplace by hand
-    parcel = next((t for t in fulfilment.tracking if t.number), None) or next(iter(fulfilment.tracking), Tracking())
+    parcel = tracking.parcel_of(fulfilment)
     carrier = route.settings.carriers.get(parcel.company)
     if carrier is None:
         work_items.report(connection, [_unmapped(route, order, fulfilment, parcel, subject)])
         return
     work_items.close(connection, ["UNMAPPED_CARRIER"], [subject], "the carrier is mapped now")
-    number = parcel.number or f"{store_reference(order)}-{fulfilment.fulfilment_id.rsplit('/', 1)[-1]}"
     outbox.record(
         connection,
         [
             outbox.Wish(
                 connection=route.marketplace,
                 kind=EffectKind.DISPATCH,
-                natural_key=key,
+                natural_key=dispatch_key(route, order, fulfilment.fulfilment_id),
                 subject=order.order_id,
                 lane=Lane.URGENT,
                 payload=Dispatch(
@@ -166,11 +202,6 @@ def _dispatch(
             )
         ],
     )
-
-
-def store_reference(order: Order) -> str:
-    """What stands in for a tracking number when a carrier gives none: marketplaces demand some text."""
-    return order.customer_order_number or order.reference
 
 
 def _stated_before(connection: Connection, route: Route, order: Order) -> dict[str, int]:

@@ -13,7 +13,7 @@ for somebody to read why a cancellation was refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -128,7 +128,7 @@ def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, 
             f" WHERE effect_id IN (SELECT e.effect_id FROM ledger.effects e WHERE e.connection = %(connection)s"
             f" AND e.state = 'pending' AND e.lane = ANY(%(lanes)s) {_FIRST_OF_ITS_SUBJECT} FOR UPDATE SKIP LOCKED)"
             f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
-            " order_connection",
+            " order_connection, ask_by",
             {"connection": name, "lanes": [int(lane) for lane in lanes], "limit": limit, "hold": hold},
         )
         .fetchall()
@@ -142,7 +142,8 @@ def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
         driver(connection)
         .execute(
             "SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts,"
-            " e.order_connection FROM ledger.effects e WHERE e.connection = %(connection)s AND e.state = 'in_doubt'"
+            " e.order_connection, e.ask_by FROM ledger.effects e"
+            " WHERE e.connection = %(connection)s AND e.state = 'in_doubt'"
             f" {_FIRST_OF_ITS_SUBJECT}",
             {"connection": name, "limit": limit},
         )
@@ -183,7 +184,7 @@ def postponed(
     connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
-            " in_doubt_since = NULL,"
+            " in_doubt_since = NULL, ask_by = NULL,"
             " last_problem = :problem, attempts = attempts - :refund WHERE effect_id = :effect_id"
         ),
         {
@@ -195,15 +196,24 @@ def postponed(
     )
 
 
-def in_doubt(connection: Connection, effect_id: int, problem: str, after: timedelta) -> timedelta:
-    """Its outcome is unknown; to be asked about `after` from now. Returns how long it has been so."""
+def in_doubt(
+    connection: Connection, effect_id: int, problem: str, after: timedelta, ask_by: Mapping[str, str] | None = None
+) -> timedelta:
+    """Its outcome is unknown; to be asked about `after` from now, by `ask_by` (None: as known before). Returns how long
+    it has been so."""
     since = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'in_doubt', not_before = now() + :after, sending_until = NULL,"
-            " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()) WHERE effect_id = :effect_id"
+            " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()),"
+            " ask_by = COALESCE(CAST(:ask_by AS json), ask_by) WHERE effect_id = :effect_id"
             " RETURNING now() - in_doubt_since"
         ),
-        {"effect_id": effect_id, "after": after, "problem": plain(problem)},
+        {
+            "effect_id": effect_id,
+            "after": after,
+            "problem": plain(problem),
+            "ask_by": msgspec.json.encode(plain_value(dict(ask_by))).decode() if ask_by else None,
+        },
     ).scalar_one()
     assert isinstance(since, timedelta)
     return since
@@ -252,10 +262,10 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
         driver(connection)
         .execute(
             "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
-            " in_doubt_since = NULL,"
+            " in_doubt_since = NULL, ask_by = NULL,"
             " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
             " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
-            " order_connection",
+            " order_connection, ask_by",
             (encoded, effect_id),
         )
         .fetchone()
@@ -307,6 +317,16 @@ def units_under_way(
     return {row[0]: int(row[1]) for row in rows}
 
 
+def is_known(connection: Connection, name: str, natural_key: str) -> bool:
+    """Whether this was ever wished for, whatever became of it."""
+    return bool(
+        connection.execute(
+            text("SELECT EXISTS (SELECT FROM ledger.effects WHERE connection = :name AND natural_key = :key)"),
+            {"name": name, "key": natural_key},
+        ).scalar()
+    )
+
+
 class Wished(msgspec.Struct, frozen=True, kw_only=True):
     """What was wished for before, and what became of it."""
 
@@ -342,4 +362,5 @@ def _effect(row: Sequence[Any]) -> Effect:
         natural_key=row[6],
         attempts=row[7],
         source=row[8] or "",
+        asked_by=row[9] or {},
     )

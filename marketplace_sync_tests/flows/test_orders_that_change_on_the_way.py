@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from marketplace_sync.domain.effects import Delivered, Dispatch, Effect, EffectKind, Lane, LineUnits
 from marketplace_sync.flows import advance, import_orders
 from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
@@ -122,3 +123,37 @@ def test_of_many_blocked_orders_each_is_looked_at_in_its_turn(here: Town) -> Non
             after = {i["order_id"]: i["times_seen"] for i in work_items.listing(connection, code="UNKNOWN_SKU")}
         looked_at |= {order_id for order_id in placed if after[order_id] > before[order_id]}
     assert looked_at == placed
+
+
+def test_units_dispatched_by_hand_before_the_store_got_the_rest_do_not_count_as_cancelled(here: Town) -> None:
+    here.sandbox.act(SHOP, "delete_variant", sku="MUG-RED")
+    order_id = here.place("MUG-RED", quantity=3)
+    here.settle()
+    here.sandbox.act(JL, "acknowledge_in_portal", order_id=order_id)
+    stock_number = here.jl_order(order_id)["lines"][0]["part_number"]
+    by_hand = Dispatch(
+        order_id=str(order_id),
+        lines=(LineUnits(line_id="1", quantity=1, stock_number=stock_number, before=0),),
+        carrier="royal-mail",
+        tracking_number="BY-HAND",
+        shipped_at=here.project.ledger.now(),
+    )
+    effect = Effect(
+        effect_id=0,
+        connection=JL,
+        kind=EffectKind.DISPATCH,
+        subject="",
+        lane=Lane.URGENT,
+        payload=by_hand,
+        natural_key="",
+    )
+    assert isinstance(here.context.marketplaces[JL].deliver([effect])[0], Delivered)
+    here.sandbox.act(SHOP, "add_variant", sku="MUG-RED", title="Stoneware mug, red", price=1400)
+    read_again(here, order_id)
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id, quantity=2)
+    read_again(here, order_id)
+    here.settle()
+    (stored,) = here.shopify_orders(order_id)
+    assert stored["cancelledAt"] is not None
+    assert sum(action["quantity"] for action in here.jl_actions("cancel_acknowledge", order_id)) == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from marketplace_sync.connectors.shopify import mutations
 from marketplace_sync.connectors.shopify.failures import codes_of, explained
 from marketplace_sync.connectors.shopify.graphql import GraphQL
@@ -31,8 +29,6 @@ class Cancellation:
     def __init__(self, graphql: GraphQL, orders: OrderReader) -> None:
         self._graphql = graphql
         self._orders = orders
-        self._jobs: dict[int, str] = {}
-        self._lock = threading.Lock()
 
     def deliver(self, effect: Effect) -> Outcome:
         """Asks for the cancellation, with the units put back into stock. Raises TransportError."""
@@ -54,17 +50,16 @@ class Cancellation:
         if payload.order_cancel_user_errors:
             errors = payload.order_cancel_user_errors
             return Refused(explained(f"to cancel order {order.name}", errors), code=codes_of(errors))
-        if payload.job is not None:
-            with self._lock:
-                self._jobs[effect.effect_id] = payload.job.id
-        return InDoubt(f"Shopify has accepted the cancellation of order {order.name} and is still at it")
+        return InDoubt(
+            f"Shopify has accepted the cancellation of order {order.name} and is still at it",
+            ask_by={} if payload.job is None else {"job": payload.job.id},
+        )
 
     def resolve(self, effect: Effect) -> Resolution:
         """Whether the order is cancelled by now. Asking for it again does no harm once Shopify's job has ended."""
         wanted: CancelOrder = effect.payload
         order = self._orders.one(wanted.store_order_id)
-        with self._lock:
-            job_id = self._jobs.get(effect.effect_id)
+        job_id = effect.asked_by.get("job")
         if order is not None and order.cancelled_at is None and job_id is not None:
             job = self._graphql.run(JOB, {"id": job_id}).job
             if job is not None and not job.done:
@@ -72,8 +67,6 @@ class Cancellation:
                     f"Shopify is still cancelling order {order.name}", after=_AGAIN_SECONDS, counts_as_attempt=False
                 )
             order = self._orders.one(wanted.store_order_id)
-        with self._lock:
-            self._jobs.pop(effect.effect_id, None)
         if order is None or order.cancelled_at is not None:
             return _cancelled(order, wanted)
         return NotThere()

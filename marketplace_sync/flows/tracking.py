@@ -1,0 +1,80 @@
+"""The tracking number of a parcel: waited for while it may still come, stood in for when it does not.
+
+Stores let a parcel leave before anybody typed in its number, and marketplaces that were told a dispatch take no second
+word on it. So a parcel of a carrier that tracks waits for its number for a while; the marketplace's deadline is hours
+away, and the buyer's message is worth little without it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.store import Fulfilment, Tracking
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Route
+from marketplace_sync.ledger import work_items
+
+_MISSING = "TRACKING_MISSING"
+
+
+def parcel_of(fulfilment: Fulfilment) -> Tracking:
+    """What is stated of a fulfilment: its first parcel with a number, else its first."""
+    return next((t for t in fulfilment.tracking if t.number), None) or next(iter(fulfilment.tracking), Tracking())
+
+
+def stand_in(order: Order, fulfilment: Fulfilment) -> str:
+    """Stands in for a number when a carrier gives none: marketplaces demand some text."""
+    reference = order.customer_order_number or order.reference
+    return f"{reference}-{fulfilment.fulfilment_id.rsplit('/', 1)[-1]}"
+
+
+def number(
+    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, now: datetime
+) -> str | None:
+    """What to state as the number; None: it is still waited for, and a person is shown which one."""
+    parcel = parcel_of(fulfilment)
+    if parcel.number:
+        work_items.close(connection, [_MISSING], [subject], "the number has come")
+        return parcel.number
+    substitute = stand_in(order, fulfilment)
+    if parcel.company in route.settings.untracked_carriers:
+        return substitute
+    until = fulfilment.shipped_at + route.settings.tracking_within
+    if now < until:
+        what = f"{route.display_name} and the buyer are told when it comes, or without it at {until:%Y-%m-%d %H:%M} UTC"
+        work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
+        return None
+    what = f"{route.display_name} was told {substitute} in its place"
+    work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
+    return substitute
+
+
+def came_later(
+    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, stated: str
+) -> None:
+    """The marketplace was told a stand-in, and now there is a number: somebody has to state it by hand."""
+    parcel = parcel_of(fulfilment)
+    if parcel.number and stated == stand_in(order, fulfilment):
+        what = f"{route.display_name} was told {stated} in its place; {parcel.number} came later and is stated by hand"
+        work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
+
+
+def _problem(route: Route, order: Order, fulfilment: Fulfilment, subject: str, what: str) -> Problem:
+    parcel = parcel_of(fulfilment)
+    return Problem(
+        code=_MISSING,
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"A parcel of order {order.reference} left with {parcel.company or 'no carrier named'!r} and without a"
+        f" tracking number. {what}.",
+        evidence={
+            "carrier": parcel.company,
+            "fulfilment": fulfilment.fulfilment_id,
+            "tracking_number": parcel.number,
+            "settings": [f"routes.{route.name}.untracked_carriers", f"routes.{route.name}.tracking_within"],
+        },
+    )

@@ -1,0 +1,89 @@
+"""Parcels whose number comes later, never, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from marketplace_sync.flows import advance, decide
+from marketplace_sync.ledger import work_items
+from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
+    carriers = {"Royal Mail": "royal-mail", "DPD UK": "dpd", "Second Class": "royal-mail"}
+    with town(database_url, tmp_path, route={"carriers": carriers, "untracked_carriers": ["Second Class"]}) as found:
+        yield found
+
+
+def numbers(here: Town, order_id: object) -> list[str]:
+    return [one["tracking_number"] for one in here.jl_actions("dispatch", order_id)]
+
+
+@contextmanager
+def three_hours_later(here: Town) -> Iterator[None]:
+    now = here.context
+    here.context = replace(now, now=lambda: here.project.ledger.now() + timedelta(hours=3))
+    try:
+        yield
+    finally:
+        here.context = now
+
+
+def shipped_without_number(here: Town) -> tuple[object, str]:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    parcel = here.ship(order_id, tracking_numbers=[])
+    here.settle()
+    return order_id, parcel["id"]
+
+
+def test_a_parcel_waits_for_its_number_and_then_marketplace_and_buyer_are_told_it(here: Town) -> None:
+    order_id, parcel = shipped_without_number(here)
+    assert numbers(here, order_id) == []
+    assert here.events(order_id)["Fulfilled Order"] == 0
+    assert here.work_items() == {"TRACKING_MISSING": 1}
+    here.sandbox.act(SHOP, "edit_tracking", fulfillment_id=parcel, company="Royal Mail", tracking_numbers=["RM1GB"])
+    here.settle()
+    assert numbers(here, order_id) == ["RM1GB"]
+    (told,) = [event for event in here.event_list(order_id) if event["name"] == "Fulfilled Order"]
+    assert told["properties"]["TrackingNumbers"] == ["RM1GB"]
+    assert here.work_items() == {}
+
+
+def test_a_number_that_does_not_come_is_stood_in_for_and_one_that_comes_after_that_is_a_persons(here: Town) -> None:
+    order_id, parcel = shipped_without_number(here)
+    with three_hours_later(here):
+        with here.project.ledger.begin() as connection:
+            advance.blocked(connection, here.context, JL)
+        here.settle()
+    (stated,) = numbers(here, order_id)
+    assert stated.endswith(parcel.rsplit("/", 1)[-1])
+    assert here.events(order_id)["Fulfilled Order"] == 1
+    here.sandbox.act(SHOP, "edit_tracking", fulfillment_id=parcel, company="Royal Mail", tracking_numbers=["RM1GB"])
+    here.settle()
+    assert numbers(here, order_id) == [stated]
+    with here.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection, code="TRACKING_MISSING")
+    assert "RM1GB came later" in item["message"]
+    decide.close_work_item(here.context, item["work_item_id"], "corrected in the portal", "ann")
+    here.settle()
+    with here.project.ledger.begin() as connection:
+        advance.blocked(connection, here.context, JL)
+    assert here.work_items() == {}, "the person has said so, and nothing else is said of it"
+
+
+def test_a_carrier_without_numbers_keeps_nobody_waiting(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    here.ship(order_id, company="Second Class", tracking_numbers=[])
+    here.settle()
+    assert len(numbers(here, order_id)) == 1
+    assert here.events(order_id)["Fulfilled Order"] == 1
+    assert here.work_items() == {}
