@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("marketplace_sync.cli.up:up", "Start everything and keep it running until Ctrl-C."),
     "sync": ("marketplace_sync.cli.sync:sync", "One headless pass over everything; the exit code tells."),
     "status": ("marketplace_sync.cli.status:status", "How every connection stands."),
-    "work-items": ("marketplace_sync.cli.work_items:work_items", "What needs a person."),
+    "work-items": ("marketplace_sync.cli.work_items:work_items", "What needs a person; show, assign or close it."),
     "effects": ("marketplace_sync.cli.effects:effects", "What was wished of vendors; retry, edit or skip it."),
     "check-config": (
         "marketplace_sync.cli.check_config:check_config",

@@ -1,4 +1,4 @@
-"""A person's decision on an effect that was refused or given up, written down where the effect is."""
+"""A person's decision on an effect that was refused or given up, or on a work item, written down where it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketplace_sync.ledger import outbox, work_items
 
 
 class NotPossible(MarketplaceSyncError):
-    """The decision does not fit the effect's state. The message says what the state is."""
+    """The decision does not fit the state of what it is about. The message says what the state is."""
 
 
 def retry(context: Context, effect_id: int) -> str:
@@ -111,3 +111,35 @@ def show(context: Context, effect_id: int) -> dict[str, Any]:
     if row is None:
         raise NotPossible(f"there is no effect {effect_id}; `marketplace-sync effects list` lists them")
     return dict(row)
+
+
+def work_item(context: Context, work_item_id: int) -> dict[str, Any]:
+    """One work item whole. Raises NotPossible when there is none."""
+    with context.ledger.begin() as connection:
+        found = work_items.one(connection, work_item_id)
+    if found is None:
+        raise NotPossible(f"there is no work item {work_item_id}; `marketplace-sync work-items` lists the open ones")
+    return found
+
+
+def close_work_item(context: Context, work_item_id: int, because: str, by: str) -> str:
+    """Raises NotPossible."""
+    if not because.strip():
+        raise NotPossible("say what was done: the reason is kept with the work item")
+    return _decided(context, work_item_id, f"is closed by {by}", by=by, because=because.strip())
+
+
+def assign_work_item(context: Context, work_item_id: int, to: str) -> str:
+    """Raises NotPossible."""
+    if not to.strip():
+        raise NotPossible("name somebody to give the work item to")
+    return _decided(context, work_item_id, f"is now with {to.strip()}", by=to, assign_to=to.strip())
+
+
+def _decided(context: Context, work_item_id: int, done: str, **decision: str) -> str:
+    with context.ledger.begin() as connection:
+        changed = work_items.decide(connection, work_item_id, **decision)
+    if changed is None:
+        found = work_item(context, work_item_id)
+        raise NotPossible(f"work item {work_item_id} ({found['code']}) is closed already: {found['closed_because']}")
+    return f"work item {work_item_id} ({changed['code']} for {changed['subject']}) {done}"

@@ -14,6 +14,9 @@ from marketplace_sync.ledger.plain import plain, plain_value
 
 _LONGEST_SUBJECT = 300
 
+_LEFT_CLOSED = "(w.state = 'closed' AND w.closed_by IS NOT NULL AND w.message = excluded.message)"
+"""A person has dealt with exactly this: seeing it again is no news."""
+
 
 def subject_of(text: str) -> str:
     """A subject as it is kept: whatever a vendor puts into an id, an index has to take it."""
@@ -24,8 +27,8 @@ def subject_of(text: str) -> str:
 
 
 def report(connection: Connection, problems: Iterable[Problem]) -> int:
-    """Open a work item for each problem, refresh it when it is open, reopen it when it was closed. Returns how many
-    were not open before."""
+    """Open a work item for each problem, refresh it when it is open, reopen it when it was closed; one that a person
+    closed stays so until something else is said of it. Returns how many were not open before."""
     opened = 0
     for problem in problems:
         code = CODES[problem.code]
@@ -39,10 +42,13 @@ def report(connection: Connection, problems: Iterable[Problem]) -> int:
                     " ON CONFLICT (code, subject) DO UPDATE SET message = excluded.message, impact = excluded.impact,"
                     " currency = excluded.currency, evidence = excluded.evidence, last_seen_at = now(),"
                     " action = excluded.action, times_seen = w.times_seen + 1,"
-                    " times_opened = w.times_opened + (w.state = 'closed')::int,"
-                    " state = 'open', closed_at = NULL, closed_because = NULL"
+                    f" times_opened = w.times_opened + (w.state = 'closed' AND NOT {_LEFT_CLOSED})::int,"
+                    f" state = CASE WHEN {_LEFT_CLOSED} THEN w.state ELSE 'open' END,"
+                    f" closed_at = CASE WHEN {_LEFT_CLOSED} THEN w.closed_at END,"
+                    f" closed_because = CASE WHEN {_LEFT_CLOSED} THEN w.closed_because END,"
+                    f" closed_by = CASE WHEN {_LEFT_CLOSED} THEN w.closed_by END"
                     # the sub-query sees the row as it was before this statement: missing, closed or open
-                    " RETURNING COALESCE((SELECT o.state = 'closed' FROM ledger.work_items o"
+                    " RETURNING w.state = 'open' AND COALESCE((SELECT o.state = 'closed' FROM ledger.work_items o"
                     " WHERE o.work_item_id = w.work_item_id), true)"
                 ),
                 {
@@ -95,6 +101,40 @@ def close_others(
     ).rowcount
 
 
+def decide(
+    connection: Connection, work_item_id: int, *, by: str, because: str | None = None, assign_to: str | None = None
+) -> dict[str, Any] | None:
+    """A person closes an open item (`because`: why) or gives it to somebody (`assign_to`). The item afterwards; None
+    when there is no such open item."""
+    row = (
+        connection.execute(
+            text(
+                "UPDATE ledger.work_items SET assigned_to = COALESCE(:assign_to, assigned_to),"
+                " state = CASE WHEN CAST(:because AS text) IS NULL THEN state ELSE 'closed' END,"
+                " closed_at = CASE WHEN CAST(:because AS text) IS NOT NULL THEN now() END, closed_because = :because,"
+                " closed_by = CASE WHEN CAST(:because AS text) IS NOT NULL THEN :by END"
+                " WHERE work_item_id = :work_item_id AND state = 'open' RETURNING code, subject, assigned_to"
+            ),
+            {"work_item_id": work_item_id, "by": by, "because": because, "assign_to": assign_to},
+        )
+        .mappings()
+        .first()
+    )
+    return None if row is None else dict(row)
+
+
+def one(connection: Connection, work_item_id: int) -> dict[str, Any] | None:
+    """A work item whole; None when there is none."""
+    row = (
+        connection.execute(
+            text("SELECT * FROM ledger.work_items WHERE work_item_id = :work_item_id"), {"work_item_id": work_item_id}
+        )
+        .mappings()
+        .first()
+    )
+    return None if row is None else dict(row)
+
+
 def listing(
     connection: Connection,
     *,
@@ -102,6 +142,7 @@ def listing(
     owner: str | None = None,
     code: str | None = None,
     order_id: str | None = None,
+    assigned_to: str | None = None,
     limit: int = 200,
 ) -> list[dict[str, Any]]:
     """Work items, most money at risk first, then oldest first."""
@@ -109,14 +150,22 @@ def listing(
         text(
             "SELECT work_item_id, code, subject, owner, severity, connection, order_id, message, action, impact,"
             " currency, evidence, state, assigned_to, first_seen_at, last_seen_at, closed_at, closed_because,"
-            " times_seen, times_opened FROM ledger.work_items"
+            " closed_by, times_seen, times_opened FROM ledger.work_items"
             " WHERE (CAST(:state AS text) IS NULL OR state = :state)"
             " AND (CAST(:owner AS text) IS NULL OR owner = :owner)"
             " AND (CAST(:code AS text) IS NULL OR code = :code)"
             " AND (CAST(:order_id AS text) IS NULL OR order_id = :order_id)"
+            " AND (CAST(:assigned_to AS text) IS NULL OR assigned_to = :assigned_to)"
             " ORDER BY impact DESC NULLS LAST, first_seen_at LIMIT :limit"
         ),
-        {"state": state, "owner": owner, "code": code, "order_id": order_id, "limit": limit},
+        {
+            "state": state,
+            "owner": owner,
+            "code": code,
+            "order_id": order_id,
+            "assigned_to": assigned_to,
+            "limit": limit,
+        },
     )
     return [dict(row._mapping) for row in rows]
 
