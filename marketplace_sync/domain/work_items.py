@@ -54,7 +54,7 @@ CODES: dict[str, Code] = _codes(
          "Correct the address of the order in the store before it ships."),
     Code("UNMAPPED_CARRIER", Team.OPERATIONS, _E, "A parcel left with a carrier the marketplace's list does not have",
          "Add the carrier to the route's `carriers`; the dispatch is sent as soon as it is mapped."),
-    Code("TRACKING_MISSING", Team.OPERATIONS, _E, "A parcel left without a tracking number the marketplace demands",
+    Code("TRACKING_MISSING", Team.OPERATIONS, _E, "A parcel left without its tracking number",
          "Add the tracking number to the fulfilment in the store."),
     Code("ACKNOWLEDGE_DUE", Team.OPERATIONS, _W, "An order must be acknowledged soon",
          "See what keeps it from the store: the order's other work items, or its waiting effects."),
