@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from marketplace_sync.defs import couriers, deliveries, drift, people, polling
+from marketplace_sync.defs import couriers, deliveries, drift, housekeeping, people, polling
 from marketplace_sync.defs.resources import Installation, outline
 
 
@@ -17,5 +17,6 @@ def defs() -> dg.Definitions:
         couriers.build(context),
         drift.build(context),
         people.build(),
+        housekeeping.build(),
         dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from marketplace_sync.domain.errors import TransportError
-from marketplace_sync.flows import courier, import_orders, observe_store, watch_deadlines
+from marketplace_sync.flows import courier, housekeeping, import_orders, observe_store, watch_deadlines
 from marketplace_sync.flows.context import Context
 
 Tell = Callable[[str], None]
@@ -43,6 +43,7 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5) -> S
         for route in context.routes:
             watch_deadlines.acknowledgements(connection, context, route)
             watch_deadlines.dispatches(connection, context, route)
+    housekeeping.clear_inbox(context)
     return report
 
 

@@ -61,6 +61,19 @@ def processed(connection: Connection, name: str, delivery_ids: list[str]) -> Non
     )
 
 
+def forget(connection: Connection, older_than: timedelta, limit: int) -> int:
+    """Delete deliveries that were processed longer ago; at most `limit` at once. Returns how many."""
+    return (
+        driver(connection)
+        .execute(
+            "DELETE FROM ledger.inbox WHERE (connection, delivery_id) IN (SELECT connection, delivery_id"
+            " FROM ledger.inbox WHERE state = 'processed' AND finished_at < now() - %s::interval LIMIT %s)",
+            (older_than, limit),
+        )
+        .rowcount
+    )
+
+
 def unreadable(connection: Connection, name: str, delivery_id: str, problem: str) -> None:
     connection.execute(
         text(
