@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ValidationError
 
+from marketplace_sync import config_capabilities
 from marketplace_sync.config_reading import read
 from marketplace_sync.config_sentences import did_you_mean, one_of, sentences, without_credentials
 from marketplace_sync.connectors import registry
@@ -46,7 +47,7 @@ class Configuration:
 
     def role(self, connection: str) -> str:
         """`marketplace`, `store` or `marketing`."""
-        return str(registry.package(self.connections[connection].platform).ROLE)
+        return str(registry.package_of(self.connections[connection]).ROLE)
 
     def with_role(self, role: str) -> dict[str, ConnectionSettings]:
         return {name: settings for name, settings in self.connections.items() if self.role(name) == role}
@@ -141,7 +142,7 @@ def _connection(
         hint = did_you_mean(str(platform), registry.PLATFORMS)
         problems.append(f"{place}.platform: {platform!r} is not known{hint}; write one of {one_of(registry.PLATFORMS)}")
         return None
-    model: type[ConnectionSettings] = registry.package(platform).SETTINGS
+    model = registry.settings_class(platform, str(raw.get("dialect", "")))
     try:
         settings = model.model_validate(_with_absolute_files(raw, folder))
     except ValidationError as problem:
@@ -210,14 +211,14 @@ def _route(
             problems.extend(_role_problems(place, key, connection, connections, named))
     if route.store is None and route.marketing is None:
         problems.append(f"{place}: it leads nowhere; name a `store`, a `marketing` account, or both")
-    problems.extend(_capability_problems(place, route, connections))
+    problems.extend(config_capabilities.problems(place, route, connections))
     return route
 
 
 def _role_problems(
     place: str, key: str, connection: str, connections: dict[str, ConnectionSettings], named: set[str]
 ) -> Iterator[str]:
-    roles = {name: registry.package(settings.platform).ROLE for name, settings in connections.items()}
+    roles = {name: registry.package_of(settings).ROLE for name, settings in connections.items()}
     fitting = [name for name, role in roles.items() if role == key]
     if connection not in named:
         hint = did_you_mean(connection, named)
@@ -225,30 +226,6 @@ def _role_problems(
     elif connection in connections and connection not in fitting:
         role = _ROLES[roles[connection]]
         yield f"{place}.{key}: {connection} is {role}, not {_ROLES[key]}; name one of: {one_of(fitting)}"
-
-
-def _capability_problems(place: str, route: RouteSettings, connections: dict[str, ConnectionSettings]) -> Iterator[str]:
-    """What the route asks of its marketplace and the marketplace does not offer."""
-    if route.stock is not None and route.store is None:
-        yield f"{place}.stock: stock comes from a store, and the route has none; name a `store`, or remove `stock`"
-    settings = connections.get(route.marketplace)
-    declared = getattr(registry.package(settings.platform), "capabilities", None) if settings is not None else None
-    if declared is None:
-        return
-    offers = declared(settings)
-    if getattr(offers, "has_stock", None) is False and route.stock is not None:
-        yield f"{place}.stock: {route.marketplace} takes no stock levels; remove `stock`"
-    asks_consent = route.consent.initial == "marketplace" or route.consent.updates in ("marketplace", "newest")
-    if getattr(offers, "has_consent", None) is False and asks_consent:
-        yield (
-            f"{place}.consent: {route.marketplace} does not say whether buyers agreed to marketing;"
-            " write {initial: never, updates: klaviyo}"
-        )
-    if getattr(offers, "has_settlement_api", None) is False and route.finance.get("settlement") == "api":
-        yield (
-            f"{place}.finance.settlement: {route.marketplace} has no interface for settlements;"
-            " write files, and import them"
-        )
 
 
 def _refuse_doubles(routes: dict[str, RouteSettings], problems: list[str]) -> None:

@@ -31,7 +31,11 @@ ARROWS: dict[str, set[str]] = {
     "reports": {"domain", "ledger", "flows"},
     "config_reading": {"domain"},
     "config_sentences": {"settings"},
-    "config": {"config_reading", "config_sentences", "connectors.registry", "domain", "home", "settings"},
+    "config_capabilities": {"connectors.registry", "settings"},
+    "config": {
+        "config_capabilities", "config_reading", "config_sentences", "connectors.registry", "domain", "home",
+        "settings",
+    },
     "project": {"config", "connectors.registry", "domain", "flows", "ledger", "log", "settings"},
     "defs": {"domain", "ledger", "flows", "reports", "connectors.ports", "project"},
     "definitions": {"defs"},

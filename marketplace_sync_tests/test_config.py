@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from marketplace_sync.config import PACKAGED, Configuration, find, load
+from marketplace_sync.connectors import registry
 from marketplace_sync.domain.errors import ConfigurationError
+from marketplace_sync.settings import ConnectionSettings
 
 SOUND = """
 connections:
@@ -132,13 +136,89 @@ def test_a_key_written_twice_is_refused(write: Path) -> None:
         ("{marketing: shop}", "routes.john_lewis.marketing: shop is a store, not a marketing account"),
         ("{store: shop, marketplace: shop}", "routes.john_lewis.marketplace: shop is a store, not a marketplace"),
         ("{carriers: {}}", "routes.john_lewis: it leads nowhere; name a `store`, a `marketing` account, or both"),
-        ("{marketing: klaviyo, stock: {}}", "routes.john_lewis.stock: stock comes from a store"),
+        ("{marketing: klaviyo, stock: {}}", "routes.john_lewis.stock: this needs a store, and the route has none"),
     ],
 )
 def test_a_route_must_fit_its_connections(write: Path, route: str, expected: str) -> None:
     head, _, _ = SOUND.partition("routes:")
     said = problems(write, f"{head}routes:\n  john_lewis: {route}\n")
     assert any(line.startswith(expected) for line in said), said
+
+
+@pytest.fixture
+def bazaar(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes platforms of this process that can do nothing but what a test says: `market`, `shelf` and `crier`."""
+
+    def offer(**offers: dict[str, bool]) -> None:
+        for platform, role in (("market", "marketplace"), ("shelf", "store"), ("crier", "marketing")):
+            module = ModuleType(f"test_config_{platform}")
+            declared = SimpleNamespace(**offers.get(platform, {}))
+            vars(module).update(ROLE=role, SETTINGS=ConnectionSettings, capabilities=lambda _, said=declared: said)
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            monkeypatch.setitem(registry.PLATFORMS, platform, module.__name__)
+
+    return offer
+
+
+@pytest.mark.parametrize(
+    ("platform", "capability", "route", "said"),
+    [
+        ("market", "has_stock", "{store: shelf, stock: {}}", "stock: market takes no stock levels; remove `stock`"),
+        ("shelf", "has_stock", "{store: shelf, stock: {}}", "stock: shelf does not say how much of a product it has"),
+        (
+            "market",
+            "has_consent",
+            "{marketing: crier, consent: {initial: marketplace}}",
+            "consent: market does not say",
+        ),
+        ("market", "has_consent", "{marketing: crier, consent: {updates: newest}}", "consent: market does not say"),
+        ("crier", "takes_consent", "{marketing: crier, consent: {updates: newest}}", "consent: crier takes no subscr"),
+        ("crier", "takes_consent", "{marketing: crier, marketing_allowed: true}", "marketing_allowed: crier takes no"),
+        ("crier", "takes_consent", "{store: shelf, marketing_allowed: true}", "marketing_allowed: this needs a market"),
+        (
+            "market",
+            "has_settlement_api",
+            "{store: shelf, finance: {settlement: api}}",
+            "finance.settlement: market has",
+        ),
+        ("market", "takes_dispatch", "{store: shelf}", "store: market cannot be told of parcels"),
+        ("shelf", "takes_orders", "{store: shelf}", "store: shelf takes no orders from us; remove `store`"),
+        ("crier", "takes_events", "{marketing: crier}", "marketing: crier takes no events; remove `marketing`"),
+    ],
+)
+def test_a_route_that_asks_for_more_than_its_connections_offer_is_refused_with_the_reason(
+    write: Path, bazaar: Callable[..., None], platform: str, capability: str, route: str, said: str
+) -> None:
+    connections = "".join(
+        f"  {name}: {{platform: {name}, base_url: 'https://{name}.example'}}\n" for name in ("market", "shelf", "crier")
+    )
+    text = f"connections:\n{connections}routes:\n  market: {route}\n"
+    bazaar(**{platform: {capability: False}})
+    (found,) = problems(write, text)
+    assert found.startswith(f"routes.market.{said}")
+    assert ";" in found, "the fix"
+    bazaar(**{platform: {capability: True}})
+    if "this needs" not in said:
+        assert list(read(write, text).routes) == ["market"]
+
+
+def test_an_account_of_john_lewis_on_its_mirakl_rail_has_the_keys_of_that_rail(write: Path) -> None:
+    text = SOUND.replace(
+        "    username: {env: JL_USERNAME}\n    password: {file: secrets/john-lewis}\n",
+        "    dialect: mirakl\n    api_key: {file: secrets/john-lewis}\n",
+    )
+    settings = read(write, text).connections["john_lewis"]
+    assert registry.package_of(settings).__name__.endswith(".mirakl")
+    assert settings.model_dump()["currency"] == "GBP"
+    assert settings.model_dump()["only_registered_carriers"] is True
+    (said,) = problems(write, text.replace("stock: {buffer", "consent: {initial: marketplace}, stock: {buffer"))
+    assert said.startswith("routes.john_lewis.consent: john_lewis does not say whether buyers agreed to marketing")
+    said_of = problems(write, text.replace("    api_key", "    username: {env: JL_USERNAME}\n    api_key"))
+    assert [line.split(": ")[0] for line in said_of] == ["connections.john_lewis.username"]
+    (said,) = problems(write, SOUND.replace("    username", "    dialect: sftp\n    username", 1))
+    assert said.startswith("connections.john_lewis.dialect: ")
+    assert "edge" in said
+    assert "mirakl" in said
 
 
 def test_a_route_to_an_unsound_connection_is_not_blamed_as_well(write: Path) -> None:

@@ -64,12 +64,29 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     has_stock: bool
     has_settlement_api: bool = False
     has_consent: bool = False
+    """Whether it can say which buyers agreed to marketing."""
+    takes_dispatch: bool = True
+    """Whether it can be told of parcels; without that a store has nobody to ship for."""
+    keeps_our_reference: bool = False
+    """Whether it keeps the store's own number of an order and states it again: then it is told, once the store has
+    the order."""
 
 
 class StoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     has_webhooks: bool
     can_remove_lines: bool
     can_record_refunds: bool
+    has_stock: bool = True
+    """Whether it says how much of a product can be sold."""
+    takes_orders: bool = True
+
+
+class MarketingCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    takes_events: bool
+    takes_consent: bool
+    """Whether people can be subscribed and unsubscribed there."""
+    reads_back: bool = False
+    """Whether it says which events it has, so that drift can be found."""
 
 
 class Malformed(ValueError):
@@ -210,6 +227,9 @@ class MetricTotal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketingPlatform(Outbound, Checkable, Protocol):
+    @property
+    def capabilities(self) -> MarketingCapabilities: ...
+
     def events(self, metric: str, since: datetime, until: datetime) -> Iterator[SeenEvent]:
         """Events of one metric of ours with `since <= event time < until`. Raises TransportError."""
         ...

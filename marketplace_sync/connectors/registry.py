@@ -9,24 +9,30 @@ A vendor's package exposes, at its top:
     authentication(settings) -> Authentication | None
                                                   what puts credentials on a request (`connectors.authentication` has
                                                   the fixed ones); None when nothing does
+    capabilities(settings) -> declaration         what a route may ask of such a connection, before anybody was asked
+                                                  (`ports`: one of the ...Capabilities)
     connect(name, settings, wire) -> connector    a Marketplace, Store or MarketingPlatform (`ports`)
 
 and may expose:
 
     THROTTLED_SECONDS: float                      how long a 429 without Retry-After asks us to wait (default 10)
     DEFAULT_HEADERS: dict[str, str]               headers of every request (a vendor's API revision, ...)
+    DIALECTS: dict[str, Dialect]                  accounts of it that speak another platform's protocol, by the value of
+                                                  their connection's `dialect`
 
 It is imported only when a connection of it is used. Connectors get their wire handed in and import no HTTP library.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from marketplace_sync.connectors.budget import BudgetSpec, RateBudget
+from marketplace_sync.connectors.dialects import Dialect, spoken
 from marketplace_sync.settings import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -49,6 +55,28 @@ def package(platform: str) -> ModuleType:
     return importlib.import_module(PLATFORMS[platform])
 
 
+def package_of(settings: ConnectionSettings) -> ModuleType:
+    """The package that speaks for a connection: its platform's, or that of the protocol which its dialect is."""
+    vendor = package(settings.platform)
+    dialect = _dialects(vendor).get(str(getattr(settings, "dialect", "")))
+    return vendor if dialect is None else package(dialect.platform)
+
+
+@functools.cache
+def settings_class(platform: str, dialect: str = "") -> type[ConnectionSettings]:
+    """The keys of a platform's connections, or of those that speak one of its dialects. An unknown dialect is left to
+    the platform's own class to refuse. Raises KeyError for an unknown platform."""
+    vendor = package(platform)
+    rail = _dialects(vendor).get(dialect)
+    own: type[ConnectionSettings] = vendor.SETTINGS
+    return own if rail is None else spoken(package(rail.platform).SETTINGS, dialect, rail)
+
+
+def _dialects(vendor: ModuleType) -> dict[str, Dialect]:
+    found: dict[str, Dialect] = getattr(vendor, "DIALECTS", {})
+    return found
+
+
 def open_wire(
     name: str,
     settings: ConnectionSettings,
@@ -61,7 +89,7 @@ def open_wire(
     """The wire of one configured connection. Raises SecretMissing, KeyError for an unknown platform."""
     from marketplace_sync.connectors.transport import HttpWire
 
-    vendor = package(settings.platform)
+    vendor = package_of(settings)
     return HttpWire(
         name,
         settings.base_url,
@@ -96,4 +124,4 @@ def open_connection(
     wire = open_wire(
         name, settings, budget_factory, patience=patience, write_patience=write_patience, on_exchange=on_exchange
     )
-    return package(settings.platform).connect(name, settings, wire)
+    return package_of(settings).connect(name, settings, wire)

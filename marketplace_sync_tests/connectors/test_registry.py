@@ -17,8 +17,19 @@ def test_a_platform_exposes_what_is_needed_to_open_it(platform: str) -> None:
     assert vendor.ROLE in ("marketplace", "store", "marketing")
     assert issubclass(vendor.SETTINGS, ConnectionSettings)
     assert vendor.SETTINGS.model_config.get("extra") == "forbid"
-    for name in ("budget", "secrets", "authentication", "connect"):
+    for name in ("budget", "secrets", "authentication", "capabilities", "connect"):
         assert callable(getattr(vendor, name)), f"{platform} has no {name}"
+
+
+@pytest.mark.parametrize("platform", registry.PLATFORMS)
+def test_a_dialect_is_another_platform_s_protocol_with_defaults_of_its_own(platform: str) -> None:
+    for name, dialect in getattr(registry.package(platform), "DIALECTS", {}).items():
+        keys = registry.settings_class(platform, name).model_fields
+        assert keys["dialect"].default == name
+        assert {key: keys[key].default for key in dialect.defaults} == dialect.defaults
+        protocol = registry.package(dialect.platform)
+        assert protocol.ROLE == registry.package(platform).ROLE
+        assert set(keys) - {"dialect"} == set(protocol.SETTINGS.model_fields)
 
 
 def test_an_unknown_platform_is_a_key_that_does_not_exist() -> None:

@@ -1,18 +1,32 @@
-"""John Lewis over Virtualstock's Edge (REST v4): orders, dispatch, cancellations, returns and stock."""
+"""John Lewis over Virtualstock's Edge (REST v4): orders, dispatch, cancellations, returns and stock.
+
+Accounts on its other rail (`dialect: mirakl`) speak Mirakl's protocol, with what is John Lewis' own about it as
+defaults here (John Lewis, Mirakl dialect). The Edge's file rail over SFTP is not spoken.
+"""
 
 from __future__ import annotations
 
 from marketplace_sync.connectors import authentication as fixed
 from marketplace_sync.connectors.budget import BudgetSpec, FixedWindow
+from marketplace_sync.connectors.dialects import Dialect
 from marketplace_sync.connectors.john_lewis.authentication import JsonWebTokens
-from marketplace_sync.connectors.john_lewis.connector import JohnLewis
+from marketplace_sync.connectors.john_lewis.connector import JohnLewis, declared
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
+from marketplace_sync.connectors.ports import MarketplaceCapabilities
 from marketplace_sync.connectors.wire import Authentication, Wire
 
 ROLE = "marketplace"
 SETTINGS = JohnLewisSettings
 THROTTLED_SECONDS = 60.0
 """A 429 of the Edge carries no Retry-After: wait for the next minute (John Lewis, Edge REST basics: throttle)."""
+
+DIALECTS = {
+    "mirakl": Dialect(
+        platform="mirakl",
+        # Carriers are those of John Lewis' own list, whatever the platform would let pass (John Lewis, carriers).
+        defaults={"currency": "GBP", "only_registered_carriers": True},
+    )
+}
 
 
 def budget(settings: JohnLewisSettings) -> BudgetSpec:
@@ -32,6 +46,11 @@ def authentication(settings: JohnLewisSettings) -> Authentication:
     if settings.authentication == "basic":
         return fixed.basic(username, password)
     return JsonWebTokens(username, password)
+
+
+def capabilities(settings: JohnLewisSettings) -> MarketplaceCapabilities:
+    """What the Edge offers this account."""
+    return declared(settings)
 
 
 def connect(name: str, settings: JohnLewisSettings, wire: Wire) -> JohnLewis:

@@ -20,6 +20,20 @@ from marketplace_sync.domain.effects import Effect, EffectKind, Lane, Outcome, R
 from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
 
 
+def declared(settings: JohnLewisSettings) -> MarketplaceCapabilities:
+    """What a connection with these settings offers."""
+    return MarketplaceCapabilities(
+        price_basis=PriceBasis.COST,
+        needs_acknowledgement=True,
+        seller_can_cancel=settings.seller_can_cancel,
+        seller_refunds=False,
+        has_returns=True,
+        has_stock=True,
+        # Whether its record of buyers' consent can be had is agreed with John Lewis, so the route decides.
+        has_consent=True,
+    )
+
+
 class JohnLewis:
     """One John Lewis account on the Edge rail. Thread-safe."""
 
@@ -34,14 +48,7 @@ class JohnLewis:
 
     @property
     def capabilities(self) -> MarketplaceCapabilities:
-        return MarketplaceCapabilities(
-            price_basis=PriceBasis.COST,
-            needs_acknowledgement=True,
-            seller_can_cancel=self._settings.seller_can_cancel,
-            seller_refunds=False,
-            has_returns=True,
-            has_stock=True,
-        )
+        return declared(self._settings)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

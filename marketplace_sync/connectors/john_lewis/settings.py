@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from marketplace_sync.settings import ConnectionSettings, Duration, Secret
 
@@ -14,7 +14,7 @@ class JohnLewisSettings(ConnectionSettings):
     """One login at the Edge and the retailer it serves."""
 
     dialect: Literal["edge", "mirakl"] = "edge"
-    """Which of John Lewis' two rails this account is on."""
+    """Which of John Lewis' two rails this account is on; `mirakl` has the keys of a Mirakl connection instead."""
     username: Secret
     password: Secret
     authentication: Literal["jwt", "basic"] = "jwt"
@@ -55,13 +55,3 @@ class JohnLewisSettings(ConnectionSettings):
     happen."""
     publishing_retry: Duration = timedelta(minutes=3)
     """When to try again while a product is being published and takes no stock."""
-
-    @field_validator("dialect")
-    @classmethod
-    def _edge_only(cls, value: str) -> str:
-        if value == "mirakl":
-            raise ValueError(
-                "John Lewis accounts on its Mirakl rail are not supported yet: only dialect: edge is; "
-                "ask which rail your account is on before going on"
-            )
-        return value

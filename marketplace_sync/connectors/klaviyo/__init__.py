@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from marketplace_sync.connectors.klaviyo.platform import Klaviyo
+from marketplace_sync.connectors.klaviyo.platform import CAPABILITIES, Klaviyo
 from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings, budget
+from marketplace_sync.connectors.ports import MarketingCapabilities
 from marketplace_sync.connectors.wire import Authentication, Wire
 from marketplace_sync.settings import SecretMissing
 
-__all__ = ["ROLE", "SETTINGS", "THROTTLED_SECONDS", "authentication", "budget", "connect", "secrets"]
+__all__ = ["ROLE", "SETTINGS", "THROTTLED_SECONDS", "authentication", "budget", "capabilities", "connect", "secrets"]
 
 ROLE = "marketing"
 SETTINGS = KlaviyoSettings
@@ -43,6 +44,11 @@ def authentication(settings: KlaviyoSettings) -> Authentication:
 def secrets(settings: KlaviyoSettings) -> list[str]:
     """What must never be printed. Raises SecretMissing."""
     return [settings.api_key.reveal()]
+
+
+def capabilities(settings: KlaviyoSettings) -> MarketingCapabilities:
+    """What any account offers."""
+    return CAPABILITIES
 
 
 def connect(name: str, settings: KlaviyoSettings, wire: Wire) -> Klaviyo:

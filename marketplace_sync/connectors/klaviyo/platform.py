@@ -13,7 +13,7 @@ from marketplace_sync.connectors.klaviyo.reading import Reading
 from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings
 from marketplace_sync.connectors.klaviyo.subscribing import MAX_PEOPLE, Subscribing
 from marketplace_sync.connectors.klaviyo.tracking import Tracking
-from marketplace_sync.connectors.ports import Finding, MetricTotal, SeenEvent
+from marketplace_sync.connectors.ports import Finding, MarketingCapabilities, MetricTotal, SeenEvent
 from marketplace_sync.connectors.wire import Wire
 from marketplace_sync.domain.effects import (
     Delivered,
@@ -27,9 +27,13 @@ from marketplace_sync.domain.effects import (
 )
 from marketplace_sync.domain.errors import TransportError
 
+CAPABILITIES = MarketingCapabilities(takes_events=True, takes_consent=True, reads_back=True)
+
 
 class Klaviyo:
     """`ports.MarketingPlatform`. Thread-safe."""
+
+    capabilities = CAPABILITIES
 
     def __init__(self, name: str, settings: KlaviyoSettings, wire: Wire) -> None:
         self.name = name

@@ -135,6 +135,8 @@ class Account:
         return bool(shipment and shipment.multi_shipment)
 
     def only_registered_carriers(self) -> bool:
+        if self._settings.only_registered_carriers is not None:
+            return self._settings.only_registered_carriers
         return bool(self.platform().features.disable_seller_alternative_carrier)
 
     def has_returns(self) -> bool:

@@ -28,6 +28,8 @@ class MiraklSettings(ConnectionSettings):
     """What the shop's prices are. `auto`: cost where the shop's model is DROPSHIP, else what the buyer pays."""
     multi_shipment: bool | None = None
     """Whether parcels are stated one by one. None: what the platform says of itself."""
+    only_registered_carriers: bool | None = None
+    """Whether a parcel may only leave with a carrier of the operator's list. None: what the platform says of itself."""
     partial_dispatch: Literal["refuse", "ship_order"] = "refuse"
     """Where orders ship only as a whole and a part left: a person decides, or the first parcel ships the order."""
     quantity_after_cancelations: bool = True

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from marketplace_sync.connectors.budget import BudgetSpec, CostBucket
+from marketplace_sync.connectors.ports import StoreCapabilities
 from marketplace_sync.connectors.shopify.access import TOKEN_BUCKET, authentication
 from marketplace_sync.connectors.shopify.graphql import BUCKET
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
-from marketplace_sync.connectors.shopify.store import ShopifyStore
+from marketplace_sync.connectors.shopify.store import ShopifyStore, declared
 from marketplace_sync.connectors.wire import Wire
 from marketplace_sync.settings import Secret
 
-__all__ = ["ROLE", "SETTINGS", "ShopifySettings", "ShopifyStore", "authentication", "budget", "connect", "secrets"]
+__all__ = [
+    "ROLE", "SETTINGS", "ShopifySettings", "ShopifyStore", "authentication", "budget", "capabilities", "connect",
+    "secrets",
+]  # fmt: skip
 
 ROLE = "store"
 SETTINGS = ShopifySettings
 THROTTLED_SECONDS = 2.0
 
 _SMALLEST_BUCKET = CostBucket(capacity=2000, restore_per_second=100)
+
+
+def capabilities(settings: ShopifySettings) -> StoreCapabilities:
+    """What a shop offers, before anybody asked it."""
+    return declared(settings)
 
 
 def connect(name: str, settings: ShopifySettings, wire: Wire) -> ShopifyStore:

@@ -24,6 +24,13 @@ from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder, Variant
 
 
+def declared(settings: ShopifySettings) -> StoreCapabilities:
+    """What a connection with these settings offers."""
+    return StoreCapabilities(
+        has_webhooks=bool(settings.signing_secrets()), can_remove_lines=True, can_record_refunds=True
+    )
+
+
 class ShopifyStore:
     """Implements `ports.Store` and `ports.WebhookSource`. Thread-safe."""
 
@@ -42,9 +49,7 @@ class ShopifyStore:
 
     @property
     def capabilities(self) -> StoreCapabilities:
-        return StoreCapabilities(
-            has_webhooks=bool(self._settings.signing_secrets()), can_remove_lines=True, can_record_refunds=True
-        )
+        return declared(self._settings)
 
     def variants(self) -> Iterator[Sequence[Variant]]:
         """See `CatalogueReader.variants`."""
