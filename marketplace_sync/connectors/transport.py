@@ -23,7 +23,7 @@ import marketplace_sync
 from marketplace_sync.connectors.budget import NoRoom, RateBudget
 from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
 from marketplace_sync.connectors.streams import Deadline, pool
-from marketplace_sync.connectors.wire import Answer, Authentication
+from marketplace_sync.connectors.wire import Answer, Authentication, Signature
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -67,7 +67,7 @@ class HttpWire:
         base_url: str,
         settings: ConnectionSettings,
         budget: RateBudget,
-        authentication: Authentication | None = None,
+        authentication: Authentication | Signature | None = None,
         secrets: Sequence[str] = (),
         default_headers: Mapping[str, str] | None = None,
         *,
@@ -169,7 +169,7 @@ class HttpWire:
     def _authorised(self, call: _Call) -> Answer:
         """One try with credentials, and a second one with new ones when the first were refused."""
         credentials: Mapping[str, str] = {}
-        if call.authenticated and self._authentication is not None:
+        if call.authenticated and self._authentication is not None and not isinstance(self._authentication, Signature):
             credentials = self._authentication.headers(self, refused=False)
             answer = self._once(call, credentials)
             if answer.status != 401 or 401 in call.reads:
@@ -251,6 +251,8 @@ class HttpWire:
                 timeout=httpx.Timeout(self._settings.timeout_seconds, connect=self._settings.connect_timeout_seconds),
                 extensions={"trace": trace},
             )
+            if call.authenticated and isinstance(self._authentication, Signature):
+                request.headers.update(self._authentication.signed(call.method, str(request.url)))
         except (ValueError, httpx.InvalidURL) as problem:
             raise RequestRejected(
                 f"{self.connection}: {call.operation} was not sent: it cannot be written as a request "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -21,6 +21,15 @@ class Authentication(Protocol):
     """Puts credentials on a request. Asked again, with `refused=True`, once after a 401."""
 
     def headers(self, wire: Wire, *, refused: bool) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class Signature(Protocol):
+    """Credentials that depend on the request they are for, made anew for every try of it."""
+
+    def signed(self, method: str, url: str) -> Mapping[str, str]:
+        """Headers for a request of exactly this URL, query included."""
+        ...
 
 
 class Wire(Protocol):
