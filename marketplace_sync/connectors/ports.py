@@ -74,7 +74,10 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 class StoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     has_webhooks: bool
+    poll_seconds: int = 300
+    """How often it is asked what became of our orders. Where nothing else tells us, parcels wait this long."""
     can_remove_lines: bool
+    """Whether units can be taken off an order that goes on. False: a person does it."""
     can_record_refunds: bool
     has_stock: bool = True
     """Whether it says how much of a product can be sold."""

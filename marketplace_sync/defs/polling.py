@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from marketplace_sync.connectors.ports import Feed
+from marketplace_sync.connectors.ports import Feed, StoreCapabilities
 from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.work_items import Team
@@ -13,7 +13,7 @@ from marketplace_sync.flows import import_orders, observe_store, subscribe, watc
 from marketplace_sync.flows.context import Context, Route
 
 CATALOGUE_SECONDS = 3600
-STORE_ORDERS_SECONDS = 300
+_SHORTEST_POLL = 300
 
 _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
@@ -28,14 +28,23 @@ def build(context: Context) -> dg.Definitions:
             assets.append(asset)
             schedules.append(_schedule(asset, feed.every_seconds))
     for store in sorted({route.store for route in context.routes if route.store}):
-        for asset, seconds in (
+        offers = context.stores[store].capabilities
+        found = [
             (_catalogue_asset(context, store), CATALOGUE_SECONDS),
-            (_fulfilments_asset(context, store, context.routes_into(store)), STORE_ORDERS_SECONDS),
-            (_webhooks_asset(context, store), CATALOGUE_SECONDS),
-        ):
+            (_fulfilments_asset(context, store, context.routes_into(store), offers), _poll_seconds(offers)),
+        ]
+        if offers.has_webhooks:
+            found.append((_webhooks_asset(context, store), CATALOGUE_SECONDS))
+        for asset, seconds in found:
             assets.append(asset)
             schedules.append(_schedule(asset, seconds))
     return dg.Definitions(assets=assets, schedules=schedules, sensors=[_first_reads(assets)])
+
+
+def _poll_seconds(offers: StoreCapabilities) -> int:
+    """A store that sends no webhooks is asked by its attendant, as often as it says; a run per poll is only to make
+    sure of it."""
+    return max(_SHORTEST_POLL, offers.poll_seconds)
 
 
 def _first_reads(assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
@@ -156,16 +165,26 @@ def _webhooks_asset(context: Context, store: str) -> dg.AssetsDefinition:
     return subscribed
 
 
-def _fulfilments_asset(context: Context, store: str, routes: Sequence[Route]) -> dg.AssetsDefinition:
+def _fulfilments_asset(
+    context: Context, store: str, routes: Sequence[Route], offers: StoreCapabilities
+) -> dg.AssetsDefinition:
+    told = (
+        "Webhooks bring them within a second; this poll finds whatever a webhook did not."
+        if offers.has_webhooks
+        else f"The store sends no webhooks: its courier asks every {offers.poll_seconds} s, and this poll makes sure."
+    )
+
     @dg.asset(
         key=naming.fulfilments(store),
         group_name=store,
         kinds={context.connections[store].platform, "postgres"},
         owners=[naming.owner(Team.OPERATIONS)],
-        deps=[*(naming.store_orders(route) for route in routes), dg.AssetKey([store, "webhooks"])],
-        description="What became of our orders in the store: parcels, cancellations, refunds. Webhooks bring them"
-        " within a second; this poll finds whatever a webhook did not.",
-        freshness_policy=naming.read_within(STORE_ORDERS_SECONDS),
+        deps=[
+            *(naming.store_orders(route) for route in routes),
+            *([dg.AssetKey([store, "webhooks"])] if offers.has_webhooks else []),
+        ],
+        description=f"What became of our orders in the store: parcels, cancellations, refunds. {told}",
+        freshness_policy=naming.read_within(_poll_seconds(offers)),
         retry_policy=_RETRY,
         pool=f"{store}_reads",
         tags={"connection": store},

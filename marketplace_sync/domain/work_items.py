@@ -98,6 +98,8 @@ CODES: dict[str, Code] = _codes(
          "The dispatch stands. Agree a return with the buyer."),
     Code("SELLER_REFUND", Team.CX, _E, "The store refunded an order whose refunds the marketplace makes",
          "Ask the marketplace to refund the buyer, or undo the refund in the store."),
+    Code("REMOVE_BY_HAND", Team.CX, _E, "Units were cancelled that only a person can take off the store's order",
+         "Take the units off the order in the store before it ships; the marketplace is answered by itself then."),
     Code("SELLER_CANCEL_UNSUPPORTED", Team.CX, _E, "The store cancelled units and the marketplace cannot be told",
          "Cancel them at the marketplace by hand."),
     Code("DUPLICATE_SKU", Team.MERCHANDISING, _W, "The store has one SKU on more than one variant",

@@ -62,7 +62,14 @@ def order_changed(
     now = context.now()
     store_order = store.order_of(connection, route.store, route.marketplace, order.order_id) if route.store else None
     capabilities = context.marketplaces[route.marketplace].capabilities
-    cancellation.cancel(connection, route, order, store_order, capabilities.seller_can_cancel)
+    cancellation.cancel(
+        connection,
+        route,
+        order,
+        store_order,
+        seller_can_cancel=capabilities.seller_can_cancel,
+        can_remove_lines=route.store is None or context.stores[route.store].capabilities.can_remove_lines,
+    )
     if route.store:
         if store_order is None:
             if capabilities.acknowledge_before_store and (

@@ -1,4 +1,5 @@
-"""Stays with one connection: handles its webhooks and brings its effects the moment they appear.
+"""Stays with one connection: handles its webhooks (or asks it, where it sends none) and brings its effects the moment
+they appear.
 
 In threads of its own and not in a sensor's tick, because ticks have gaps between them, and one that is late by an
 instant makes the next one come five seconds later.
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from marketplace_sync.domain.effects import Lane
+from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.flows import courier, observe_store
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import outbox
@@ -53,9 +55,11 @@ class Attendant:
         self._problem: Exception | None = None
         self._until = 0.0
         self._duties: dict[str, Callable[[], float]] = {"courier": self._bring}
+        self._asked_at = -float("inf")
         if name in context.stores:
             # apart from the courier, whose backlog must not hold up what the store has to say
-            self._duties["inbox"] = self._observe
+            tells = context.stores[name].capabilities.has_webhooks
+            self._duties["inbox" if tells else "orders"] = self._observe if tells else self._ask
         self._threads: dict[str, threading.Thread] = {}
 
     def stay(self, seconds: float) -> Attendance:
@@ -148,6 +152,22 @@ class Attendant:
         with self._lock:
             self._report.webhooks += handled
         return 0.0 if handled else _LOOK_AGAIN
+
+    def _ask(self) -> float:
+        """Ask a store that sends no webhooks what became of our orders, as often as it says. Returns as `_bring`
+        does."""
+        every = self._context.stores[self._name].capabilities.poll_seconds
+        due = self._asked_at + every - time.monotonic()
+        if due > 0:
+            return due  # somebody called, about an effect
+        try:
+            observe_store.poll_orders(self._context, self._name)
+        except TransportError as problem:
+            # shown to a person where it was met; the store is asked again in its turn
+            with self._lock:
+                self._report.last_problem = str(problem)
+        self._asked_at = time.monotonic()
+        return float(every)
 
 
 def _at_most_every(seconds: float, look: Callable[[], bool]) -> Callable[[], bool]:

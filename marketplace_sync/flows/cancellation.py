@@ -56,9 +56,16 @@ def shipped_units(order: Order, store_order: StoreOrder) -> dict[str, int]:
 
 
 def cancel(
-    connection: Connection, route: Route, order: Order, store_order: StoreOrder | None, seller_can_cancel: bool
+    connection: Connection,
+    route: Route,
+    order: Order,
+    store_order: StoreOrder | None,
+    *,
+    seller_can_cancel: bool,
+    can_remove_lines: bool,
 ) -> None:
-    """Bring the two sides' cancellations together for one order."""
+    """Bring the two sides' cancellations together for one order. A store that lets no units be taken off an order that
+    goes on (`can_remove_lines`) leaves that to a person, and the marketplace is told once it was done."""
     if route.store is None:
         return
     if store_order is None:
@@ -97,9 +104,14 @@ def cancel(
         if confirmed > told:
             tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - told
     subject = source_identifier(route.marketplace, order.order_id)
+    by_hand = False
     if remove:
         gone = {line_id: have.get(line_id, 0) + leaving.get(line_id, 0) for line_id in in_store}
-        _take_off(connection, route, order, store_order, remove, gone, shipped, in_store)
+        by_hand = not _take_off(
+            connection, route, order, store_order, remove, gone, shipped, in_store, can_remove_lines=can_remove_lines
+        )
+    if not by_hand:
+        work_items.close(connection, ["REMOVE_BY_HAND"], [subject], "nothing is left to be taken off the order")
     if too_late:
         work_items.report(connection, [_too_late(route, order, too_late)])
     else:
@@ -156,7 +168,10 @@ def _take_off(
     have: Mapping[str, int],
     shipped: Mapping[str, int],
     in_store: Mapping[str, int],
-) -> None:
+    *,
+    can_remove_lines: bool,
+) -> bool:
+    """Wish for the units to leave the store's order; False when a person has to take them off."""
     assert route.store is not None
     identifier = source_identifier(route.marketplace, order.order_id)
     initiator = "customer" if any(line.cancellation_requested for line in order.lines) else "marketplace"
@@ -165,6 +180,9 @@ def _take_off(
         have.get(line_id, 0) + remove.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()
     )
     payload: CancelOrder | RemoveLines
+    if not whole and not can_remove_lines:
+        work_items.report(connection, [_by_hand(route, order, store_order, remove)])
+        return False
     if whole:
         kind, key = EffectKind.CANCEL_ORDER, f"cancel:{identifier}"
         payload = CancelOrder(
@@ -195,6 +213,7 @@ def _take_off(
             )
         ],
     )
+    return True
 
 
 def _tell(
@@ -242,6 +261,23 @@ def _tell(
                 order_id=order.order_id,
             )
         ],
+    )
+
+
+def _by_hand(route: Route, order: Order, store_order: StoreOrder, units: Mapping[str, int]) -> Problem:
+    skus = {line.line_id: line.sku or line.line_id for line in order.lines}
+    wanted_off = ", ".join(f"{count} of {skus.get(line_id, line_id)}" for line_id, count in sorted(units.items()))
+    return Problem(
+        code="REMOVE_BY_HAND",
+        subject=source_identifier(route.marketplace, order.order_id),
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"{route.display_name} cancels {wanted_off} of order {order.reference}, and in {route.store} only a"
+        f" person can take units off an order ({store_order.name}). Until then they may ship; {route.display_name}"
+        " is answered once they are off.",
+        impact=order.total,
+        currency=order.currency,
+        evidence={"units": dict(units), "store_order": store_order.name},
     )
 
 

@@ -27,7 +27,10 @@ from marketplace_sync.domain.store import StoreOrder, Variant
 def declared(settings: ShopifySettings) -> StoreCapabilities:
     """What a connection with these settings offers."""
     return StoreCapabilities(
-        has_webhooks=bool(settings.signing_secrets()), can_remove_lines=True, can_record_refunds=True
+        has_webhooks=bool(settings.signing_secrets()),
+        poll_seconds=300 if settings.signing_secrets() else 60,
+        can_remove_lines=True,
+        can_record_refunds=True,
     )
 
 
