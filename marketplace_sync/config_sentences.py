@@ -46,7 +46,7 @@ def _line(place: str, model: type[BaseModel], error: Any) -> str:
         known = inner.model_fields if inner is not None else {}
         return f"{key}: there is no such key{did_you_mean(str(location[-1]), known)}; known are {one_of(known)}"
     if kind == "missing":
-        return f"{key}: it is missing; add it{_example(inner, location)}"
+        return f"{key}: it is missing; {_explained(inner, location) or 'add it' + _example(inner, location)}"
     if kind in ("value_error", "assertion_error"):
         text = str(context.get("error", error["msg"]))
         return f"{key}: {text}" if ";" in text or ":" in text else f"{key}: {text}; correct it"
@@ -85,6 +85,12 @@ def _wrong(kind: str, context: dict[str, Any], message: str) -> str:
     if family in expected:
         return f"it is not {expected[family]}"
     return f"{message[:1].lower()}{message[1:]}; correct it"
+
+
+def _explained(model: type[BaseModel] | None, location: list[Any]) -> str:
+    """What a key's class says of how to decide it, where there is a choice that nobody can make for the person."""
+    field = model.model_fields.get(str(location[-1])) if model is not None else None
+    return (field.description or "") if field is not None else ""
 
 
 def _example(model: type[BaseModel] | None, location: list[Any]) -> str:

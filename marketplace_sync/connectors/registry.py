@@ -6,9 +6,9 @@ A vendor's package exposes, at its top:
     SETTINGS: type[ConnectionSettings]            the keys of its connections; unknown keys are refused
     budget(settings) -> BudgetSpec                what the vendor allows, per bucket; "default" is always one of them
     secrets(settings) -> list[str]                every secret value, to be taken out of messages (raises SecretMissing)
-    authentication(settings) -> Authentication | None
+    authentication(settings) -> Authentication | Signature | None
                                                   what puts credentials on a request (`connectors.authentication` has
-                                                  the fixed ones); None when nothing does
+                                                  the fixed ones) or signs it; None when nothing does
     capabilities(settings) -> declaration         what a route may ask of such a connection, before anybody was asked
                                                   (`ports`: one of the ...Capabilities)
     connect(name, settings, wire) -> connector    a Marketplace, Store or MarketingPlatform (`ports`)
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PLATFORMS: dict[str, str] = {
     "john_lewis": "marketplace_sync.connectors.john_lewis",
     "klaviyo": "marketplace_sync.connectors.klaviyo",
+    "magento": "marketplace_sync.connectors.magento",
     "mirakl": "marketplace_sync.connectors.mirakl",
     "shopify": "marketplace_sync.connectors.shopify",
 }

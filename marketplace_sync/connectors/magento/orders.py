@@ -1,0 +1,292 @@
+"""Reads our orders from the shop: those that changed, single ones, by number. Nothing is cut off silently.
+
+An order's row does not move for certain when something is shipped or credited (Magento, reading orders), nor a
+shipment's when a tracking number is added later. So four things are asked for: orders, shipments and credit memos that
+changed, and shipments that had no tracking number when they were last seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from marketplace_sync.connectors.magento import marks
+from marketplace_sync.connectors.magento.answers import (
+    CREDIT_MEMO_FIELDS,
+    ORDER_FIELDS,
+    SHIPMENT_FIELDS,
+    CreditMemo,
+    Listed,
+    OrderFacts,
+    Shipment,
+    Touched,
+)
+from marketplace_sync.connectors.magento.calls import Calls
+from marketplace_sync.connectors.magento.order_reading import moment, store_order
+from marketplace_sync.connectors.magento.searching import Asking, Filter, Found, Search, Stuck, by_change, by_id, chunks
+from marketplace_sync.connectors.magento.settings import MagentoSettings
+from marketplace_sync.connectors.ports import Malformed, StoreOrderPage
+from marketplace_sync.domain.store import StoreOrder
+
+T = TypeVar("T")
+
+_CLOCKS_DIFFER = timedelta(days=2)
+OURS = (Filter("ext_order_id", "1", "notnull"),)
+"""Only orders that came from elsewhere: those of the shop's own customers carry no number of another system."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the shop was read: the latest change seen of each list, in its own words (UTC)."""
+
+    orders: str = ""
+    shipments: str = ""
+    credit_memos: str = ""
+    without_track: dict[str, str] = {}
+    """Order id -> when its latest shipment without a tracking number was made."""
+
+
+class OrderReader:
+    """Orders of one shop, as they are now. Every method raises TransportError."""
+
+    def __init__(self, settings: MagentoSettings, calls: Calls) -> None:
+        self._settings = settings
+        self._calls = calls
+
+    # -- what changed --------------------------------------------------------------------------------------------
+
+    def changed(self, watermark: str | None) -> Iterator[StoreOrderPage]:
+        """Our orders by time of change, oldest first, then those of which only a part changed.
+
+        The watermark moves with every page of orders. Shipments and credit memos were looked at first, so their part
+        of it moves with the last page, when every order they belong to was handed out.
+        """
+        position = msgspec.json.decode(watermark, type=Position) if watermark else Position()
+        began = datetime.now(UTC)
+        reached = position
+        touched: dict[int, None] = {}
+        if position.orders:
+            for order_id, made in position.without_track.items():
+                if moment(made) > began - self._settings.late_tracks_followed:
+                    touched[int(order_id)] = None
+            latest = {}
+            for kind in ("shipments", "credit_memos"):
+                latest[kind] = since = getattr(position, kind) or position.orders
+                for page in self._touched(kind, self._behind(since)):
+                    touched |= dict.fromkeys(one.order_id for one in page)
+                    latest[kind] = max([latest[kind], *(at for one in page if (at := _believed(one.updated_at)))])
+        else:
+            # the first time every order is read whole, with all that became of it up to now
+            latest = dict.fromkeys(("shipments", "credit_memos"), _written(began))
+        without_track = dict(position.without_track)
+        since_orders = self._behind(position.orders) if position.orders else None
+        for listed in self._walk("orders", "/orders", ORDER_FIELDS, since_orders, msgspec.Raw, _position, (OURS,)):
+            found = self._whole_page(listed, without_track)
+            seen = [at for raw in listed if (at := _believed(_listed(raw).updated_at))]
+            reached = Position(
+                orders=max([reached.orders, *seen]),
+                shipments=position.shipments,
+                credit_memos=position.credit_memos,
+                without_track=dict(without_track),
+            )
+            for order in found.orders:
+                touched.pop(int(order.store_order_id), None)
+            yield _with(found, reached)
+        for ids in chunks(sorted(touched), self._settings.page_size):
+            raws = self._raw_orders((Filter("entity_id", ",".join(map(str, ids)), "in"),), OURS)
+            for gone in set(map(str, ids)) - {str(_listed(raw).entity_id) for raw in raws}:
+                without_track.pop(gone, None)
+            yield _with(self._whole_page(raws, without_track), reached)
+        kept = began - self._settings.late_tracks_followed
+        yield StoreOrderPage(
+            orders=[],
+            watermark=_encoded(
+                Position(
+                    orders=reached.orders or _written(began),
+                    shipments=latest["shipments"],
+                    credit_memos=latest["credit_memos"],
+                    without_track={one: made for one, made in without_track.items() if moment(made) > kept},
+                )
+            ),
+        )
+
+    def _behind(self, stated: str) -> str:
+        return _written(moment(stated) - self._settings.overlap)
+
+    def _touched(self, kind: str, since: str) -> Iterator[list[Touched]]:
+        path = "/shipments" if kind == "shipments" else "/creditmemos"
+        return self._walk(
+            kind.replace("_", " "),
+            path,
+            "entity_id,order_id,updated_at",
+            since,
+            Touched,
+            lambda one: (one.updated_at, one.entity_id),
+        )
+
+    def _walk(
+        self,
+        name: str,
+        path: str,
+        fields: str,
+        since: str | None,
+        kind: type[T],
+        position: Callable[[T], tuple[str, int]],
+        groups: tuple[tuple[Filter, ...], ...] = (),
+    ) -> Iterator[list[T]]:
+        search = Search(groups=groups, page_size=self._settings.page_size, fields=fields)
+        try:
+            yield from by_change(search, since, self._asking(path, kind, f"changed {name}"), position)
+        except Stuck as problem:
+            raise self._calls.unreadable(f"changed {name}", str(problem)) from None
+
+    def _asking(self, path: str, kind: type[T], operation: str) -> Asking[T]:
+        def ask(search: Search) -> Found[T]:
+            found: Found[T] = self._calls.get(path, Found[kind], search=search, operation=operation)  # type: ignore[valid-type]
+            return found
+
+        return ask
+
+    # -- whole orders --------------------------------------------------------------------------------------------
+
+    def _whole_page(self, listed: Sequence[msgspec.Raw], without_track: dict[str, str]) -> StoreOrderPage:
+        """Orders with their shipments and credit memos. Notes in `without_track` which to look at again."""
+        facts, unreadable = [], []
+        for raw in listed:
+            try:
+                facts.append(_facts(raw))
+            except Malformed as problem:
+                unreadable.append((str(_listed(raw).entity_id or "?"), str(problem)))
+        shipments, memos = self._parts([one.entity_id for one in facts])
+        orders = []
+        for one in facts:
+            theirs = shipments.get(one.entity_id, [])
+            bare = [shipment.created_at for shipment in theirs if not _has_track(shipment)]
+            if bare:
+                without_track[str(one.entity_id)] = max(bare)
+            else:
+                without_track.pop(str(one.entity_id), None)
+            try:
+                orders.append(store_order(one, theirs, memos.get(one.entity_id, []), self._settings))
+            except Malformed as problem:
+                unreadable.append((str(one.entity_id), str(problem)))
+        return StoreOrderPage(orders=orders, unreadable=unreadable)
+
+    def _parts(self, order_ids: Sequence[int]) -> tuple[Mapping[int, list[Shipment]], Mapping[int, list[CreditMemo]]]:
+        """Order id -> its shipments, and its credit memos."""
+        shipments: dict[int, list[Shipment]] = {}
+        memos: dict[int, list[CreditMemo]] = {}
+        for some in chunks(order_ids):
+            of = ((Filter("order_id", ",".join(map(str, some)), "in"),),)
+            for shipment in self._all("/shipments", Shipment, SHIPMENT_FIELDS, of, "shipments of orders"):
+                shipments.setdefault(shipment.order_id, []).append(shipment)
+            for memo in self._all("/creditmemos", CreditMemo, CREDIT_MEMO_FIELDS, of, "credit memos of orders"):
+                memos.setdefault(memo.order_id, []).append(memo)
+        return shipments, memos
+
+    def _all(
+        self, path: str, kind: type[T], fields: str, groups: tuple[tuple[Filter, ...], ...], operation: str
+    ) -> list[T]:
+        """A short list to its end."""
+        search = Search(groups=groups, page_size=self._settings.page_size, fields=fields)
+        identify: Callable[[Any], int] = _entity_id
+        try:
+            pages = by_id(search, "entity_id", self._asking(path, kind, operation), identify)
+            return [one for page in pages for one in page]
+        except Stuck as problem:
+            raise self._calls.unreadable(operation, str(problem)) from None
+
+    def _raw_orders(self, *groups: tuple[Filter, ...]) -> list[msgspec.Raw]:
+        return self._all("/orders", msgspec.Raw, ORDER_FIELDS, groups, "orders")
+
+    # -- single orders -------------------------------------------------------------------------------------------
+
+    def one(self, store_order_id: str) -> StoreOrder | None:
+        """One order, None when the shop does not have it. Raises Malformed."""
+        facts = self.facts(store_order_id)
+        return None if facts is None else self.complete(facts)
+
+    def facts(self, store_order_id: str) -> OrderFacts | None:
+        """One order's own row, as the shop states it. Raises Malformed."""
+        if not store_order_id.isascii() or not store_order_id.isdigit():
+            return None
+        found = self._raw_orders((Filter("entity_id", store_order_id),))
+        return _facts(found[0]) if found else None
+
+    def by_number(self, number: str, store_id: int) -> OrderFacts | None:
+        """The order that carries this number in this store view. Raises Malformed."""
+        found = self._raw_orders((Filter("increment_id", number),), (Filter("store_id", str(store_id)),))
+        # MySQL compares without regard to case
+        same = [facts for facts in map(_facts, found) if facts.increment_id == number]
+        return same[0] if same else None
+
+    def complete(self, facts: OrderFacts) -> StoreOrder:
+        """An order's row with its shipments and credit memos. Raises Malformed."""
+        shipments, memos = self._parts([facts.entity_id])
+        return store_order(facts, shipments.get(facts.entity_id, []), memos.get(facts.entity_id, []), self._settings)
+
+    def sources(self, since: datetime) -> Iterator[tuple[str, str]]:
+        """(source identifier, order id) of every order of ours that was made since."""
+        fields = "entity_id,increment_id,updated_at,payment[additional_information]"
+        made = Filter("created_at", _written(since), "gteq")
+        for facts in self._all("/orders", OrderFacts, fields, ((made,), OURS), "orders made lately"):
+            information = facts.payment.additional_information if facts.payment else None
+            identifier = marks.source_identifier(facts.increment_id, information, self._settings)
+            if identifier:
+                yield identifier, str(facts.entity_id)
+
+
+def _facts(raw: msgspec.Raw) -> OrderFacts:
+    """Raises Malformed when the order is not as Magento documents orders."""
+    try:
+        return msgspec.json.Decoder(OrderFacts, float_hook=Decimal, strict=False).decode(raw)
+    except (msgspec.DecodeError, RecursionError, ArithmeticError) as problem:
+        listed = _listed(raw)
+        which = listed.increment_id or listed.entity_id or "?"
+        raise Malformed(f"order {which} is not as documented: {str(problem)[:200]}") from None
+
+
+def _listed(raw: msgspec.Raw) -> Listed:
+    try:
+        return msgspec.json.decode(raw, type=Listed, strict=False)
+    except (msgspec.DecodeError, RecursionError):
+        return Listed()
+
+
+def _position(raw: msgspec.Raw) -> tuple[str, int]:
+    listed = _listed(raw)
+    return listed.updated_at, listed.entity_id
+
+
+def _entity_id(one: Any) -> int:
+    return int(_listed(one).entity_id if isinstance(one, msgspec.Raw) else one.entity_id)
+
+
+def _believed(stated: str) -> str:
+    """A time of change as stated; empty for what is none, or names a time to come: no later change could pass it."""
+    try:
+        at = moment(stated)
+    except ValueError:
+        return ""
+    return stated if at <= datetime.now(UTC) + _CLOCKS_DIFFER else ""
+
+
+def _has_track(shipment: Shipment) -> bool:
+    return any(track.track_number for track in shipment.tracks or ())
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _encoded(position: Position) -> str:
+    return msgspec.json.encode(position).decode()
+
+
+def _with(page: StoreOrderPage, position: Position) -> StoreOrderPage:
+    """A page with its watermark. Without any position yet it has none: a later read begins where this one did."""
+    watermark = _encoded(position) if position.orders else None
+    return msgspec.structs.replace(page, watermark=watermark)

@@ -1,0 +1,241 @@
+"""Takes back what an order holds: cancels it, takes units off it, records what the marketplace gave back.
+
+An order that was invoiced cannot be cancelled any more, only credited (Magento, credit memo). Credit memos know no
+idempotency key: our reference in the comment, saved with it, says that one is ours, and is looked for before a repeat.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marketplace_sync.connectors.magento import marks
+from marketplace_sync.connectors.magento.answers import Item, OrderFacts, whole
+from marketplace_sync.connectors.magento.calls import Calls, reason_in
+from marketplace_sync.connectors.magento.order_reading import CANCELLED
+from marketplace_sync.connectors.magento.orders import OrderReader
+from marketplace_sync.connectors.magento.settings import MagentoSettings
+from marketplace_sync.domain.effects import (
+    CancelOrder,
+    Delivered,
+    Effect,
+    LineUnits,
+    NotThere,
+    Outcome,
+    Postponed,
+    RecordRefund,
+    Refused,
+    RemoveLines,
+    Resolution,
+)
+from marketplace_sync.domain.errors import RequestRejected
+from marketplace_sync.domain.money import json_number, minor_units
+from marketplace_sync.domain.store import StoreOrder
+
+Wish = CancelOrder | RemoveLines | RecordRefund
+
+
+class _CannotBeBooked(ValueError):
+    """The message says why, for a person."""
+
+
+class TakingBack:
+    def __init__(
+        self,
+        settings: MagentoSettings,
+        calls: Calls,
+        orders: OrderReader,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._calls = calls
+        self._orders = orders
+        self._clock = clock
+        self._first_asked: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def deliver(self, effect: Effect) -> Outcome:
+        """Raises TransportError, Malformed; AnswerLost when it may have been done."""
+        wish: Wish = effect.payload
+        facts = self._orders.facts(wish.store_order_id)
+        if facts is None:
+            return _gone(wish)
+        done = self._done(wish, facts)
+        if done is not None:
+            return done
+        try:
+            if isinstance(wish, CancelOrder):
+                return self._cancel(wish, facts)
+            return self._credit(wish, facts, self._units(wish, facts))
+        except _CannotBeBooked as problem:
+            return Refused(f"order {facts.increment_id}: {problem}")
+        except RequestRejected as problem:
+            what = "cancel" if isinstance(wish, CancelOrder) else "credit"
+            return Refused(
+                f"Magento refused to {what} order {facts.increment_id}: {reason_in(problem)}",
+                code=str(problem.status or ""),
+            )
+
+    def resolve(self, effect: Effect) -> Resolution:
+        """Whether it was done. What is not there is only called missing some seconds after the first time of asking,
+        because the lost call may still be running. Raises TransportError, Malformed."""
+        wish: Wish = effect.payload
+        facts = self._orders.facts(wish.store_order_id)
+        answer: Resolution | None = _gone(wish) if facts is None else self._done(wish, facts)
+        with self._lock:
+            now = self._clock()
+            first = self._first_asked.setdefault(effect.effect_id, now)
+            left = first + self._settings.doubt_settles_after.total_seconds() - now
+            if answer is not None or left <= 0:
+                del self._first_asked[effect.effect_id]
+        if answer is not None:
+            return answer
+        if left > 0:
+            return Postponed(
+                f"the shop does not show it on order {facts.increment_id if facts else '?'} yet; asked again before it"
+                " is sent again",
+                after=left,
+                counts_as_attempt=False,
+            )
+        return NotThere()
+
+    def _done(self, wish: Wish, facts: OrderFacts) -> Delivered | None:
+        """What there is of it already. A cancelled order is cancelled by whoever did it."""
+        if isinstance(wish, CancelOrder) and facts.state == CANCELLED:
+            return Delivered({"store_order_id": wish.store_order_id})
+        if not any(whole(item.qty_refunded, "qty_refunded") for item in facts.items) and not isinstance(
+            wish, RecordRefund
+        ):
+            return None
+        return _booked(self._orders.complete(facts), _reference(wish))
+
+    def _cancel(self, wish: CancelOrder, facts: OrderFacts) -> Outcome:
+        if not any(whole(item.qty_invoiced, "qty_invoiced") for item in facts.items):
+            taken = self._calls.post(f"/orders/{facts.entity_id}/cancel", {}, bool, operation="cancel order")
+            after = self._orders.facts(wish.store_order_id)
+            if after is None or after.state == CANCELLED:
+                return Delivered({"store_order_id": wish.store_order_id})
+            if taken or not any(whole(item.qty_invoiced, "qty_invoiced") for item in after.items):
+                # Magento says no without a reason (Magento, state machine)
+                raise _CannotBeBooked(
+                    f"Magento does not cancel it in state {after.state!r} ({after.status}): take it off hold, or cancel"
+                    " it by hand"
+                )
+            facts = after  # somebody invoiced it meanwhile
+        units = {item.item_id: open_units for item in _lines(facts) if (open_units := _unshipped(item)) > 0}
+        if not units:
+            raise _CannotBeBooked("no unit of it is left to cancel: all were shipped, credited or cancelled")
+        return self._credit(wish, facts, units)
+
+    def _units(self, wish: RemoveLines | RecordRefund, facts: OrderFacts) -> dict[int, int]:
+        """Item id -> units to credit. Raises _CannotBeBooked."""
+        units: dict[int, int] = {}
+        for wanted in wish.lines:
+            item = _item_of(facts, wanted)
+            units[item.item_id] = units.get(item.item_id, 0) + wanted.quantity
+        return units
+
+    def _credit(self, wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> Outcome:
+        """One credit memo, without moving money: the marketplace has the money (offline). Raises _CannotBeBooked."""
+        items = {item.item_id: item for item in _lines(facts)}
+        for item_id, quantity in units.items():
+            invoiced = whole(items[item_id].qty_invoiced, "qty_invoiced")
+            left = invoiced - whole(items[item_id].qty_refunded, "qty_refunded")
+            if left < quantity:
+                raise _CannotBeBooked(
+                    f"of {items[item_id].sku or item_id} {left} unit(s) are invoiced and not yet credited, and"
+                    f" {quantity} are to be: invoice the order, or look for a credit memo that was made by hand"
+                )
+        body: dict[str, Any] = {
+            "items": [{"order_item_id": item_id, "qty": quantity} for item_id, quantity in units.items()],
+            "notify": False,
+            "appendComment": False,
+            "comment": {"comment": marks.note(_words(wish), _reference(wish)), "is_visible_on_front": 0},
+            "arguments": self._arguments(wish, facts, items, units),
+        }
+        if not units:
+            # Without any item Magento credits all of them; one with no units credits none.
+            body["items"] = [{"order_item_id": next(iter(items)), "qty": 0}]
+        memo_id = self._calls.post(f"/order/{facts.entity_id}/refund", body, int, operation="credit memo")
+        return Delivered({"refund_id": str(memo_id)})
+
+    def _arguments(
+        self, wish: Wish, facts: OrderFacts, items: Mapping[int, Item], units: Mapping[int, int]
+    ) -> dict[str, Any]:
+        """Delivery is only given back with a whole order. Units that never left, and goods that came back, return to
+        the stock; adjustments bring the sum to what the marketplace gave back."""
+        found: dict[str, Any] = {"shipping_amount": 0}
+        back = self._settings.restock_returned and wish.returned if isinstance(wish, RecordRefund) else True
+        if back and units:
+            found["extension_attributes"] = {"return_to_stock_items": sorted(units)}
+        if isinstance(wish, CancelOrder):
+            currency = facts.order_currency_code or ""
+            kept = any(whole(item.qty_shipped, "qty_shipped") for item in items.values())
+            delivery = minor_units(facts.shipping_amount or 0, currency) - minor_units(
+                facts.shipping_refunded or 0, currency
+            )
+            found["shipping_amount"] = 0 if kept else json_number(max(0, delivery), currency)
+        if isinstance(wish, RecordRefund) and wish.amount is not None:
+            if facts.order_currency_code and facts.order_currency_code != wish.currency:
+                raise _CannotBeBooked(
+                    f"the refund is in {wish.currency} and the order in {facts.order_currency_code}: book it by hand"
+                )
+            worth = sum(_worth(items[item_id], quantity, wish.currency) for item_id, quantity in units.items())
+            difference = wish.amount - worth
+            if difference:
+                side = "adjustment_positive" if difference > 0 else "adjustment_negative"
+                found[side] = json_number(abs(difference), wish.currency)
+        return found
+
+
+def _lines(facts: OrderFacts) -> list[Item]:
+    return [item for item in facts.items if item.parent_item_id is None]
+
+
+def _unshipped(item: Item) -> int:
+    """Units that are still to be shipped."""
+    gone = max(whole(item.qty_shipped, "qty_shipped"), whole(item.qty_refunded, "qty_refunded"))
+    return whole(item.qty_ordered, "qty_ordered") - gone - whole(item.qty_canceled, "qty_canceled")
+
+
+def _worth(item: Item, quantity: int, currency: str) -> int:
+    """What Magento makes of these units: their part of the row, tax included, in minor units."""
+    row = minor_units(item.row_total_incl_tax or 0, currency)
+    ordered = whole(item.qty_ordered, "qty_ordered")
+    return (2 * row * quantity + ordered) // (2 * ordered) if ordered else 0
+
+
+def _item_of(facts: OrderFacts, units: LineUnits) -> Item:
+    """The shop's line of a marketplace line: by our mark, else by SKU when that leaves one choice."""
+    marked = [item for item in _lines(facts) if item.ext_order_item_id == units.line_id]
+    if not marked and units.sku:
+        marked = [item for item in _lines(facts) if item.sku == units.sku and not item.ext_order_item_id]
+    if len(marked) != 1:
+        raise _CannotBeBooked(
+            f"line {units.line_id} ({units.sku or 'no SKU'}) is {'several lines' if marked else 'no line'} of it; "
+            "somebody may have edited the order: book it by hand"
+        )
+    return marked[0]
+
+
+def _reference(wish: Wish) -> str:
+    return f"cancel:{wish.source_identifier}" if isinstance(wish, CancelOrder) else wish.reference
+
+
+def _words(wish: Wish) -> str:
+    if wish.reason:
+        return wish.reason
+    if isinstance(wish, CancelOrder):
+        return "Cancelled at the marketplace"
+    return "Taken off the order" if isinstance(wish, RemoveLines) else "Given back by the marketplace"
+
+
+def _booked(order: StoreOrder, reference: str) -> Delivered | None:
+    found = next((refund for refund in order.refunds if refund.reference == reference), None)
+    return Delivered({"refund_id": found.refund_id}) if found else None
+
+
+def _gone(wish: Wish) -> Refused:
+    return Refused(f"the shop has no order {wish.store_order_id} ({wish.source_identifier}) any more")
