@@ -158,6 +158,7 @@ def read_book(connection: Connection, name: str, channel: str, *, store_known: b
         refund_reasons=read(_REASONS, frames.REFUND_REASONS),
         lines=read(lines, frames.LINES),
         receipts=tuple(_receipt(*row) for row in receipts),
+        each_line_once=True,
     )
 
 

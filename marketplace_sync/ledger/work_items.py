@@ -29,44 +29,49 @@ def subject_of(text: str) -> str:
 def report(connection: Connection, problems: Iterable[Problem]) -> int:
     """Open a work item for each problem, refresh it when it is open, reopen it when it was closed; one that a person
     closed stays so until something else is said of it. Returns how many were not open before."""
-    opened = 0
-    for problem in problems:
-        code = CODES[problem.code]
-        opened += bool(
-            connection.execute(
-                text(
-                    "INSERT INTO ledger.work_items AS w (code, subject, owner, severity, connection, order_id, message,"
-                    " action, impact, currency, evidence, first_seen_at, last_seen_at)"
-                    " VALUES (:code, :subject, :owner, :severity, :connection, :order_id, :message, :action, :impact,"
-                    " :currency, CAST(:evidence AS jsonb), now(), now())"
-                    " ON CONFLICT (code, subject) DO UPDATE SET message = excluded.message, impact = excluded.impact,"
-                    " currency = excluded.currency, evidence = excluded.evidence, last_seen_at = now(),"
-                    " action = excluded.action, times_seen = w.times_seen + 1,"
-                    f" times_opened = w.times_opened + (w.state = 'closed' AND NOT {_LEFT_CLOSED})::int,"
-                    f" state = CASE WHEN {_LEFT_CLOSED} THEN w.state ELSE 'open' END,"
-                    f" closed_at = CASE WHEN {_LEFT_CLOSED} THEN w.closed_at END,"
-                    f" closed_because = CASE WHEN {_LEFT_CLOSED} THEN w.closed_because END,"
-                    f" closed_by = CASE WHEN {_LEFT_CLOSED} THEN w.closed_by END"
-                    # the sub-query sees the row as it was before this statement: missing, closed or open
-                    " RETURNING w.state = 'open' AND COALESCE((SELECT o.state = 'closed' FROM ledger.work_items o"
-                    " WHERE o.work_item_id = w.work_item_id), true)"
-                ),
-                {
-                    "code": problem.code,
-                    "subject": subject_of(problem.subject),
-                    "owner": code.owner.value,
-                    "severity": code.severity.value,
-                    "connection": problem.connection or None,
-                    "order_id": plain(problem.order_id) or None,
-                    "message": plain(problem.message),
-                    "action": code.action,
-                    "impact": problem.impact,
-                    "currency": problem.currency or None,
-                    "evidence": msgspec.json.encode(plain_value(problem.evidence)).decode(),
-                },
-            ).scalar()
-        )
-    return opened
+    rows = {row["code"] + "\0" + row["subject"]: row for row in map(_row, problems)}
+    if not rows:
+        return 0
+    opened = connection.execute(
+        text(
+            "INSERT INTO ledger.work_items AS w (code, subject, owner, severity, connection, order_id, message,"
+            " action, impact, currency, evidence, first_seen_at, last_seen_at)"
+            " SELECT code, subject, owner, severity, connection, order_id, message, action, impact, currency, evidence,"
+            " now(), now() FROM json_to_recordset(CAST(:rows AS json)) AS r (code text, subject text, owner text,"
+            " severity text, connection text, order_id text, message text, action text, impact bigint, currency text,"
+            " evidence jsonb)"
+            " ON CONFLICT (code, subject) DO UPDATE SET message = excluded.message, impact = excluded.impact,"
+            " currency = excluded.currency, evidence = excluded.evidence, last_seen_at = now(),"
+            " action = excluded.action, times_seen = w.times_seen + 1,"
+            f" times_opened = w.times_opened + (w.state = 'closed' AND NOT {_LEFT_CLOSED})::int,"
+            f" state = CASE WHEN {_LEFT_CLOSED} THEN w.state ELSE 'open' END,"
+            f" closed_at = CASE WHEN {_LEFT_CLOSED} THEN w.closed_at END,"
+            f" closed_because = CASE WHEN {_LEFT_CLOSED} THEN w.closed_because END,"
+            f" closed_by = CASE WHEN {_LEFT_CLOSED} THEN w.closed_by END"
+            # the sub-query sees the row as it was before this statement: missing, closed or open
+            " RETURNING w.state = 'open' AND COALESCE((SELECT o.state = 'closed' FROM ledger.work_items o"
+            " WHERE o.work_item_id = w.work_item_id), true)"
+        ),
+        {"rows": msgspec.json.encode(list(rows.values())).decode()},
+    )
+    return sum(opened.scalars())
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    code = CODES[problem.code]
+    return {
+        "code": problem.code,
+        "subject": subject_of(problem.subject),
+        "owner": code.owner.value,
+        "severity": code.severity.value,
+        "connection": problem.connection or None,
+        "order_id": plain(problem.order_id) or None,
+        "message": plain(problem.message),
+        "action": code.action,
+        "impact": problem.impact,
+        "currency": problem.currency or None,
+        "evidence": plain_value(problem.evidence),
+    }
 
 
 def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str], because: str) -> int:

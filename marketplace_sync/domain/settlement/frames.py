@@ -90,6 +90,8 @@ class Book:
     refund_reasons: pl.DataFrame
     lines: pl.DataFrame
     receipts: tuple[BankReceipt, ...] = ()
+    each_line_once: bool = False
+    """Whoever made the book knows that no line id is there twice; otherwise it is looked at."""
 
     @classmethod
     def of(
@@ -148,13 +150,15 @@ class Book:
         def of_these(frame: pl.DataFrame) -> pl.DataFrame:
             return frame.join(keys, on=["channel", "order_id"], how="semi") if unborn else frame
 
+        lines = until(self.lines, "created_on")
         return Book(
             orders=not_yet(orders),
             order_lines=not_yet(of_these(self.order_lines)),
             refunds=of_these(until(self.refunds, "refunded_on")),
             refund_reasons=of_these(self.refund_reasons),
-            lines=once(until(self.lines, "created_on")),
+            lines=lines if self.each_line_once else once(lines),
             receipts=tuple(r for r in self.receipts if r.received_on is None or r.received_on <= as_of),
+            each_line_once=True,
         )
 
 

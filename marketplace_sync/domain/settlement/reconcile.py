@@ -18,6 +18,7 @@ from marketplace_sync.domain.settlement.result import Document, Result, check_co
 from marketplace_sync.domain.settlement.rules import Rules
 from marketplace_sync.domain.settlement.settings import FinanceSettings
 
+_BOTH = ["channel", "order_id"]
 _OUTSIDE = [t.name for t in KNOWN.values() if t.place is Place.OUTSIDE]
 
 
@@ -48,32 +49,56 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
 def attach(book: Book, settings: FinanceSettings) -> tuple[bulk.Attached, pl.Series]:
     """Numbers orders and order lines, and finds those of each settlement line: (the book with lines on orders, rows of
     the book's lines that belong to no order). Orders that only the settlement knows are added, as not held."""
-    key = ["channel", "order_id"]
+    key = _key(book)
     lines = _with_order_ids(_slim(book.lines, settings), book.order_lines)
     is_outside = (pl.col("order_id") == "") | pl.col("outside")
     outside_rows = lines.filter(is_outside)["n"]
     if len(outside_rows):
         lines = lines.filter(~is_outside)
-    strangers = lines.join(book.orders, on=key, how="anti").select(*key, "currency").sort(*key, "currency")
+    strangers = lines.join(book.orders, on=key, how="anti").select(*_BOTH, "currency").sort(*_BOTH, "currency")
     orders = pl.concat([book.orders, _strangers(strangers.unique(key, keep="first", maintain_order=True))])
-    orders = orders.sort(key).with_row_index("o")
+    orders = orders.sort(_BOTH).with_row_index("o")
     numbers = orders.select(*key, "o")
-    order_lines = book.order_lines.join(numbers, on=key, how="left").drop(key).sort("o", "line_no").with_row_index("l")
+    order_lines = book.order_lines.join(numbers, on=key, how="left").drop(_BOTH).sort("o", "line_no")
+    order_lines = order_lines.with_row_index("l")
     named = order_lines.filter(pl.col("line_id") != "").select("o", "l", "line_id")
     named = named.unique(["o", "line_id"], keep="first", maintain_order=True)
-    lines = lines.join(numbers, on=key, how="left", maintain_order="left").drop(*key, "outside")
-    lines = lines.join(
-        named, left_on=["o", "order_line_id"], right_on=["o", "line_id"], how="left", maintain_order="left"
-    ).drop("order_line_id")
+    lines = lines.join(numbers, on=key, how="left", maintain_order="left").drop(*_BOTH, "outside")
+    lines = _with_order_lines(lines, named, orders.height)
     refunds = (
         book.refunds.rename({"shipping": "shipping_refund"})
         .join(numbers, on=key, how="left")
-        .drop(key)
+        .drop(_BOTH)
         .join(named, on=["o", "line_id"], how="left")
         .sort("o", "refund_id", "line_id", "refunded_on", "amount", "shipping_refund")
     )
-    reasons = book.refund_reasons.join(numbers, on=key, how="left").drop(key).sort("o", "refund_id")
+    reasons = book.refund_reasons.join(numbers, on=key, how="left").drop(_BOTH).sort("o", "refund_id")
     return bulk.Attached(orders, order_lines, refunds, reasons, lines), outside_rows
+
+
+def _key(book: Book) -> list[str]:
+    """What orders are told apart by: their ids alone where everything is of one channel, as it mostly is. A key of one
+    column is matched in half the time and memory of a key of two."""
+    channels = {name for frame in (book.orders, book.lines) for name in frame["channel"].unique()}
+    return ["order_id"] if len(channels) <= 1 else _BOTH
+
+
+def _with_order_lines(lines: pl.DataFrame, named: pl.DataFrame, orders: int) -> pl.DataFrame:
+    """The number of each line's order line, in a column `l`; null where the order has none of that id. Most orders have
+    one order line, or are about the first, so only what is not about that is looked up."""
+    first = named.unique("o", keep="first", maintain_order=True)
+    first_of = pl.repeat(None, orders, dtype=pl.UInt32, eager=True)
+    id_of = pl.repeat(None, orders, dtype=pl.String, eager=True)
+    if first.height:
+        first_of, id_of = first_of.scatter(first["o"], first["l"]), id_of.scatter(first["o"], first["line_id"])
+    is_first = id_of.gather(lines["o"]) == lines["order_line_id"]
+    found = pl.select(pl.when(is_first).then(first_of.gather(lines["o"]))).to_series().alias("l")
+    others = lines.select("o", "order_line_id").with_row_index("place")
+    others = others.filter(~is_first.fill_null(False) & (pl.col("order_line_id") != ""))
+    others = others.join(named, left_on=["o", "order_line_id"], right_on=["o", "line_id"], how="inner")
+    if others.height:
+        found = found.scatter(others["place"], others["l"])
+    return lines.drop("order_line_id").with_columns(found)
 
 
 def _slim(lines: pl.DataFrame, settings: FinanceSettings) -> pl.DataFrame:
