@@ -301,5 +301,7 @@ def _parsed(buffer: io.BytesIO, schema: pl.Schema) -> pl.DataFrame:
     if not buffer.tell():
         return pl.DataFrame(schema=schema)
     buffer.seek(0)
-    frame = pl.read_csv(buffer, has_header=False, schema=schema, infer_schema=False)
-    return frame.with_columns(pl.col(pl.String).fill_null(""))
+    repeated = [name for name, kind in schema.items() if kind == pl.Categorical]
+    text = pl.Schema({name: pl.String if name in repeated else kind for name, kind in schema.items()})
+    frame = pl.read_csv(buffer, has_header=False, schema=text, infer_schema=False)
+    return frame.with_columns(pl.col(pl.String).fill_null("")).with_columns(pl.col(repeated).cast(pl.Categorical))

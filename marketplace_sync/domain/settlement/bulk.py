@@ -336,7 +336,6 @@ def _with_empty_orders(orders: pl.DataFrame, count: int) -> pl.DataFrame:
 
 
 def _components(cells: pl.DataFrame, book: Attached) -> pl.DataFrame:
-    """Component and code are categories: a few words, repeated a million times."""
     names = {number: name for name, number in COMPONENT_ORDER.items()}
     amount = pl.col("amount").fill_null(0)
     code = (
@@ -357,7 +356,7 @@ def _components(cells: pl.DataFrame, book: Attached) -> pl.DataFrame:
         (amount * ~pl.col("is_held")).alias("settled"),
         (amount * pl.col("is_held")).alias("held"),
         code.alias("code"),
-    )
+    ).sort("o", "place")
 
 
 def _roundings(cells: pl.DataFrame) -> pl.DataFrame:

@@ -58,23 +58,23 @@ REFUNDS = pl.Schema(
     }
 )
 REFUND_REASONS = pl.Schema(_KEY | {"refund_id": pl.String, "reason": pl.String})
-LINES = pl.Schema(
-    {
-        "line_id": pl.String,
-        "type": pl.String,
-        "amount": pl.Int64,
-        "currency": pl.String,
-        "channel": pl.String,
-        "order_id": pl.String,
-        "order_line_id": pl.String,
-        "refund_id": pl.String,
-        "document": pl.String,
-        "document_created_on": pl.Date,
-        "payment_state": pl.String,
-        "created_on": pl.Date,
-        "description": pl.String,
-    }
-)
+_LINE_COLUMNS: dict[str, Any] = {
+    "line_id": pl.String,
+    "type": pl.Categorical(),
+    "amount": pl.Int64,
+    "currency": pl.Categorical(),
+    "channel": pl.Categorical(),
+    "order_id": pl.String,
+    "order_line_id": pl.String,
+    "refund_id": pl.String,
+    "document": pl.Categorical(),
+    "document_created_on": pl.Date,
+    "payment_state": pl.Categorical(),
+    "created_on": pl.Date,
+    "description": pl.String,
+}
+LINES = pl.Schema(_LINE_COLUMNS)
+"""What few values repeat is kept as categories: a million lines of plain text take 100 MB more."""
 
 _LATER_STATES = ("", "PENDING", "PAYABLE", "PAYMENT_IN_PROGRESS", "PAID")
 

@@ -55,7 +55,8 @@ def attach(book: Book, settings: FinanceSettings) -> tuple[bulk.Attached, pl.Ser
     outside_rows = lines.filter(is_outside)["n"]
     if len(outside_rows):
         lines = lines.filter(~is_outside)
-    strangers = lines.join(book.orders, on=key, how="anti").select(*_BOTH, "currency").sort(*_BOTH, "currency")
+    named_by = [pl.col(name).cast(pl.String) for name in (*_BOTH, "currency")]
+    strangers = lines.join(book.orders, on=key, how="anti").select(named_by).sort(*_BOTH, "currency")
     orders = pl.concat([book.orders, _strangers(strangers.unique(key, keep="first", maintain_order=True))])
     orders = orders.sort(_BOTH).with_row_index("o")
     numbers = orders.select(*key, "o")
@@ -110,7 +111,7 @@ def _slim(lines: pl.DataFrame, settings: FinanceSettings) -> pl.DataFrame:
     slim = lines.lazy().with_row_index("n").filter(pl.col("type") != PAYMENT)
     return slim.select(
         "n",
-        "channel",
+        pl.col("channel").cast(pl.String),
         "order_id",
         "order_line_id",
         "refund_id",
@@ -227,8 +228,9 @@ def _components(clean: bulk.Clean, verdicts: Sequence[tuple[int, SoldOrder, Verd
         for place, cell in enumerate(verdict.cells)
     ]
     schema = clean.components.schema
-    judged = pl.DataFrame(rows, schema, orient="row")
-    return pl.concat([clean.components, judged]).sort("o", "place").select(result.COMPONENTS.names())
+    judged = pl.DataFrame(rows, schema, orient="row").sort("o", "place")
+    # No order is in both, and both are in order.
+    return clean.components.merge_sorted(judged, "o").select(result.COMPONENTS.names())
 
 
 def _component(cell: Cell) -> tuple[str, str, str, int, int, int, str]:
