@@ -68,7 +68,7 @@ def _sensor(name: str, job: dg.JobDefinition) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Handles webhooks of {name} and brings its effects the moment they appear. Switched off, it stops"
+        description=f"Takes in what {name} tells and brings its effects the moment they appear. Switched off, it stops"
         f" within {ATTENDED_SECONDS:g} seconds.",
     )
     def tick(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult | dg.SkipReason:

@@ -219,6 +219,7 @@ def test_a_shipment_that_does_not_move_its_order_is_found_by_itself(here: Shop) 
 
 def test_a_tracking_number_that_is_added_later_is_found_and_then_no_longer_looked_for(here: Shop) -> None:
     (row,) = inject(here, 1)
+    here = here.anew(late_tracks_every=timedelta(0))
     parcel = here.double.ship(row)
     parcel["created_at"] = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S")
     _, watermark = here.changed()

@@ -46,7 +46,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shipments: str = ""
     credit_memos: str = ""
     without_track: dict[str, str] = {}
-    """Order id -> when its latest shipment without a tracking number was made."""
+    """Shipments that had no tracking number when they were last seen, and when they were made."""
+    tracks_at: str = ""
+    """When those were asked after last, by our clock."""
 
 
 class OrderReader:
@@ -66,52 +68,51 @@ class OrderReader:
         """
         position = msgspec.json.decode(watermark, type=Position) if watermark else Position()
         began = datetime.now(UTC)
-        reached = position
+        kept = began - self._settings.late_tracks_followed
+        ahead = position
         touched: dict[int, None] = {}
         if position.orders:
-            for order_id, made in position.without_track.items():
-                if moment(made) > began - self._settings.late_tracks_followed:
-                    touched[int(order_id)] = None
-            latest = {}
             for kind in ("shipments", "credit_memos"):
-                latest[kind] = since = getattr(position, kind) or position.orders
-                for page in self._touched(kind, self._behind(since)):
+                latest = getattr(position, kind) or position.orders
+                for page in self._touched(kind, self._behind(latest)):
                     touched |= dict.fromkeys(one.order_id for one in page)
-                    latest[kind] = max([latest[kind], *(at for one in page if (at := _believed(one.updated_at)))])
-        else:
-            # the first time every order is read whole, with all that became of it up to now
-            latest = dict.fromkeys(("shipments", "credit_memos"), _written(began))
-        without_track = dict(position.without_track)
-        since_orders = self._behind(position.orders) if position.orders else None
-        for listed in self._walk("orders", "/orders", ORDER_FIELDS, since_orders, msgspec.Raw, _position, (OURS,)):
+                    latest = max([latest, *(at for one in page if (at := _believed(one.updated_at)))])
+                ahead = msgspec.structs.replace(ahead, **{kind: latest})
+            due = moment(position.tracks_at) + self._settings.late_tracks_every if position.tracks_at else began
+            if due <= began:
+                touched |= dict.fromkeys(self._tracked_since(position.without_track))
+                ahead = msgspec.structs.replace(ahead, tracks_at=_written(began))
+        reached = position
+        without_track = {one: made for one, made in position.without_track.items() if moment(made) > kept}
+        since = self._behind(position.orders) if position.orders else None
+        for listed in self._walk("orders", "/orders", ORDER_FIELDS, since, msgspec.Raw, _position, (OURS,)):
             found = self._whole_page(listed, without_track)
             seen = [at for raw in listed if (at := _believed(_listed(raw).updated_at))]
-            reached = Position(
-                orders=max([reached.orders, *seen]),
-                shipments=position.shipments,
-                credit_memos=position.credit_memos,
-                without_track=dict(without_track),
+            reached = msgspec.structs.replace(
+                reached, orders=max([reached.orders, *seen]), without_track=dict(without_track)
             )
             for order in found.orders:
                 touched.pop(int(order.store_order_id), None)
             yield _with(found, reached)
         for ids in chunks(sorted(touched), self._settings.page_size):
             raws = self._raw_orders((Filter("entity_id", ",".join(map(str, ids)), "in"),), OURS)
-            for gone in set(map(str, ids)) - {str(_listed(raw).entity_id) for raw in raws}:
-                without_track.pop(gone, None)
             yield _with(self._whole_page(raws, without_track), reached)
-        kept = began - self._settings.late_tracks_followed
-        yield StoreOrderPage(
-            orders=[],
-            watermark=_encoded(
-                Position(
-                    orders=reached.orders or _written(began),
-                    shipments=latest["shipments"],
-                    credit_memos=latest["credit_memos"],
-                    without_track={one: made for one, made in without_track.items() if moment(made) > kept},
-                )
-            ),
-        )
+        if not position.orders:
+            # The first time every order was read whole, with all that became of it up to now; what came meanwhile is
+            # behind the earlier of the two clocks.
+            first = min(reached.orders, _written(began))
+            ahead = Position(shipments=first, credit_memos=first, tracks_at=_written(began))
+        end = msgspec.structs.replace(ahead, orders=reached.orders, without_track=without_track)
+        yield _with(StoreOrderPage(orders=[]), end)
+
+    def _tracked_since(self, without_track: Mapping[str, str]) -> Iterator[int]:
+        """Orders whose shipments have a tracking number by now and had none before."""
+        for some in chunks(sorted(without_track)):
+            of = ((Filter("entity_id", ",".join(some), "in"),),)
+            fields = "entity_id,order_id,created_at,updated_at,tracks[track_number]"
+            for shipment in self._all("/shipments", Shipment, fields, of, "late tracking numbers"):
+                if _has_track(shipment):
+                    yield shipment.order_id
 
     def _behind(self, stated: str) -> str:
         return _written(moment(stated) - self._settings.overlap)
@@ -164,11 +165,10 @@ class OrderReader:
         orders = []
         for one in facts:
             theirs = shipments.get(one.entity_id, [])
-            bare = [shipment.created_at for shipment in theirs if not _has_track(shipment)]
-            if bare:
-                without_track[str(one.entity_id)] = max(bare)
-            else:
-                without_track.pop(str(one.entity_id), None)
+            for shipment in theirs:
+                without_track.pop(str(shipment.entity_id), None)
+                if not _has_track(shipment) and _believed(shipment.created_at):
+                    without_track[str(shipment.entity_id)] = shipment.created_at
             try:
                 orders.append(store_order(one, theirs, memos.get(one.entity_id, []), self._settings))
             except Malformed as problem:

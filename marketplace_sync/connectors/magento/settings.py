@@ -73,6 +73,8 @@ class MagentoSettings(ConnectionSettings):
     """How far a read goes back behind the last one: long transactions show late."""
     late_tracks_followed: Duration = timedelta(days=7)
     """How long a shipment without a tracking number is read again: a later one does not always count as a change."""
+    late_tracks_every: Duration = timedelta(minutes=5)
+    """How often such shipments are asked after."""
     doubt_settles_after: Duration = timedelta(seconds=10)
     """How long after a lost answer a credit memo that is not there is believed not to come any more."""
     page_size: int = Field(default=50, ge=1, le=300)
