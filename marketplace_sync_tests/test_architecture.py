@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "home": {"domain"},
     "ledger": {"domain", "home"},
     "connectors": {"domain", "settings"},
-    "flows": {"domain", "ledger", "settings", "connectors.ports", "connectors.wire"},
+    "flows": {"domain", "ledger", "settings", "connectors.ports", "connectors.selling", "connectors.wire"},
     "reports": {"domain", "ledger", "flows"},
     "config_reading": {"domain"},
     "config_sentences": {"settings"},

@@ -15,7 +15,7 @@ from marketplace_sync.flows.context import Context, Route
 _ABOUT = {
     "store_orders": (Team.OPERATIONS, "Orders of {marketplace}, put into {store} once each."),
     "store_reversals": (Team.CX, "Cancellations and refunds of {marketplace}, mirrored in {store}."),
-    "acknowledgements": (Team.OPERATIONS, "Orders acknowledged to {marketplace}, once the store has them."),
+    "acknowledgements": (Team.OPERATIONS, "Orders acknowledged to {marketplace}, and their number in the store."),
     "dispatches": (Team.OPERATIONS, "Parcels stated to {marketplace}, with its own carrier codes and tracking."),
     "marketplace_reversals": (Team.CX, "Cancellations and returns answered to {marketplace}."),
     "customer_events": (Team.MARKETING, "What Klaviyo knows of {marketplace} orders: every event once, in order."),

@@ -67,7 +67,7 @@ def profiles(route: Route) -> dg.AssetKey:
 DELIVERIES: dict[str, tuple[EffectKind, ...]] = {
     "store_orders": (EffectKind.CREATE_ORDER,),
     "store_reversals": (EffectKind.CANCEL_ORDER, EffectKind.REMOVE_LINES, EffectKind.RECORD_REFUND),
-    "acknowledgements": (EffectKind.ACKNOWLEDGE_ORDER,),
+    "acknowledgements": (EffectKind.ACKNOWLEDGE_ORDER, EffectKind.STATE_REFERENCE),
     "dispatches": (EffectKind.DISPATCH,),
     "marketplace_reversals": (EffectKind.CANCEL_LINES, EffectKind.ACKNOWLEDGE_RETURN, EffectKind.REFUND_LINES),
     "customer_events": (EffectKind.TRACK_EVENT,),

@@ -42,6 +42,7 @@ class EffectKind(StrEnum):
     ACKNOWLEDGE_RETURN = "acknowledge_return"
     REFUND_LINES = "refund_lines"
     SET_STOCK = "set_stock"
+    STATE_REFERENCE = "state_reference"
     # to a store
     CREATE_ORDER = "create_order"
     CANCEL_ORDER = "cancel_order"
@@ -124,6 +125,13 @@ class SetStock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sku: str
     stock_number: str
     quantity: int
+
+
+class StateReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tell the marketplace the store's number of an order, where it keeps one: what finance and support look for."""
+
+    order_id: str
+    reference: str
 
 
 class OrderedVariant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,8 +227,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 Payload = (
-    AcknowledgeOrder | Dispatch | CancelLines | AcknowledgeReturn | RefundLines | SetStock | CreateOrder | CancelOrder
-    | RemoveLines | RecordRefund | TrackEvent | UpsertProfile | Subscription
+    AcknowledgeOrder | Dispatch | CancelLines | AcknowledgeReturn | RefundLines | SetStock | StateReference
+    | CreateOrder | CancelOrder | RemoveLines | RecordRefund | TrackEvent | UpsertProfile | Subscription
 )  # fmt: skip
 
 PAYLOAD_TYPES: dict[EffectKind, type[Any]] = {
@@ -230,6 +238,7 @@ PAYLOAD_TYPES: dict[EffectKind, type[Any]] = {
     EffectKind.ACKNOWLEDGE_RETURN: AcknowledgeReturn,
     EffectKind.REFUND_LINES: RefundLines,
     EffectKind.SET_STOCK: SetStock,
+    EffectKind.STATE_REFERENCE: StateReference,
     EffectKind.CREATE_ORDER: CreateOrder,
     EffectKind.CANCEL_ORDER: CancelOrder,
     EffectKind.REMOVE_LINES: RemoveLines,

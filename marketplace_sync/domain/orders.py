@@ -123,6 +123,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     """What was odd in the vendor's statement, in words: becomes a work item, never stops the order."""
 
+    incidents: tuple[str, ...] = ()
+    """Lines about which the buyer complained at the marketplace, until that is settled there."""
+
     def open_units(self) -> int:
         return sum(line.open for line in self.lines)
 

@@ -96,6 +96,8 @@ CODES: dict[str, Code] = _codes(
          "Only the ordered units are dispatched at the marketplace; correct the fulfilment in the store."),
     Code("CANCELLED_AFTER_DISPATCH", Team.CX, _E, "A cancellation was asked for after the parcel had left",
          "The dispatch stands. Agree a return with the buyer."),
+    Code("INCIDENT_OPEN", Team.CX, _E, "A buyer complained about an order at the marketplace",
+         "Answer the buyer at the marketplace and close the incident there; its lines are not paid while it is open."),
     Code("SELLER_REFUND", Team.CX, _E, "The store refunded an order whose refunds the marketplace makes",
          "Ask the marketplace to refund the buyer, or undo the refund in the store."),
     Code("REMOVE_BY_HAND", Team.CX, _E, "Units were cancelled that only a person can take off the store's order",

@@ -15,9 +15,12 @@ from marketplace_sync.domain.effects import (
     CreateOrder,
     Dispatch,
     Effect,
+    EffectKind,
+    Lane,
     LineUnits,
     RefundLines,
     RemoveLines,
+    StateReference,
 )
 from marketplace_sync.domain.lifecycle import OrderEvent
 from marketplace_sync.domain.orders import Initiator, Order
@@ -25,7 +28,7 @@ from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreOrderLi
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import advance
 from marketplace_sync.flows.context import Context, from_source_identifier
-from marketplace_sync.ledger import orders, store, work_items
+from marketplace_sync.ledger import orders, outbox, store, work_items
 
 
 def lock_order(connection: Connection, effect: Effect) -> None:
@@ -137,7 +140,28 @@ def _created(connection: Connection, context: Context, name: str, payload: Creat
             ),
         )
         store.save_order(connection, name, created, ours[0], ours[1], context.now())
+    if context.marketplaces[ours[0]].capabilities.keeps_our_reference:
+        _state_reference(connection, ours[0], order.order_id, result.get("name") or result["store_order_id"])
     _follow(connection, context, ours[0], order, ())
+
+
+def _state_reference(connection: Connection, marketplace: str, order_id: str, reference: str) -> None:
+    """Its subject is its own, so that nothing of the order waits for it: a marketplace may take these rarely."""
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=marketplace,
+                kind=EffectKind.STATE_REFERENCE,
+                natural_key=f"reference:{order_id}",
+                subject=f"reference:{order_id}",
+                lane=Lane.CATALOGUE,
+                payload=StateReference(order_id=order_id, reference=reference),
+                order_connection=marketplace,
+                order_id=order_id,
+            )
+        ],
+    )
 
 
 def _taken_off(connection: Connection, context: Context, effect: Effect, payload: CancelOrder | RemoveLines) -> None:

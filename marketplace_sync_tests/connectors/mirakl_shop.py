@@ -119,6 +119,8 @@ def settings_for(base_url: str, **changes: Any) -> MiraklSettings:
         "lookups_per_minute": 100_000,
         "returns_requests_per_minute": 100_000,
         "stock_files_per_minute": 100_000,
+        "imports_per_minute": 100_000,
+        "product_files_per_hour": 100_000,
         "stock_status_every": "0s",
         "transactions_per_minute": 100_000,
         "transactions_per_hour": 100_000,

@@ -143,7 +143,7 @@ def test_an_incident_is_shown_to_a_person_and_says_nothing_of_the_parcel(
     mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0, order_line_state="INCIDENT_OPEN"), state=order_state)
     order = mugs.order("O1-A")
     assert order.lines[0].dispatched == dispatched
-    assert "open incident" in order.warnings[0]
+    assert (order.incidents, order.warnings) == (("O1-A-1",), ())
 
 
 def test_money_paid_back_before_anything_left_is_no_parcel(mugs: Shop) -> None:

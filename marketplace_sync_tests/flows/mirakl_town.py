@@ -12,6 +12,9 @@ from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, Town, town
 BAZAAR, MARKT = "bazaar", "markt"
 KEY = {"env": "TOWN_MIRAKL_KEY", "default": "sandbox-mirakl-shop-key"}
 CARRIERS = {"Royal Mail": "royal-mail", "DPD UK": "dpd"}
+SHOP_OF_A_LARGE_PLAN = {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0, "restore_rate": 2000}
+OFTEN = {"imports_per_minute": 10_000}
+"""A simulated day has more minutes than a test can wait for."""
 PROMPT = {"rate_factor": 0, "debit_seconds": 0, "refund_seconds": 0}
 
 
@@ -31,8 +34,11 @@ def mirakl_town(
         database_url,
         folder,
         accounts=dict.fromkeys(names, "mirakl"),
-        settings={name: {**PROMPT, **(like or {}).get(name, {})} for name in names},
-        connections={name: {"api_key": KEY, **(connections or {}).get(name, {})} for name in names},
+        settings={
+            **{name: {**PROMPT, **(like or {}).get(name, {})} for name in names},
+            SHOP: {**SHOP_OF_A_LARGE_PLAN, **(like or {}).get(SHOP, {})},
+        },
+        connections={name: {"api_key": KEY, **OFTEN, **(connections or {}).get(name, {})} for name in names},
         routes={
             name: {"store": SHOP, "marketing": KLAVIYO, "carriers": CARRIERS, **(routes or {}).get(name, {})}
             for name in names

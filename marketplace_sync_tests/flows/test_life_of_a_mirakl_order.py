@@ -53,6 +53,16 @@ def test_an_order_is_accepted_first_and_goes_to_the_store_once_its_address_is_sh
     assert here.work_items() == {}
 
 
+def test_the_marketplace_keeps_the_stores_number_of_an_order(here: Town) -> None:
+    order_id = settled_order(here)
+    (stored,) = here.shopify_orders(order_id, BAZAAR)
+    assert bazaar_order(here, order_id)["seller_reference"] == stored["name"]
+    here.sandbox.act(BAZAAR, "anonymise", order_id=order_id)
+    live(here)
+    assert len(writes(here, "OR04")) == 1
+    assert here.work_items() == {}
+
+
 def test_everything_again_changes_nothing(here: Town) -> None:
     order_id = settled_order(here)
     here.ship(order_id, at=BAZAAR)
@@ -263,6 +273,19 @@ def test_a_return_is_accepted_and_its_refund_is_told_once(here: Town) -> None:
     here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line["id"], amount=1400, quantity=1)
     live(here)
     assert here.events(order_id)["Refunded Order"] == 1
+    assert here.work_items() == {}
+
+
+def test_an_incident_is_shown_to_a_person_until_the_marketplace_has_settled_it(here: Town) -> None:
+    order_id = settled_order(here)
+    here.ship(order_id, at=BAZAAR)
+    live(here)
+    (line,) = bazaar_order(here, order_id)["lines"]
+    here.sandbox.act(BAZAAR, "open_incident", line_id=line["id"])
+    live(here)
+    assert here.work_items() == {"INCIDENT_OPEN": 1}
+    here.sandbox.act(BAZAAR, "close_incident", line_id=line["id"])
+    live(here)
     assert here.work_items() == {}
 
 

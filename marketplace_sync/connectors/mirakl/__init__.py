@@ -23,6 +23,13 @@ def budget(settings: MiraklSettings) -> BudgetSpec:
         # Apart from the list, so that a list read too often does not keep a parcel waiting.
         "lookups": (FixedWindow(settings.lookups_per_minute, 60.0),),
         "returns": (FixedWindow(settings.returns_requests_per_minute, 60.0),),
+        "references": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "prices": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "offers": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "price_reports": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "offer_reports": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "product_reports": (FixedWindow(settings.imports_per_minute, 60.0),),
+        "products": (FixedWindow(settings.product_files_per_hour, 3600.0),),
         "stock": (FixedWindow(settings.stock_files_per_minute, 60.0),),
         "transactions": (
             FixedWindow(settings.transactions_per_minute, 60.0),

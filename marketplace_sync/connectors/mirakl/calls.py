@@ -41,10 +41,18 @@ class Calls:
         )
         return self.decoded(answer, kind, operation)
 
-    def raw(self, path: str, *, bucket: str, operation: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def raw(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        bucket: str,
+        operation: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """A read whose answer is no JSON."""
         return self._wire.request(
-            "GET", path, params=self._with_shop(None), bucket=bucket, operation=operation, headers=headers
+            "GET", path, params=self._with_shop(params), bucket=bucket, operation=operation, headers=headers
         )
 
     def send(

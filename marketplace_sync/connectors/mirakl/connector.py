@@ -11,10 +11,12 @@ from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.cancelling import Cancelling
 from marketplace_sync.connectors.mirakl.orders import parse_order
 from marketplace_sync.connectors.mirakl.reading import Reader
+from marketplace_sync.connectors.mirakl.references import MOST, References
 from marketplace_sync.connectors.mirakl.refunding import Refunding
 from marketplace_sync.connectors.mirakl.returns import parse_returns
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.mirakl.settlement import Ledger, PayoutCycle
+from marketplace_sync.connectors.mirakl.shelf import Shelf
 from marketplace_sync.connectors.mirakl.shipping import Shipping
 from marketplace_sync.connectors.mirakl.sold import sold_order
 from marketplace_sync.connectors.mirakl.stock import StockLevels
@@ -34,6 +36,7 @@ from marketplace_sync.domain.effects import (
     Refused,
     Resolution,
     SetStock,
+    StateReference,
 )
 from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
 from marketplace_sync.domain.settlement.inputs import SettlementLine, SoldOrder
@@ -52,23 +55,24 @@ def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> Marke
         has_stock=True,
         has_settlement_api=True,
         has_consent=False,
+        keeps_our_reference=True,
     )
 
 
-class Mirakl:
+class Mirakl(Shelf):
     """One shop at one marketplace. Thread-safe."""
 
     def __init__(self, name: str, settings: MiraklSettings, wire: Wire) -> None:
         self.name = name
-        self._settings = settings
         calls = Calls(settings, wire)
-        self._account = Account(settings, calls)
+        super().__init__(settings, calls, Account(settings, calls))
         self._reader = Reader(settings, wire, calls, self._account)
         self._acceptance = Acceptance(settings, calls, self._reader)
         self._shipping = Shipping(settings, calls, self._reader, self._account)
         self._cancelling = Cancelling(settings, calls, self._reader, self._account)
         self._refunding = Refunding(settings, calls, self._reader, self._account)
         self._stock = StockLevels(settings, calls)
+        self._references = References(calls)
         self._ledger = Ledger(name, settings, calls)
 
     @property
@@ -116,18 +120,20 @@ class Mirakl:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def batch_limit(self, kind: EffectKind, lane: Lane) -> int:
-        return self._settings.stock_batch if kind is EffectKind.SET_STOCK else 1
+        return {EffectKind.SET_STOCK: self._settings.stock_batch, EffectKind.STATE_REFERENCE: MOST}.get(kind, 1)
 
     def concurrency(self) -> int:
         return self._settings.concurrency
 
     def is_idempotent(self, kind: EffectKind) -> bool:
-        """A stock level may be sent again, but its file's report has to be read first: so not even that."""
-        return False
+        """Only a reference may be stated again. So may a stock level, but its file's report has to be read first."""
+        return kind is EffectKind.STATE_REFERENCE
 
     def deliver(self, effects: Sequence[Effect]) -> Sequence[Outcome]:
         if effects and all(isinstance(effect.payload, SetStock) for effect in effects):
             return self._stock.send(effects)
+        if effects and all(isinstance(effect.payload, StateReference) for effect in effects):
+            return self._references.state(effects)
         return [self._deliver(effect) for effect in effects]
 
     def _deliver(self, effect: Effect) -> Outcome:

@@ -166,6 +166,11 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         acknowledge_by=placed_at + settings.accept_within if settings.accept_within else None,
         dispatch_by=fields.moment(stated.shipping_deadline),
         warnings=tuple(_oddities(stated, warnings)),
+        incidents=tuple(
+            fields.text(line.order_line_id)
+            for line in stated.order_lines
+            if fields.text(line.order_line_state) == INCIDENT
+        ),
     )
     return [order, *_refunds(stated, order, basis)]
 
@@ -259,9 +264,4 @@ def _oddities(stated: Stated, warnings: list[str]) -> list[str]:
         line_state = fields.text(line.order_line_state)
         if line_state and line_state not in KNOWN:
             warnings.append(f"line {line.order_line_id} has the unknown state {line_state[:40]!r}")
-        if line_state == INCIDENT:
-            warnings.append(
-                f"line {line.order_line_id} has an open incident: answer it at the marketplace, the line is not paid"
-                " while it is open"
-            )
     return warnings

@@ -66,6 +66,9 @@ class MiraklSettings(ConnectionSettings):
     """Single orders and returns, read when something is to be said about them."""
     returns_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
     stock_files_per_minute: int = Field(default=1, ge=1, le=100_000)
+    imports_per_minute: int = Field(default=1, ge=1, le=100_000)
+    """Calls that carry many changes at once: files of prices, files of offers, order references; each by itself."""
+    product_files_per_hour: int = Field(default=4, ge=1, le=100_000)
     stock_status_every: Duration = timedelta(seconds=15)
     """How often a stock file may be asked after."""
     transactions_per_minute: int = Field(default=20, ge=1, le=100_000)

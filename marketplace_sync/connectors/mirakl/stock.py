@@ -12,12 +12,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from marketplace_sync.connectors.mirakl import fields
+from marketplace_sync.connectors.mirakl import fields, files
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.refusals import refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
@@ -36,12 +35,7 @@ from marketplace_sync.domain.effects import (
 from marketplace_sync.domain.errors import RequestRejected, TransportError
 
 _IMPORTS = "/api/offers/stock/imports"
-_BOUNDARY = "stock-levels-7b1f0c"
 _FILES_REMEMBERED = 50
-
-
-class _Taken(msgspec.Struct):
-    import_id: Any
 
 
 class _Status(msgspec.Struct):
@@ -84,24 +78,23 @@ class StockLevels:
         return [problem or outcome or Postponed("not sent") for problem in unfit]
 
     def _send(self, effects: Sequence[Effect]) -> Outcome:
-        body = io.StringIO()
-        rows = csv.writer(body, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n")
-        rows.writerow(["offer-sku", "quantity", "warehouse-code", "update-delete"])
+        rows: list[list[str]] = []
         lines: dict[int, int] = {}
         skus: dict[str, int] = {}
         for number, effect in enumerate(effects, start=self._settings.stock_report_first_line):
-            rows.writerow([effect.payload.sku, str(max(0, effect.payload.quantity)), "", ""])
+            rows.append([effect.payload.sku, str(max(0, effect.payload.quantity)), "", ""])
             lines[effect.effect_id] = skus[effect.payload.sku] = number
+        content = files.table(("offer-sku", "quantity", "warehouse-code", "update-delete"), rows)
         try:
             answer = self._calls.send(
                 "POST",
                 _IMPORTS,
-                content=_multipart(body.getvalue().encode()),
-                headers={"content-type": f"multipart/form-data; boundary={_BOUNDARY}"},
+                content=files.multipart(files.Part("file", content, "text/csv; charset=utf-8", "stock.csv")),
+                headers={"content-type": files.CONTENT_TYPE},
                 bucket="stock",
                 operation="send stock",
             )
-            taken = self._calls.decoded(answer, _Taken, "send stock")
+            taken = self._calls.decoded(answer, files.Taken, "send stock")
             import_id = fields.text(taken.import_id)
         except RequestRejected as problem:
             return refused(problem)
@@ -167,7 +160,7 @@ class StockLevels:
             f"{path}/error_report",
             bucket="default",
             operation="read stock errors",
-            headers={"accept": "text/csv, application/octet-stream, */*"},
+            headers=files.REPORT,
         )
         found: dict[int, str] = {}
         for row in csv.reader(io.StringIO(answer.body.decode("utf-8-sig", "replace")), delimiter=";"):
@@ -194,15 +187,3 @@ def _unfit(wish: SetStock) -> Refused | None:
     if not wish.sku.strip() or "\n" in wish.sku or "\r" in wish.sku:
         return Refused(f"{wish.sku!r} is no SKU that a stock file can name", code="NO_SKU")
     return None
-
-
-def _multipart(content: bytes) -> bytes:
-    return b"".join(
-        (
-            f"--{_BOUNDARY}\r\n".encode(),
-            b'Content-Disposition: form-data; name="file"; filename="stock.csv"\r\n',
-            b"Content-Type: text/csv; charset=utf-8\r\n\r\n",
-            content,
-            f"\r\n--{_BOUNDARY}--\r\n".encode(),
-        )
-    )

@@ -21,8 +21,8 @@ from marketplace_sync.sandbox.mirakl.workflow import Refused
 Handler = Callable[[Request], Awaitable[Response]]
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_MULTIPART = ("OF01", "STO01", "PRI01", "P41")
-_FILES = ("OF03", "STO03", "PRI03", "P44", "P45", "P46", "P47", "IV02", "V01")
+_MULTIPART = ("OF01", "STO01", "PRI01", "P41", "OR74")
+_FILES = ("OF03", "STO03", "PRI03", "P44", "P45", "P46", "P47", "OR73", "IV02", "V01")
 _WITHOUT_BODY = ("OR24", "OR29")
 
 

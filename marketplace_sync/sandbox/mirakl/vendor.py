@@ -14,6 +14,7 @@ from marketplace_sync.sandbox.mirakl.cadence import Cadence
 from marketplace_sync.sandbox.mirakl.carriers import is_reason
 from marketplace_sync.sandbox.mirakl.catalogue_api import CatalogueApi
 from marketplace_sync.sandbox.mirakl.cycles import Cycles
+from marketplace_sync.sandbox.mirakl.documents_api import DocumentsApi
 from marketplace_sync.sandbox.mirakl.gate import Gate, encode
 from marketplace_sync.sandbox.mirakl.imports import Imports
 from marketplace_sync.sandbox.mirakl.ledger import Ledger
@@ -59,6 +60,7 @@ class Mirakl(Vendor):
         self.actions = Actions(state, clock)
         self.imports = Imports(state, clock, self.shop, self.offers)
         self.returns = Returns(state, clock, self.shop, self.book, self.actions)
+        self.documents_api = DocumentsApi(state, clock, self.book, self.actions)
         self.order_reads = OrderReads(state, clock, self.shop, self.book)
         self.offer_api = OfferApi(clock, self.shop, self.offers, self.imports, self.actions)
         self.product_api = ProductApi(state, clock, self.shop, self.offers, self.actions)
@@ -73,6 +75,7 @@ class Mirakl(Vendor):
         Shipments(state, clock, self.shop, self.book, self.lifecycle, self.actions).open_in(gate)
         CatalogueApi().open_in(gate)
         self.returns.open_in(gate)
+        self.documents_api.open_in(gate)
         self.order_reads.open_in(gate)
         self.offer_api.open_in(gate)
         self.product_api.open_in(gate)
@@ -222,6 +225,12 @@ class Mirakl(Vendor):
         order = self.book.of_line(line_id)
         self.lifecycle.close_incident(order, line_of(order, line_id), reason_code)
         return _named(order)
+
+    def act_add_document(
+        self, order_id: str, type_code: str = "SYSTEM_DELIVERY_BILL", file_name: str = "note.pdf", content: str = "%PDF"
+    ) -> dict[str, Any]:
+        """The operator puts a file with an order."""
+        return {"document_id": self.documents_api.keep(order_id, type_code, file_name, content.encode())["id"]}
 
     def act_anonymise(self, order_id: str) -> dict[str, Any]:
         """The buyer is erased: names and addresses are blank from now on."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +115,24 @@ def _catalogue(seller: Seller) -> None:
     seller.get("/api/products", product_references=f"EAN|{ean}")
 
 
+def _documents(seller: Seller) -> None:
+    order_id = seller.paid()
+    document_id = seller.act("add_document", order_id=order_id)["document_id"]
+    named = {"order_documents": [{"file_name": name, "type_code": "CUSTOMER_INVOICE"} for name in ("a.pdf", "b.exe")]}
+    files = [("files", (name, b"%PDF", "application/pdf")) for name in ("a.pdf", "b.exe")]
+    sent: Any = [*files, ("order_documents", (None, json.dumps(named), "application/json"))]
+    failed = seller.http.post(f"/api/orders/{order_id}/documents", files=sent).json()
+    assert [one["input"]["file_name"] for one in failed["order_documents"]] == ["b.exe"]
+    kept = seller.get("/api/orders/documents", order_ids=order_id)["order_documents"]
+    assert [one["file_name"] for one in kept] == ["note.pdf", "a.pdf"]
+    download = "/api/orders/documents/download"
+    assert seller.http.get(download, params={"document_ids": document_id}).content == b"%PDF"
+    archive = zipfile.ZipFile(io.BytesIO(seller.http.get(download, params={"order_ids": order_id}).content))
+    assert archive.namelist() == [f"{order_id}/note.pdf", f"{order_id}/a.pdf"]
+    assert seller.http.delete(f"/api/orders/documents/{document_id}").status_code == 204
+    seller.get("/api/documents")
+
+
 def _reference(seller: Seller) -> None:
     for path in (
         "/api/account",
@@ -180,6 +200,13 @@ def test_offers_and_products_fit_the_description(seller: Seller) -> None:
     _catalogue(seller)
     assert watched.problems == []
     assert {"OF21", "OF22", "OF24", "STO01", "STO02", "STO03", "PRI01", "PRI02", "P41", "P42"} <= watched.operations
+
+
+def test_documents_fit_the_description(seller: Seller) -> None:
+    watched = Watched(seller)
+    _documents(seller)
+    assert watched.problems == []
+    assert {"OR72", "OR73", "OR74", "OR76", "DO01"} <= watched.operations
 
 
 def test_shipments_fit_the_description(seller_with: Callable[..., Seller]) -> None:
