@@ -13,7 +13,7 @@ from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
 from marketplace_sync.domain.store import StoreOrder, Variant
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a marketplace said about one thing, verbatim, not yet read."""
 
     kind: str

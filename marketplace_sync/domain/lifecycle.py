@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,9 @@ from msgspec.structs import replace
 from marketplace_sync.domain.orders import Initiator, Order, OrderLine, Refund, Return, ReturnState
 
 _NAMESPACE = uuid.UUID("6f1d3c1e-8a52-5f0b-9a53-2a3a0f8c7d11")
+_OF_NAMESPACE = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
+_VERSION_AND_VARIANT = 0xF000 << 64 | 0xC000 << 48
+_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
 
 
 class EventKind(StrEnum):
@@ -30,7 +34,7 @@ class EventKind(StrEnum):
     REFUNDED = "refunded"
 
 
-class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One fact about one order (`line_id` empty) or one line of it, with the units it concerns."""
 
     connection: str
@@ -54,7 +58,11 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def event_id(connection: str, order_id: str, kind: str, line_id: str, key: str) -> uuid.UUID:
-    return uuid.uuid5(_NAMESPACE, "\x1f".join((connection, order_id, kind, line_id, key)))
+    """UUIDv5 (RFC 9562, section 5.5), as `uuid.uuid5` makes it, in a third of its time."""
+    digest = _OF_NAMESPACE.copy()
+    digest.update("\x1f".join((connection, order_id, kind, line_id, key)).encode())
+    number = int.from_bytes(digest.digest()[:16])
+    return uuid.UUID(int=number & ~_VERSION_AND_VARIANT | _VERSION_5)
 
 
 def carried(before: Order | None, after: Order) -> Order:
@@ -125,6 +133,10 @@ def changes(connection: str, before: Order | None, after: Order, seen_at: dateti
 def _line_changes(
     connection: str, order_id: str, before: OrderLine | None, after: OrderLine, seen_at: datetime
 ) -> list[OrderEvent]:
+    if before is None and not (
+        after.acknowledged or after.dispatched or after.cancelled or after.cancellation_requested
+    ):
+        return []
     earlier = _counts(before) if before else {}
     asked_before = before is not None and before.cancellation_requested > 0
     found = []

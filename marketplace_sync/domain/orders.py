@@ -20,7 +20,7 @@ class PriceBasis(StrEnum):
     COST = "cost"
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where the parcel goes. Any part may be missing: marketplaces leave out what they like."""
 
     full_name: str = ""
@@ -52,7 +52,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return found
 
 
-class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line. Quantities are units; money is minor units of the order's currency, for one unit or the whole line."""
 
     line_id: str
@@ -87,7 +87,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(0, self.quantity - self.cancelled - self.dispatched)
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One order of one marketplace connection, as last stated."""
 
     order_id: str

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
@@ -100,8 +101,7 @@ class _Read:
     changed: list[_Changed]
 
 
-@dataclass(frozen=True)
-class _Changed:
+class _Changed(Struct, frozen=True, gc=False):
     statement: Statement
     content_hash: bytes
     parts: Sequence[Order | Return | Refund]

@@ -17,7 +17,7 @@ from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.money import NotMoney, minor_units
 
 _MOST_UNITS = 1_000_000
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
 _YEARS = range(1990, 2200)
 """Outside of these a date is a slip of somebody's pen, and calendars end not far beyond."""
 _ID = re.compile(r"(?=\D*\d)[A-Za-z0-9_-]{1,64}")
@@ -29,7 +29,9 @@ _SURROGATES = re.compile(
 
 
 # Prices, rates and dates repeat from order to order: reading them once is most of the speed of reading orders.
-_minor_units = lru_cache(maxsize=8192)(minor_units)
+@lru_cache(maxsize=8192)
+def _amount(value: str, currency: str) -> int | None:
+    return minor_units(value, currency) if value and not value.isspace() else None
 
 
 def exact(value: Any) -> str:
@@ -47,13 +49,15 @@ def exact(value: Any) -> str:
 def key(value: Any, field: str) -> str:
     """As `exact`, of a length that an index takes. Raises Malformed."""
     found = exact(value)
-    if len(found) > _LONGEST_KEY:
+    if len(found) > LONGEST_KEY:
         raise Malformed(f"{field}: {_shown(found)}… has {len(found)} characters, which is no key")
     return found
 
 
 def words(value: Any) -> str:
     """Text for people: as `exact`, without surrounding blanks."""
+    if type(value) is str and "\x00" not in value:
+        return value.strip()
     return exact(value).strip()
 
 
@@ -61,12 +65,15 @@ def id_in(url: Any) -> str:
     """The id at the tail of a URL (its host is never trusted), empty when there is none."""
     if not isinstance(url, str):
         return ""
-    tail = url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+    if "?" in url or "#" in url:
+        url = url.partition("?")[0].partition("#")[0]
+    tail = url.rstrip("/").rpartition("/")[2]
     return tail if _ID.fullmatch(tail) else ""
 
 
-def units(value: Any, field: str) -> int:
-    """A quantity: whole, not negative, of a size that an order can have. Raises Malformed."""
+def units(value: Any, *field: str) -> int:
+    """A quantity: whole, not negative, of a size that an order can have. Raises Malformed naming the field, which is
+    given in words that are put together only then."""
     if type(value) is int and 0 <= value <= _MOST_UNITS:
         return value
     try:
@@ -74,24 +81,24 @@ def units(value: Any, field: str) -> int:
     except InvalidOperation:
         number = None
     if number is None or isinstance(value, bool) or not number.is_finite() or not 0 <= number <= _MOST_UNITS:
-        raise Malformed(f"{field}: {_shown(value)} is not a quantity")
+        raise Malformed(f"{' '.join(field)}: {_shown(value)} is not a quantity")
     if number != int(number):
-        raise Malformed(f"{field}: {_shown(value)} is not a whole quantity")
+        raise Malformed(f"{' '.join(field)}: {_shown(value)} is not a whole quantity")
     return int(number)
 
 
-def money(value: Any, currency: str, field: str) -> int | None:
-    """Minor units; None for null and blanks. Raises Malformed."""
+def money(value: Any, currency: str, *field: str) -> int | None:
+    """Minor units; None for null and blanks. Raises Malformed, as `units`."""
     if value is None:
         return None
     try:
         if isinstance(value, str):
-            return _minor_units(value, currency) if value and not value.isspace() else None
+            return _amount(value, currency)
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            return _minor_units(value, currency)
+            return minor_units(value, currency)
     except (NotMoney, ArithmeticError):
         pass
-    raise Malformed(f"{field}: {_shown(value)} is not an amount")
+    raise Malformed(f"{' '.join(field)}: {_shown(value)} is not an amount")
 
 
 def tax_rate(value: Any) -> str:

@@ -23,7 +23,7 @@ _PART = re.compile(r"(.+)[/._-]\d{1,3}")
 Text = str | int | None
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """One row of an order, every field as lenient as it may be."""
 
     line_reference: Text = None
@@ -42,7 +42,7 @@ class Item(msgspec.Struct):
     cancel_reason_code: Text = None
 
 
-class ShippingAddress(msgspec.Struct):
+class ShippingAddress(msgspec.Struct, gc=False):
     full_name: Text = None
     line_1: Text = None
     line_2: Text = None
@@ -131,12 +131,17 @@ def rows_by_line(stated: EdgeOrder) -> dict[str, list[Item]]:
     """
     rows: dict[str, list[Item]] = {}
     for index, item in enumerate(stated.items):
-        line_id = fields.key(item.line_reference, f"items[{index}].line_reference")
+        line_id = fields.exact(item.line_reference)
         if not line_id:
             raise Malformed(f"items[{index}].line_reference is empty: the line could never be answered")
-        rows.setdefault(line_id, []).append(item)
+        if len(line_id) > fields.LONGEST_KEY:
+            fields.key(line_id, f"items[{index}].line_reference")
+        if line_id in rows:
+            rows[line_id].append(item)
+        else:
+            rows[line_id] = [item]
     for line_id in list(rows):
-        whole = _PART.fullmatch(line_id)
+        whole = None if line_id.isalnum() else _PART.fullmatch(line_id)
         if (
             whole
             and whole[1] in rows
@@ -161,7 +166,7 @@ def line_of(reference: str, items: Any) -> str:
 def _lines(stated: EdgeOrder, currency: str, warnings: list[str]) -> tuple[OrderLine, ...]:
     found = []
     for line_id, rows in rows_by_line(stated).items():
-        if len({fields.exact(row.part_number) for row in rows}) > 1:
+        if len(rows) > 1 and len({fields.exact(row.part_number) for row in rows}) > 1:
             raise Malformed(f"line {line_id} has several part numbers: it is not one product")
         found.append(_line(line_id, rows, stated, currency, warnings))
     return tuple(found)
@@ -179,8 +184,10 @@ def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warn
         elif stated_day is not None and (promised is None or stated_day < promised):
             promised = stated_day
     # What is left of a cancelled row states its old amounts or none: only rows with units count.
-    alive = [row for row in rows if fields.units(row.quantity, "quantity") > 0]
+    alive = rows if len(rows) == 1 and counts.quantity else [row for row in rows if fields.units(row.quantity) > 0]
     price = unit_price(alive or rows, currency)
+    totals = [fields.money(row.total, currency, "line", line_id, "total") for row in alive]
+    taxes = [fields.money(row.tax, currency, "line", line_id, "tax") for row in alive]
     return OrderLine(
         line_id=line_id,
         quantity=counts.quantity,
@@ -189,8 +196,8 @@ def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warn
         barcode=fields.words(first.retailer_sku_reference),
         title=fields.words(first.name) or fields.words(first.description),
         unit_price=price[1] if price else None,
-        total=_sum([fields.money(row.total, currency, f"line {line_id} total") for row in alive]),
-        tax=_sum([fields.money(row.tax, currency, f"line {line_id} tax") for row in alive]),
+        total=totals[0] if len(totals) == 1 else _sum(totals),
+        tax=taxes[0] if len(taxes) == 1 else _sum(taxes),
         tax_rate=fields.tax_rate(first.tax_rate),
         promised_on=promised,
         acknowledged=counts.acknowledged,

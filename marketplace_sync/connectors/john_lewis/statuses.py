@@ -30,6 +30,9 @@ RETURNING = {
 }
 """Statuses after DISPATCH, as states of a return (John Lewis, statuses and workflow)."""
 
+_AS_WRITTEN = {status: status for status in (*OPEN, CANCELLED, "DISPATCH", *RETURNING)}
+"""What need not be tidied up to be known: nearly every status there is."""
+
 CANCEL_REASONS = {
     "101": "pick failed",
     "102": "other",
@@ -61,7 +64,7 @@ class Row(Protocol):
     status: Any
 
 
-class Progress(msgspec.Struct):
+class Progress(msgspec.Struct, gc=False):
     """The counts of one line, in units."""
 
     quantity: int = 0
@@ -83,14 +86,15 @@ class Progress(msgspec.Struct):
 
 
 def code(status: Any) -> str:
-    return fields.words(status).upper()
+    known = _AS_WRITTEN.get(status) if type(status) is str else None
+    return known or fields.words(status).upper()
 
 
 def progress(line_id: str, rows: Sequence[Row], order_status: Any) -> Progress:
     """What the rows of one line say together. A row without a status has the order's. Raises Malformed."""
     counts = Progress()
     for row in rows:
-        quantity = fields.units(row.quantity, f"line {line_id} quantity")
+        quantity = fields.units(row.quantity, "line", line_id, "quantity")
         status = code(row.status) or code(order_status)
         counts.quantity += quantity
         if status == NEW:
