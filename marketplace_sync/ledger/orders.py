@@ -23,8 +23,8 @@ _decode_refund = msgspec.json.Decoder(Refund).decode
 
 
 _WITHOUT_YIELDING = 2047
-"""Bytes up to which hashlib keeps the interpreter to itself. Giving it up for microseconds costs more when other threads
-want it."""
+"""Bytes up to which hashlib keeps the interpreter to itself: giving it up for microseconds costs more when other
+threads want it."""
 
 
 def content_hash(payload: bytes) -> bytes:

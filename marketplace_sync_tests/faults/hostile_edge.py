@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +16,10 @@ from starlette.routing import Route
 from marketplace_sync_tests.connectors.http_service import serving
 
 _JSON = "application/json"
+_NOW = datetime.now(UTC)
+ORDERED = f"{_NOW - timedelta(hours=2):%Y-%m-%dT%H:%M:%S}"
+PROMISED = f"{_NOW + timedelta(days=7):%Y-%m-%dT00:00:00}"
+"""Days to come, whenever the tests are run: an order that nobody ships in time is a work item of its own."""
 
 
 @dataclass
@@ -92,7 +97,7 @@ def order(number: int, **changes: Any) -> dict[str, Any]:
         "url": f"https://edge.example/restapi/v4/orders/{number}/",
         "retailer": "https://edge.example/restapi/v4/customers/224/",
         "order_reference": f"{number}-001",
-        "order_date": "2026-11-20T10:00:00",
+        "order_date": ORDERED,
         "status": "ORDER",
         "end_user_purchase_order_reference": f"5{number}",
         "test_flag": False,
@@ -130,7 +135,7 @@ def item(ref: str, **changes: Any) -> dict[str, Any]:
         "tax": "1.40",
         "tax_rate": "20.00",
         "total": "8.40",
-        "promised_date": "2026-11-27T00:00:00",
+        "promised_date": PROMISED,
         **changes,
     }
 
