@@ -1,4 +1,4 @@
-"""The running shop: buyers who order, change their minds and send things back, and a warehouse that ships in the store.
+"""The running shop: buyers who order, change their minds and send things back, and warehouses that ship in the stores.
 
 Everything goes through what people can do at the vendors (their acts), so a flow cannot tell it from real trade. What
 is to happen later is kept as a plan, and a restarted sandbox goes on where it stopped.
@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from marketplace_sync.sandbox import catalogue, parcels
@@ -20,6 +21,7 @@ from marketplace_sync.sandbox.vendor import UnknownAct, Vendor
 _MOST_PER_TICK = 200
 _PLAN_WAITS = 60.0
 _PLAN_EXPIRES = 6 * 3600.0
+_OF_THE_OTHERS = 5
 _SKUS = [product.sku for product in catalogue.products()]
 
 
@@ -30,7 +32,7 @@ class Knobs:
     running: bool = True
     orders_per_minute: float = 4.0
     history: int = 25
-    """Orders of the last hours that are there when the sandbox first starts."""
+    """Orders of the last hours that the first marketplace has at the sandbox's first start; the others have a fifth."""
     ship_after_seconds: float = 20.0
     ship_within_seconds: float = 40.0
     """A parcel leaves so long after `ship_after_seconds` at the latest."""
@@ -55,15 +57,15 @@ class Knobs:
 
 
 class Shop:
-    """Directs one marketplace account and, if there is one, one store account."""
+    """Directs every marketplace account and every store account. What is wrong on purpose is in the first of each."""
 
     def __init__(self, vendors: Sequence[Vendor], *, state: State, clock: Clock, seed: int = 1) -> None:
         self.knobs = Knobs()
         self.state = state
         self._clock = clock
         self._seed = seed
-        self._marketplace = next((vendor for vendor in vendors if vendor.platform == "john_lewis"), None)
-        self._store = next((vendor for vendor in vendors if vendor.platform == "shopify"), None)
+        self._marketplaces = {vendor.account: vendor for vendor in vendors if vendor.habits is not None}
+        self._stores = {vendor.account: vendor for vendor in vendors if vendor.has_a_warehouse}
         self._plans = state.collection("plans")
         self._progress = state.collection("progress")
         self._packed = state.collection("packed")
@@ -82,14 +84,15 @@ class Shop:
         self.knobs = Knobs(**{**asdict(self.knobs), **settings})
 
     async def tick(self) -> None:
-        if not self.knobs.running or self._marketplace is None:
+        if not self.knobs.running or not self._marketplaces:
             return
         if "first_start" not in self._progress:
             await self._first_start()
         await self._trade()
-        if self._store is not None and self._clock.timestamp() >= self._next_look:
+        if self._stores and self._clock.timestamp() >= self._next_look:
             self._next_look = self._clock.timestamp() + 1.0
-            await self._look_at_the_store()
+            for place, account in enumerate(self._stores):
+                await self._look_at_the_store(account, is_first=place == 0)
         for key, plan in [(key, plan) for key, plan in self._plans.items() if plan["due"] <= self._clock.timestamp()]:
             self._plans.delete(key)
             await self._carry_out(plan)
@@ -97,24 +100,28 @@ class Shop:
     # Orders
 
     async def _first_start(self) -> None:
-        """A morning's orders, two of which somebody acknowledged by hand, and what is deliberately wrong."""
+        """A morning's orders, and what is deliberately wrong."""
         self._progress.put("first_start", {"at": self._clock.timestamp()})
-        chance = self._chance("history")
-        hours = sorted((chance.uniform(0.2, 18.0) for _ in range(self.knobs.history)), reverse=True)
-        for place, ago in enumerate(hours):
-            ordered_at = (self._clock.now() - timedelta(hours=ago)).isoformat()
-            order = await self._place(self._wishes(), ordered_at=ordered_at, test=place == 3)
-            if place in (7, 8):
-                await self._try("john_lewis", "acknowledge_in_portal", order_id=order["order_id"])
-        if self.knobs.discrepancies:
-            await self._place([{"sku": catalogue.LISTED_AT_JOHN_LEWIS_ONLY, "quantity": 1}])
-            await self._place(self._wishes(), buyer={"line_1": "", "line_2": "", "city": "", "postal_code": ""})
+        for number, (account, marketplace) in enumerate(self._marketplaces.items()):
+            assert marketplace.habits is not None
+            chance = self._chance("history")
+            count = self.knobs.history if number == 0 else self.knobs.history // _OF_THE_OTHERS
+            hours = sorted((chance.uniform(0.2, 18.0) for _ in range(count)), reverse=True)
+            for place, ago in enumerate(hours):
+                ordered_at = (self._clock.now() - timedelta(hours=ago)).isoformat()
+                more, at_once = marketplace.habits.of_a_morning(place)
+                order = await self._place(account, self._wishes(), ordered_at=ordered_at, **more)
+                for later in at_once:
+                    await self._try(account, later.act, **{**later.arguments, "order_id": order["order_id"]})
+            if number == 0 and self.knobs.discrepancies:
+                for wrong in marketplace.habits.wrong_on_purpose():
+                    await self._place(account, **{"lines": self._wishes(), **wrong})
 
     async def _trade(self) -> None:
         now = self._clock.timestamp()
         for kind, per_minute in (
             ("order", self.knobs.orders_per_minute),
-            ("stock_change", self.knobs.stock_changes_per_minute if self._store is not None else 0.0),
+            ("stock_change", self.knobs.stock_changes_per_minute if self._stores else 0.0),
         ):
             due = self._progress.get(f"next_{kind}")
             if per_minute <= 0:
@@ -130,7 +137,11 @@ class Shop:
                 if at > now:
                     break
                 at += 60.0 / per_minute
-                await (self._place(self._wishes()) if kind == "order" else self._change_stock())
+                if kind == "order":
+                    account = self._chance("marketplace").choice(list(self._marketplaces))
+                    await self._place(account, self._wishes())
+                else:
+                    await self._change_stock()
             self._progress.put(f"next_{kind}", {"at": at})
 
     def _wishes(self) -> list[dict[str, Any]]:
@@ -138,45 +149,46 @@ class Shop:
         skus = chance.sample(_SKUS, chance.choice((1, 1, 1, 2, 2, 3)))
         return [{"sku": sku, "quantity": chance.choice((1, 1, 1, 1, 2, 3))} for sku in skus]
 
-    async def _place(self, wishes: list[dict[str, Any]], **details: Any) -> dict[str, Any]:
-        assert self._marketplace is not None
-        order: dict[str, Any] = await self._marketplace.act("place_order", {"lines": wishes, **details})
+    async def _place(self, account: str, lines: list[dict[str, Any]], **details: Any) -> dict[str, Any]:
+        marketplace = self._marketplaces[account]
+        order: dict[str, Any] = await marketplace.act("place_order", {"lines": lines, **details})
         self._count("orders placed")
         chance = self._chance("fate")
-        order_id = order["order_id"]
+        about = {"marketplace": account, "order_id": order["order_id"]}
         if chance.random() < self.knobs.buyer_cancel_rate:
-            self._plan("cancel", chance.uniform(5, 90), order_id=order_id)
+            self._plan("cancel", chance.uniform(5, 90), **about)
         elif chance.random() < self.knobs.return_rate:
             after = self.knobs.return_after_seconds
-            self._plan("return", chance.uniform(after, 2 * after), order_id=order_id)
-        if chance.random() < self.knobs.consent_change_rate:
-            self._plan("change_consent", chance.uniform(30, 300), order_id=order_id)
+            self._plan("return", chance.uniform(after, 2 * after), **about)
+        asked = marketplace.habits is not None and marketplace.habits.consent_is_asked
+        if asked and chance.random() < self.knobs.consent_change_rate:
+            self._plan("change_consent", chance.uniform(30, 300), **about)
         return order
 
-    # The store
+    # The stores
 
-    async def _look_at_the_store(self) -> None:
-        """Plan the parcels of every order that has come into the store since the last look."""
-        assert self._store is not None
-        for order in await self._store.act("list_orders", {"unfulfilled": True, "limit": 250}):
-            key = str(order["id"])
+    async def _look_at_the_store(self, account: str, *, is_first: bool) -> None:
+        """Plan the parcels of every order that has come into a store since the last look."""
+        store = self._stores[account]
+        for order in await store.act("list_orders", {"unfulfilled": True, "limit": 250}):
+            key = str(order["id"]) if is_first else f"{account}:{order['id']}"
             if key in self._packed:
                 continue
             number = len(self._packed) + 1
             self._packed.put(key, {"name": order["name"], "number": number})
             chance = self._chance("packing")
             after = self.knobs.ship_after_seconds + chance.uniform(0, self.knobs.ship_within_seconds)
-            company = self._deliberate_carrier(number) if self.knobs.discrepancies else None
+            company = self._deliberate_carrier(number) if is_first and self.knobs.discrepancies else None
             if company is None and chance.random() < self.knobs.seller_cancel_rate:
-                self._plan("seller_cancel", after, store_order=order["id"], lines=order["lines"])
+                self._plan("seller_cancel", after, store=account, store_order=order["id"], lines=order["lines"])
                 continue
             packing = parcels.Packing(self.knobs.partial_rate, self.knobs.two_parcels_rate)
             for parcel in parcels.pack(order["lines"], chance, packing, company):
                 after += parcel.after_seconds
-                self._plan("ship", after, store_order=order["id"], parcel=asdict(parcel))
+                self._plan("ship", after, store=account, store_order=order["id"], parcel=asdict(parcel))
 
     def _deliberate_carrier(self, number: int) -> str | None:
-        """The world's first parcel is in order; of the later ones, one goes with a carrier that nobody mapped."""
+        """The first store's first parcel is in order; of its later ones, one goes with a carrier that nobody mapped."""
         if number == 1:
             return "Royal Mail"
         if "unmapped_carrier" in self._progress:
@@ -187,7 +199,8 @@ class Shop:
     async def _change_stock(self) -> None:
         chance = self._chance("stock")
         available = chance.choice((0, 1, 3, 8, chance.randrange(5, 60), chance.randrange(20, 200)))
-        await self._try("store", "set_stock", sku=chance.choice(_SKUS), available=available)
+        account = self._chance("store").choice(list(self._stores))
+        await self._try(account, "set_stock", sku=chance.choice(_SKUS), available=available)
 
     # Plans
 
@@ -199,79 +212,61 @@ class Shop:
     async def _carry_out(self, plan: Document) -> None:
         kind = plan["kind"]
         if kind == "ship":
-            parcel = plan["parcel"]
-            shipped = await self._try(
-                "store",
-                "ship",
-                order_id=plan["store_order"],
-                lines=parcel["lines"],
-                company=parcel["company"],
-                tracking_numbers=parcel["tracking_numbers"],
-            )
-            if shipped is None and parcel["company"] == parcels.UNMAPPED_CARRIER:
-                self._progress.delete("unmapped_carrier")  # it was cancelled meanwhile: another order has to do
+            await self._ship(plan)
         elif kind == "seller_cancel":
             await self._seller_cancel(plan)
-        elif kind == "cancel":
-            asked = await self._try("john_lewis", "request_cancellation", order_id=plan["order_id"])
-            if asked is None:  # it has left: the parcel comes back instead
-                self._plan("return", self.knobs.return_after_seconds, order_id=plan["order_id"])
-        elif kind == "return":
-            await self._return(plan)
-        elif kind == "authorise_return":
-            await self._try("john_lewis", "authorise_return", return_id=plan["return_id"])
-            self._plan("decide_return", 40.0, return_id=plan["return_id"])
-        elif kind == "decide_return":
-            verdict = "approve_return" if self._chance("verdict").random() < 0.9 else "reject_return"
-            await self._try("john_lewis", verdict, return_id=plan["return_id"])
-        elif kind == "change_consent":
-            await self._change_consent(plan)
+        elif kind == "follow":
+            await self._try(plan["marketplace"], plan["act"], **plan["arguments"])
+        else:
+            await self._as_buyers_do(plan)
+
+    async def _as_buyers_do(self, plan: Document) -> None:
+        account, order_id = plan["marketplace"], plan["order_id"]
+        habits = self._marketplaces[account].habits
+        assert habits is not None
+        do = partial(self._try, account)
+        if plan["kind"] == "cancel":
+            if not await habits.change_their_mind(do, order_id):  # it has left: the parcel comes back instead
+                self._plan("return", self.knobs.return_after_seconds, marketplace=account, order_id=order_id)
+        elif plan["kind"] == "change_consent":
+            await habits.change_consent(do, order_id, self._chance("consent"))
+        else:
+            follows = await habits.send_back(do, order_id, self._chance("return"))
+            if follows is None and self._clock.timestamp() - plan["made"] < _PLAN_EXPIRES:
+                later = {**plan, "due": self._clock.timestamp() + _PLAN_WAITS}
+                self._plans.put(str(self.state.counter("plan")), later)
+            for step in follows or ():
+                self._plan("follow", step.after_seconds, marketplace=account, act=step.act, arguments=step.arguments)
+
+    async def _ship(self, plan: Document) -> None:
+        parcel = plan["parcel"]
+        shipped = await self._try(
+            plan["store"],
+            "ship",
+            order_id=plan["store_order"],
+            lines=parcel["lines"],
+            company=parcel["company"],
+            tracking_numbers=parcel["tracking_numbers"],
+        )
+        if shipped is None and parcel["company"] == parcels.UNMAPPED_CARRIER:
+            self._progress.delete("unmapped_carrier")  # it was cancelled meanwhile: another order has to do
 
     async def _seller_cancel(self, plan: Document) -> None:
         """Out of stock: the store takes one unit off an order of several, or cancels it all."""
         spare = [line for line in plan["lines"] if line["unfulfilled"] > 1]
-        order_id = plan["store_order"]
+        store, order_id = plan["store"], plan["store_order"]
         if spare and self._chance("seller_cancel").random() < 0.5:
-            await self._try("store", "remove_unit", order_id=order_id, sku=spare[0]["sku"], quantity=1)
-            self._plan("ship", 20.0, store_order=order_id, parcel=asdict(self._plain_parcel()))
+            await self._try(store, "remove_unit", order_id=order_id, sku=spare[0]["sku"], quantity=1)
+            self._plan("ship", 20.0, store=store, store_order=order_id, parcel=asdict(self._plain_parcel()))
         else:
-            await self._try("store", "cancel_order", order_id=order_id, reason="INVENTORY")
+            await self._try(store, "cancel_order", order_id=order_id, reason="INVENTORY")
 
     def _plain_parcel(self) -> parcels.Parcel:
         return parcels.pack([], self._chance("packing"), parcels.Packing())[0]
 
-    async def _return(self, plan: Document) -> None:
-        """Send back what was dispatched of the order; look again later while nothing was."""
-        order = await self._try("john_lewis", "get_order", order_id=plan["order_id"])
-        dispatched = [line for line in (order or {"lines": []})["lines"] if line["status"] == "DISPATCH"]
-        if not dispatched:
-            if self._clock.timestamp() - plan["made"] < _PLAN_EXPIRES:
-                later = {**plan, "due": self._clock.timestamp() + _PLAN_WAITS}
-                self._plans.put(str(self.state.counter("plan")), later)
-            return
-        chance = self._chance("return")
-        line = chance.choice(dispatched)
-        asked = await self._try(
-            "john_lewis",
-            "request_return",
-            order_id=plan["order_id"],
-            line_ref=line["line_ref"],
-            quantity=chance.randrange(1, line["quantity"] + 1),
-            reason_code=chance.choice((200, 225, 300, 300, 300, 325, 350)),
-        )
-        if asked is not None:
-            self._plan("authorise_return", 20.0, return_id=asked["return_id"])
-
-    async def _change_consent(self, plan: Document) -> None:
-        order = await self._try("john_lewis", "get_order", order_id=plan["order_id"])
-        if order is not None and order["email"]:
-            accepts = self._chance("consent").random() < 0.3
-            await self._try("john_lewis", "set_consent", email=order["email"], accepts=accepts)
-
-    async def _try(self, where: str, name: str, **arguments: Any) -> Any:
+    async def _try(self, account: str, name: str, /, **arguments: Any) -> Any:
         """Do something that may have become impossible meanwhile; None when it had, and a note of it is kept."""
-        vendor = self._store if where == "store" else self._marketplace
-        assert vendor is not None
+        vendor = self._marketplaces.get(account) or self._stores[account]
         try:
             result = await vendor.act(name, arguments)
         except UnknownAct:

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.faults import Faults
+from marketplace_sync.sandbox.habits import Habits
 from marketplace_sync.sandbox.state import State
 from marketplace_sync.sandbox.webhooks import WebhookSender
 
@@ -29,6 +30,10 @@ class Vendor(ABC):
     """
 
     platform: str
+    habits: Habits | None = None
+    """What its buyers do by themselves while the shop is open; None for what is no marketplace."""
+    has_a_warehouse: bool = False
+    """A store, whose orders somebody packs: it has the acts list_orders, ship, remove_unit, cancel_order, set_stock."""
 
     def __init__(
         self,

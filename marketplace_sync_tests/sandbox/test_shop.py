@@ -95,8 +95,13 @@ class Street:
 def street() -> Iterator[Callable[..., Street]]:
     with ExitStack() as running:
 
-        def open_shop(accounts: dict[str, str] = ACCOUNTS, state_file: Path | None = None, **knobs: Any) -> Street:
-            settings = {account: found for account, found in CALM.items() if account in accounts}
+        def open_shop(
+            accounts: dict[str, str] = ACCOUNTS,
+            state_file: Path | None = None,
+            settings: dict[str, dict[str, Any]] | None = None,
+            **knobs: Any,
+        ) -> Street:
+            settings = {**{name: found for name, found in CALM.items() if name in accounts}, **(settings or {})}
             sandbox = RunningSandbox(
                 accounts=accounts,
                 settings=settings,
@@ -281,6 +286,33 @@ def test_plans_survive_a_restart(tmp_path: Path) -> None:
         shop.advance(3700)
         assert shop.becomes(lambda: shop.done("ship") == 1)
         assert len(shop.orders()) == 3
+
+
+def test_every_marketplace_has_buyers_and_every_one_of_them_has_habits(street: OpenShop) -> None:
+    shop = street(accounts={"john_lewis": "john_lewis", "bazaar": "mirakl"}, history=10, buyer_cancel_rate=1.0)
+    assert shop.becomes(lambda: shop.done("orders placed") == 12)
+    assert len(shop.sandbox.documents("bazaar", "orders")) == 2
+    shop.advance(91)
+    assert shop.becomes(lambda: shop.done("buyer_cancel") == 2)
+    assert {order["state"] for order in shop.sandbox.documents("bazaar", "orders")} == {"CANCELED"}
+    shop.set(orders_per_minute=600)
+    shop.advance(10)
+    assert shop.becomes(lambda: len(shop.orders()) > 20 and len(shop.sandbox.documents("bazaar", "orders")) > 20)
+
+
+def test_what_left_from_a_mirakl_marketplace_comes_back_and_is_paid_back(street: OpenShop) -> None:
+    instant = {"order_acceptance": "AUTOMATIC", "debit_seconds": 0, "rate_factor": 0}
+    shop = street(accounts={"bazaar": "mirakl"}, settings={"bazaar": instant}, history=1, return_rate=1.0)
+    assert shop.becomes(lambda: shop.overview()["plans"] == {"return": 1})
+    (order,) = shop.sandbox.documents("bazaar", "orders")
+    assert shop.becomes(lambda: shop.sandbox.act("bazaar", "get_order", order_id=order["id"])["state"] == "SHIPPING")
+    shop.sandbox.act("bazaar", "ship_in_portal", order_id=order["id"])
+    shop.advance(241)
+    assert shop.becomes(lambda: shop.done("request_return") == 1)
+    shop.advance(91)
+    assert shop.becomes(lambda: "follow" not in shop.overview()["plans"])
+    (returned,) = shop.sandbox.documents("bazaar", "returns")
+    assert returned["order_id"] == order["id"]
 
 
 def test_a_sandbox_without_a_store_trades_all_the_same(street: OpenShop) -> None:

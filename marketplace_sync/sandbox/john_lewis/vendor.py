@@ -14,6 +14,7 @@ from marketplace_sync.sandbox.john_lewis import wire
 from marketplace_sync.sandbox.john_lewis.access import Access
 from marketplace_sync.sandbox.john_lewis.consents import Consents
 from marketplace_sync.sandbox.john_lewis.door import Door
+from marketplace_sync.sandbox.john_lewis.habits import HabitsAtJohnLewis
 from marketplace_sync.sandbox.john_lewis.housekeeping import Housekeeping
 from marketplace_sync.sandbox.john_lewis.order_book import Order, OrderBook
 from marketplace_sync.sandbox.john_lewis.placing import Placing, Wish
@@ -35,6 +36,7 @@ class JohnLewis(Vendor):
     """
 
     platform = "john_lewis"
+    habits = HabitsAtJohnLewis()
 
     def __init__(
         self, account: str, *, state: State, clock: Clock, seed: int = 1, settings: dict[str, Any] | None = None

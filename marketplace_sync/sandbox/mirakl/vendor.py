@@ -16,6 +16,7 @@ from marketplace_sync.sandbox.mirakl.catalogue_api import CatalogueApi
 from marketplace_sync.sandbox.mirakl.cycles import Cycles
 from marketplace_sync.sandbox.mirakl.documents_api import DocumentsApi
 from marketplace_sync.sandbox.mirakl.gate import Gate, encode
+from marketplace_sync.sandbox.mirakl.habits import HabitsAtMirakl
 from marketplace_sync.sandbox.mirakl.imports import Imports
 from marketplace_sync.sandbox.mirakl.ledger import Ledger
 from marketplace_sync.sandbox.mirakl.lifecycle import Lifecycle
@@ -44,6 +45,7 @@ class Mirakl(Vendor):
     """
 
     platform = "mirakl"
+    habits = HabitsAtMirakl()
 
     def __init__(
         self, account: str, *, state: State, clock: Clock, seed: int = 1, settings: dict[str, Any] | None = None

@@ -28,6 +28,7 @@ class Shopify(Staff, Stockroom, Office, Vendor):
     """One shop. Its settings are the fields of `Settings`; its acts are those of `Staff`, `Stockroom` and `Office`."""
 
     platform = "shopify"
+    has_a_warehouse = True
 
     def __init__(
         self,
