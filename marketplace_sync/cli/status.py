@@ -37,5 +37,8 @@ def status(
             for one in found.connections
         ],
     )  # fmt: skip
+    for one in found.connections:
+        if one.order_history_days is not None:
+            print(f"{one.connection} shows no order older than {one.order_history_days} days.")
     if found.work_items:
         as_table("Open work items", ("code", "open"), sorted(found.work_items.items()))

@@ -82,6 +82,8 @@ class StoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     has_stock: bool = True
     """Whether it says how much of a product can be sold."""
     takes_orders: bool = True
+    order_history_days: int | None = None
+    """How old an order may be before the store does not show it to us any more; None: it always does."""
 
 
 class MarketingCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +186,25 @@ class WebhookSource(Protocol):
 
     def subscribe(self, url: str) -> Sequence[str]:
         """Make the vendor deliver to `url` (idempotent). Returns the topics now subscribed. Raises TransportError."""
+        ...
+
+
+class PrivacyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor passes on of a person's rights. It names orders and numbers, never the person."""
+
+    erase: bool
+    """True: forget; False: say what is kept."""
+    everybody: bool = False
+    """Everything that ever came from this store."""
+    request_id: str = ""
+    customer_id: str = ""
+    store_order_ids: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class PassesOnPrivacy(Protocol):
+    def privacy_request(self, topic: str, body: bytes) -> PrivacyRequest | None:
+        """What a stored delivery demands by law; None for every other. Raises UnreadableWebhook."""
         ...
 
 

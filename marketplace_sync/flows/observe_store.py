@@ -9,11 +9,17 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from marketplace_sync.connectors.ports import Malformed, StoreOrderPage, UnreadableWebhook, WebhookSource
+from marketplace_sync.connectors.ports import (
+    Malformed,
+    PassesOnPrivacy,
+    StoreOrderPage,
+    UnreadableWebhook,
+    WebhookSource,
+)
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, reachable, unreadable
+from marketplace_sync.flows import advance, privacy, reachable, unreadable
 from marketplace_sync.flows.context import Context, from_source_identifier, source_identifier
 from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
@@ -193,6 +199,10 @@ def process_inbox(context: Context, name: str, limit: int = 100) -> int:
         for delivery in deliveries:
             try:
                 concerned = source.concerns(delivery.topic, delivery.body)
+                if isinstance(source, PassesOnPrivacy):
+                    asked = source.privacy_request(delivery.topic, delivery.body)
+                    if asked is not None:
+                        privacy.ask_a_person(connection, context, name, delivery.delivery_id, asked)
             except UnreadableWebhook as problem:
                 inbox.unreadable(connection, name, delivery.delivery_id, str(problem))
                 work_items.report(connection, [_unreadable(name, delivery, str(problem))])

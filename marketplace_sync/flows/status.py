@@ -30,6 +30,8 @@ class ConnectionStatus(msgspec.Struct, kw_only=True):
     unacknowledged: int = 0
     next_deadline: str | None = None
     orders: int = 0
+    order_history_days: int | None = None
+    """A store shows no orders older than this; None: it shows all, or is no store."""
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -51,6 +53,8 @@ def status(context: Context) -> Status:
         name: ConnectionStatus(connection=name, platform=settings.platform, role=roles.get(name, ""))
         for name, settings in context.connections.items()
     }
+    for name in context.stores:
+        found[name].order_history_days = context.stores[name].capabilities.order_history_days
     with context.ledger.begin() as connection:
         for row in connection.execute(
             text(

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from marketplace_sync.connectors import shopify
 from marketplace_sync.connectors.ports import Store, WebhookSource
 from marketplace_sync.connectors.shopify import ShopifySettings
+from marketplace_sync.connectors.shopify.checks import NEEDED_SCOPES
 from marketplace_sync.domain.effects import Delivered, Postponed
 from marketplace_sync.domain.errors import CredentialsRefused
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.connectors.shopify_shop import Shop, create_order, shop
 
+ALL_SCOPES = ("read_all_orders", *NEEDED_SCOPES)
 FIXED: dict[str, Any] = {"client_id": None, "client_secret": None, "access_token": Secret(default="shpat_sandbox")}
 
 
@@ -95,6 +97,27 @@ def test_a_check_of_a_good_connection_finds_nothing_to_do() -> None:
             "order key",
             "webhooks",
         }
+
+
+@pytest.mark.parametrize(
+    ("said", "granted", "works", "words"),
+    [
+        (False, False, True, "older than 60 days cannot be seen"),
+        (True, False, False, "older than 60 days cannot be seen"),
+        (False, True, True, "reads_all_orders is not set"),
+        (True, True, True, "every order can be seen"),
+    ],
+)
+def test_the_window_of_sixty_days_is_named_wherever_somebody_looks(
+    said: bool, granted: bool, works: bool, words: str
+) -> None:
+    scopes = [scope for scope in ALL_SCOPES if granted or scope != "read_all_orders"]
+    with shop({"scopes": scopes}, reads_all_orders=said) as opened:
+        assert opened.store.capabilities.order_history_days == (None if said else 60)
+        opened.store.subscribe("http://127.0.0.1:9/webhooks")
+        finding = next(one for one in opened.store.check() if one.subject == "order history")
+        assert (finding.works, bool(finding.fix)) == (works, not works)
+        assert words in finding.detail
 
 
 def test_a_check_names_locations_and_subscriptions_that_are_gone() -> None:

@@ -109,6 +109,23 @@ def test_an_order_larger_than_any_page_is_read_to_its_end(opened: Shop) -> None:
     assert [len(refund.lines) for refund in changed.refunds] == [1] * 6
 
 
+def test_an_order_with_more_parts_than_shopify_hands_out_is_shown_and_costs_the_others_nothing(
+    opened: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marketplace_sync.connectors.shopify.orders._MOST_PARTS", 5)
+    large = opened.injected(create_order(1, lines=[line("L1", quantity=9)]))
+    opened.act("ship", order_id=large.store_order_id)
+    for _ in range(5):
+        opened.act("refund", order_id=large.store_order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+    other = opened.injected(create_order(2, lines=[line("L1")]))
+    pages = list(opened.store.changed_orders(None))
+    assert [order.store_order_id for page in pages for order in page.orders] == [other.store_order_id]
+    ((store_order_id, why),) = [one for page in pages for one in page.unreadable]
+    assert store_order_id == large.store_order_id
+    assert "5 fulfilments or refunds or more" in why
+    assert pages[-1].watermark is not None
+
+
 def test_many_orders_are_read_page_by_page_and_each_once(opened: Shop) -> None:
     identifiers = {opened.injected(create_order(number)).source_identifier for number in range(20)}
     pages = list(opened.store.changed_orders(None))

@@ -42,9 +42,16 @@ class Receiver:
         port = self.server.servers[0].sockets[0].getsockname()[1]
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
 
-    def deliver(self, body: bytes, delivery_id: str = "d-1", *, signature: str | None = None) -> httpx.Response:
+    def deliver(
+        self,
+        body: bytes,
+        delivery_id: str = "d-1",
+        *,
+        signature: str | None = None,
+        topic: str = "fulfillments/create",
+    ) -> httpx.Response:
         headers = {
-            "X-Shopify-Topic": "fulfillments/create",
+            "X-Shopify-Topic": topic,
             "X-Shopify-Webhook-Id": delivery_id,
             "X-Shopify-Shop-Domain": "sandbox.myshopify.com",
             "X-Shopify-Hmac-Sha256": signed(body) if signature is None else signature,

@@ -105,12 +105,21 @@ class Checks:
             detail=f"missing: {', '.join(missing)}" if missing else "the app has all it needs",
             fix="add them to the app's scopes and have the shop accept the change" if missing else "",
         )
-        if "read_all_orders" not in granted:
-            yield Finding(
-                subject="order history",
-                works=True,
-                detail="orders older than 60 days cannot be seen without read_all_orders: late refunds stay unnoticed",
-            )
+        yield self._history("read_all_orders" in granted)
+
+    def _history(self, granted: bool) -> Finding:
+        """Whether what the configuration says of the 60-day window is so (Shopify, auth: scopes)."""
+        limited = "orders older than 60 days cannot be seen without read_all_orders: late refunds stay unnoticed"
+        if self._settings.reads_all_orders and not granted:
+            fix = "have the app granted read_all_orders, or take reads_all_orders out of the configuration"
+            return Finding(subject="order history", works=False, detail=limited, fix=fix)
+        if granted and not self._settings.reads_all_orders:
+            limited = "the app sees every order, and reads_all_orders is not set: `status` names a window of 60 days"
+        return Finding(
+            subject="order history",
+            works=True,
+            detail="every order can be seen" if self._settings.reads_all_orders else limited,
+        )
 
     def _locations(self) -> Iterator[Finding]:
         active = {location.id: location for location in self._catalogue.locations() if location.is_active}

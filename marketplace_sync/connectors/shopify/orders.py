@@ -173,7 +173,7 @@ class OrderReader:
         return facts if _ALONE.hold(facts) else self._piece_by_piece(facts)
 
     def _piece_by_piece(self, facts: Facts) -> Facts | None:
-        """An unusually large order: every list read to its end on its own."""
+        """An unusually large order: every list read to its end on its own. Raises Malformed where that has none."""
         lines: list[Line] = []
         for page in self._graphql.pages(queries.ORDER_LINES, {"id": facts.id}, _LINES_A_PAGE):
             if page.order is None:
@@ -183,10 +183,10 @@ class OrderReader:
         if parts is None:
             return None
         if max(len(parts.fulfillments), len(parts.refunds)) >= _MOST_PARTS:
-            raise self._graphql.unreadable(
-                queries.ORDER_PARTS.name,
-                f"may be cut off: order {facts.name} has {_MOST_PARTS} fulfilments or refunds or more, which is more "
-                "than Shopify hands out",
+            # Kept apart like any order that cannot be read: the orders around it go on.
+            raise Malformed(
+                f"order {facts.name} ({facts.id}) has {_MOST_PARTS} fulfilments or refunds or more, which is more than"
+                " Shopify hands out: what is beyond cannot be seen, so nothing of it was used"
             )
         fulfilments = [self._fulfilment(part.id) for part in parts.fulfillments]
         refunds = [self._refund(part.id) for part in parts.refunds]
@@ -205,9 +205,7 @@ class OrderReader:
             if part is None:
                 return None
             if len(part.tracking_info) >= _MOST_PARCELS:
-                raise self._graphql.unreadable(
-                    queries.FULFILMENT.name, f"may be cut off: {part.id} has very many parcels"
-                )
+                raise Malformed(f"fulfilment {part.id} has {_MOST_PARCELS} parcels or more: it may be cut off")
             earlier = whole.fulfillment_line_items.nodes if whole else []
             whole = replace(part, fulfillment_line_items=_whole(earlier + part.fulfillment_line_items.nodes))
         return whole

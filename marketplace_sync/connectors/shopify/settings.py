@@ -40,6 +40,9 @@ class ShopifySettings(ConnectionSettings):
     webhook_secrets: tuple[Secret, ...] = ()
     """What deliveries are signed with: the client secret unless given here. Two while a secret is being changed."""
 
+    reads_all_orders: bool = False
+    """Whether the app was granted `read_all_orders`; without it, orders older than 60 days cannot be seen."""
+
     metafield_namespace: str = Field(default="$app:marketplace_sync", min_length=3, max_length=255)
     metafield_key: str = Field(default="source", pattern=r"^[A-Za-z0-9_-]{2,64}$")
     """Where the order's unique key is kept in the shop: never change it once orders were injected."""

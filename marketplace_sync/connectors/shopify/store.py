@@ -6,8 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
-from marketplace_sync.connectors.ports import Finding, Malformed, StoreCapabilities, StoreOrderPage, WebhookDelivery
-from marketplace_sync.connectors.shopify import webhooks
+from marketplace_sync.connectors.ports import (
+    Finding,
+    Malformed,
+    PrivacyRequest,
+    StoreCapabilities,
+    StoreOrderPage,
+    WebhookDelivery,
+)
+from marketplace_sync.connectors.shopify import privacy, webhooks
 from marketplace_sync.connectors.shopify.cancellation import Cancellation
 from marketplace_sync.connectors.shopify.catalogue import CatalogueReader
 from marketplace_sync.connectors.shopify.checks import Checks
@@ -23,6 +30,9 @@ from marketplace_sync.domain.effects import Effect, EffectKind, Lane, Outcome, P
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder, Variant
 
+HISTORY_DAYS = 60
+"""What an app sees of a shop's orders without the scope `read_all_orders` (Shopify, auth: scopes)."""
+
 
 def declared(settings: ShopifySettings) -> StoreCapabilities:
     """What a connection with these settings offers."""
@@ -31,6 +41,7 @@ def declared(settings: ShopifySettings) -> StoreCapabilities:
         poll_seconds=300 if settings.signing_secrets() else 60,
         can_remove_lines=True,
         can_record_refunds=True,
+        order_history_days=None if settings.reads_all_orders else HISTORY_DAYS,
     )
 
 
@@ -121,6 +132,10 @@ class ShopifyStore:
     def verify(self, headers: Mapping[str, str], body: bytes) -> WebhookDelivery:
         """See `webhooks.verify`."""
         return webhooks.verify(self._settings, headers, body)
+
+    def privacy_request(self, topic: str, body: bytes) -> PrivacyRequest | None:
+        """See `ports.PassesOnPrivacy`."""
+        return privacy.privacy_request(topic, body)
 
     def concerns(self, topic: str, body: bytes) -> Sequence[str]:
         """See `webhooks.concerns`."""

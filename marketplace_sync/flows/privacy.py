@@ -1,0 +1,57 @@
+"""What a store must be answered by law: which of a buyer's data are kept here, and that they be erased.
+
+A person answers: whose data these are is the marketplace's to say, and settled payouts need the order's statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from marketplace_sync.connectors.ports import PrivacyRequest
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Context, source_identifier
+from marketplace_sync.ledger import work_items
+from marketplace_sync.ledger.database import driver
+
+ANSWER_WITHIN = timedelta(days=30)
+
+
+def ask_a_person(connection: Connection, context: Context, store: str, delivery_id: str, asked: PrivacyRequest) -> None:
+    """One item per request, naming orders and numbers and never the buyer."""
+    ours = [] if asked.everybody else _ours(connection, store, asked.store_order_ids)
+    due = (context.now() + ANSWER_WITHIN).date().isoformat()
+    whose = "everybody it has" if asked.everybody else f"customer {asked.customer_id or 'without a number'}"
+    wants = "to erase the data of" if asked.erase else "what is kept about"
+    kept = f"{len(ours)} orders of theirs are held here" if not asked.everybody else "its orders are held here"
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="PRIVACY_ERASURE" if asked.erase else "PRIVACY_REQUEST",
+                subject=f"{store}:{asked.request_id or delivery_id}",
+                connection=store,
+                message=f"{store} asks {wants} {whose}: {kept}. Answer until {due}. The request is kept for thirty"
+                " days.",
+                evidence={
+                    "orders": ours,
+                    "store_orders": list(asked.store_order_ids),
+                    "customer": asked.customer_id,
+                    "answer_until": due,
+                    "delivery": delivery_id,
+                },
+            )
+        ],
+    )
+
+
+def _ours(connection: Connection, store: str, store_order_ids: Sequence[str]) -> list[str]:
+    """The marketplace orders behind these orders of the store."""
+    rows = driver(connection).execute(
+        "SELECT order_connection, order_id FROM ledger.store_orders WHERE connection = %s"
+        " AND store_order_id = ANY(%s) AND order_id IS NOT NULL ORDER BY 1, 2",
+        (store, list(store_order_ids)),
+    )
+    return [source_identifier(row[0], row[1]) for row in rows]
