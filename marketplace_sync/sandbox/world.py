@@ -20,6 +20,7 @@ PLATFORMS = {
     "shopify": "marketplace_sync.sandbox.shopify:Shopify",
     "klaviyo": "marketplace_sync.sandbox.klaviyo:Klaviyo",
     "mirakl": "marketplace_sync.sandbox.mirakl:Mirakl",
+    "magento": "marketplace_sync.sandbox.magento:Magento",
 }
 """Where the simulation of each platform is found. A further platform is a further line."""
 
