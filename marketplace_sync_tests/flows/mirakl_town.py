@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, Town, town
+from marketplace_sync_tests.flows.stores import StoreSide
+from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, SHOPIFY, Town, town
 
 BAZAAR, MARKT = "bazaar", "markt"
 KEY = {"env": "TOWN_MIRAKL_KEY", "default": "sandbox-mirakl-shop-key"}
@@ -26,8 +27,9 @@ def mirakl_town(
     like: dict[str, dict[str, Any]] | None = None,
     connections: dict[str, dict[str, Any]] | None = None,
     routes: dict[str, dict[str, Any]] | None = None,
+    store: StoreSide = SHOPIFY,
 ) -> Iterator[Town]:
-    """Marketplaces `names` (one, unless told), each with a route into the store and Klaviyo. `like`, `connections` and
+    """Marketplaces `names` (one, unless told), each with a route into `store` and Klaviyo. `like`, `connections` and
     `routes` change, by name, the simulated marketplace, the connection and the route."""
     names = names or (BAZAAR,)
     with town(
@@ -36,13 +38,17 @@ def mirakl_town(
         accounts=dict.fromkeys(names, "mirakl"),
         settings={
             **{name: {**PROMPT, **(like or {}).get(name, {})} for name in names},
-            SHOP: {**SHOP_OF_A_LARGE_PLAN, **(like or {}).get(SHOP, {})},
+            **({SHOP: {**SHOP_OF_A_LARGE_PLAN, **(like or {}).get(SHOP, {})}} if store.name == SHOP else {}),
         },
-        connections={name: {"api_key": KEY, **OFTEN, **(connections or {}).get(name, {})} for name in names},
+        connections={
+            **(connections or {}),
+            **{name: {"api_key": KEY, **OFTEN, **(connections or {}).get(name, {})} for name in names},
+        },
         routes={
-            name: {"store": SHOP, "marketing": KLAVIYO, "carriers": CARRIERS, **(routes or {}).get(name, {})}
+            name: {"store": store.name, "marketing": KLAVIYO, "carriers": CARRIERS, **(routes or {}).get(name, {})}
             for name in names
         },
+        store=store,
     ) as found:
         yield found
 

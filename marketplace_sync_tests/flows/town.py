@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,18 @@ from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync.sandbox.world import DEFAULT_ACCOUNTS
+from marketplace_sync_tests.flows.stores import ShopifySide, Stored, StoreSide
 
 JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
+SHOPIFY = ShopifySide()
 
 
 class Town:
     """`sandbox` is the vendors' side, `project` is ours. Assertions look at the vendors' own state."""
 
-    def __init__(self, sandbox: RunningSandbox, project: Project) -> None:
+    def __init__(self, sandbox: RunningSandbox, project: Project, store: StoreSide = SHOPIFY) -> None:
         self.sandbox = sandbox
+        self.store = store
         self.project = project
         self.context = project.context
 
@@ -38,8 +41,16 @@ class Town:
 
     def ship(self, order_id: Any, company: str = "Royal Mail", at: str = JL, **more: Any) -> Any:
         more.setdefault("tracking_numbers", ["RM123456785GB"])
-        stored = self.shopify_order(order_id, at)
-        return self.sandbox.act(SHOP, "ship", order_id=stored["id"], company=company, **more)
+        return self.store.ship(self.sandbox, self.stored(order_id, at).order_id, company, **more)
+
+    def cancel_in_store(self, order_id: Any, at: str = JL) -> Any:
+        return self.store.cancel(self.sandbox, self.stored(order_id, at).order_id)
+
+    def take_off(self, order_id: Any, sku: str, quantity: int = 1, at: str = JL) -> Any:
+        return self.store.take_off(self.sandbox, self.stored(order_id, at).order_id, sku, quantity)
+
+    def refund_in_store(self, order_id: Any, sku: str, quantity: int = 1, at: str = JL) -> Any:
+        return self.store.refund(self.sandbox, self.stored(order_id, at).order_id, sku, quantity)
 
     # what ours does
 
@@ -74,6 +85,14 @@ class Town:
             if one["action"] == action and (order_id is None or str(one["order_id"]) == str(order_id))
         ]
 
+    def stored(self, order_id: Any, at: str = JL) -> Stored:
+        """The order as the store has it, whichever store; there must be one."""
+        (found,) = self.all_stored(order_id, at)
+        return found
+
+    def all_stored(self, order_id: Any = None, at: str = JL) -> list[Stored]:
+        return self.store.orders(self.sandbox, None if order_id is None else f"{at}:{order_id}")
+
     def shopify_order(self, order_id: Any, at: str = JL) -> Any:
         return self.sandbox.act(SHOP, "order_by_source", source_identifier=f"{at}:{order_id}")
 
@@ -100,7 +119,7 @@ class Town:
         return import_orders.import_feed(self.context, at, feed)
 
     def read_store(self) -> observe_store.StoreReport:
-        return observe_store.poll_orders(self.context, SHOP)
+        return observe_store.poll_orders(self.context, self.store.name)
 
     def deliver(self, name: str) -> courier.DrainReport:
         return courier.drain(self.context, name)
@@ -115,19 +134,33 @@ def town(
     connections: dict[str, dict[str, Any]] | None = None,
     accounts: dict[str, str] | None = None,
     routes: dict[str, dict[str, Any]] | None = None,
+    store: StoreSide = SHOPIFY,
     **world: Any,
 ) -> Iterator[Town]:
     """A fresh world. `route` changes keys of John Lewis' route, `connections` those of connections; `accounts` (name to
-    platform) and `routes` are further ones, beside the packaged; `world` are fields of the sandbox's WorldSettings."""
-    prompt = {
-        SHOP: {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0},
-        KLAVIYO: {"visibility_delay": 0},
-    }
-    world["settings"] = {**prompt, **world.get("settings", {})}
-    with RunningSandbox(accounts={**DEFAULT_ACCOUNTS, **(accounts or {})}, **world) as sandbox:
-        path = write_configuration(folder, sandbox.base_url, route or {}, connections or {}, accounts, routes)
+    platform) and `routes` are further ones, beside the packaged; `store` is another store in place of the packaged one;
+    `world` are fields of the sandbox's WorldSettings."""
+    world["settings"] = {store.name: store.vendor, KLAVIYO: {"visibility_delay": 0}, **world.get("settings", {})}
+    route, connections, accounts = route or {}, connections or {}, accounts or {}
+    if store.name != SHOP:
+        accounts = {**accounts, store.name: store.platform}
+        connections = {**connections, store.name: {**store.connection, **connections.get(store.name, {})}}
+        route = {"store": store.name, **route}
+    simulated = {**DEFAULT_ACCOUNTS, **accounts}
+    if store.name != SHOP:
+        del simulated[SHOP]
+    with RunningSandbox(accounts=simulated, **world) as sandbox:
+        path = write_configuration(
+            folder,
+            sandbox.base_url,
+            route,
+            connections,
+            accounts,
+            routes,
+            without=set(DEFAULT_ACCOUNTS) - set(simulated),
+        )
         with open_project(load(path), database=urls_of(database_url)) as project:
-            yield Town(sandbox, project)
+            yield Town(sandbox, project, store)
 
 
 def write_configuration(
@@ -137,10 +170,13 @@ def write_configuration(
     connections: dict[str, dict[str, Any]],
     accounts: dict[str, str] | None = None,
     routes: dict[str, dict[str, Any]] | None = None,
+    without: Iterable[str] = (),
 ) -> Path:
-    """The packaged configuration, pointed at a sandbox on another port."""
+    """The packaged configuration, pointed at a sandbox on another port, less some connections."""
     content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
     content["connections"] |= {name: {"platform": platform} for name, platform in (accounts or {}).items()}
+    for name in without:
+        del content["connections"][name]
     for name, connection in content["connections"].items():
         connection |= {"base_url": f"{base_url}/{name}", **connections.get(name, {})}
     content["routes"]["john_lewis"] |= {"carriers": {"Royal Mail": "royal-mail", "DPD UK": "dpd"}, **route}

@@ -1,0 +1,83 @@
+"""The two stores of the tests' towns as one: what is in them in common words, and what their staff does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from marketplace_sync.sandbox.serve import RunningSandbox
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One marketplace order as a store holds it, in the store's own state."""
+
+    order_id: Any
+    customer_order_number: str
+    units: dict[str, int]
+    cancelled: bool
+    """Nothing of it will be shipped."""
+    credited: dict[str, int]
+    """SKU -> units taken off it or given back, in single steps together."""
+    credits: int
+    """Documents that took something off or gave something back."""
+
+
+class StoreSide(Protocol):
+    name: str
+    platform: str
+    connection: dict[str, Any]
+    """Keys of our connection beyond platform and address."""
+    vendor: dict[str, Any]
+    """How the simulated store behaves: at once."""
+
+    def orders(self, sandbox: RunningSandbox, source: str | None = None) -> list[Stored]: ...
+    def ship(self, sandbox: RunningSandbox, order_id: Any, company: str, **more: Any) -> Any: ...
+    def cancel(self, sandbox: RunningSandbox, order_id: Any) -> Any: ...
+    def take_off(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any: ...
+    def refund(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any: ...
+
+
+class ShopifySide:
+    name = "shopify_main"
+    platform = "shopify"
+
+    def __init__(self) -> None:
+        self.connection: dict[str, Any] = {}
+        self.vendor: dict[str, Any] = {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0}
+
+    def orders(self, sandbox: RunningSandbox, source: str | None = None) -> list[Stored]:
+        return [
+            _shopify(order)
+            for order in sandbox.documents(self.name, "orders")
+            if source is None or order["sourceIdentifier"] == source
+        ]
+
+    def ship(self, sandbox: RunningSandbox, order_id: Any, company: str, **more: Any) -> Any:
+        return sandbox.act(self.name, "ship", order_id=order_id, company=company, **more)
+
+    def cancel(self, sandbox: RunningSandbox, order_id: Any) -> Any:
+        return sandbox.act(self.name, "cancel_order", order_id=order_id)
+
+    def take_off(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any:
+        return sandbox.act(self.name, "remove_unit", order_id=order_id, sku=sku, quantity=quantity)
+
+    def refund(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any:
+        return sandbox.act(self.name, "refund", order_id=order_id, lines=[{"sku": sku, "quantity": quantity}])
+
+
+def _shopify(order: dict[str, Any]) -> Stored:
+    skus = {line["id"]: line["sku"] for line in order["lines"]}
+    credited: Counter[str] = Counter()
+    for refund in order["refunds"]:
+        for line in refund["lines"]:
+            credited[skus[line["lineId"]]] += line["quantity"]
+    return Stored(
+        order_id=order["id"],
+        customer_order_number=order["poNumber"],
+        units={line["sku"]: line["quantity"] for line in order["lines"]},
+        cancelled=order["cancelledAt"] is not None,
+        credited=dict(credited),
+        credits=len(order["refunds"]),
+    )
