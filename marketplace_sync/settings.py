@@ -101,6 +101,8 @@ class ConnectionSettings(BaseModel):
     base_url: BaseUrl
     name: str = ""
     """What people call it (`John Lewis`); the connection's key by default."""
+    channel: str = ""
+    """What settlement files, store records and reports call this marketplace; the connection's key by default."""
     time_zone: TimeZone = "Europe/London"
     connect_timeout_seconds: float = Field(default=5, gt=0, le=60)
     timeout_seconds: float = Field(default=20, gt=0, le=300)

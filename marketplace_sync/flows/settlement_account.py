@@ -55,7 +55,7 @@ def account(context: Context, name: str) -> Account:
 
 def channel(context: Context, name: str) -> str:
     """What the connection is called in files and reports: its `channel`, by default its name."""
-    return str(getattr(context.connections[name], "channel", "") or name)
+    return context.connections[name].channel or name
 
 
 def _sentence(place: str, problem: object) -> str:

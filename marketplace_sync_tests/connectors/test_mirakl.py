@@ -53,7 +53,7 @@ def test_the_platform_is_asked_about_itself_once(mugs: Shop) -> None:
 
 
 def test_a_shop_id_is_sent_with_every_call(mugs: Shop) -> None:
-    found = mugs.with_settings(shop_id=2000, locale="en_GB", channel="UK")
+    found = mugs.with_settings(shop_id=2000, locale="en_GB", only_channel="UK")
     found.marketplace.place("O1-A", line(1, "MUG", 1, 10.0))
     found.connector.check()
     found.poll("orders")

@@ -130,8 +130,8 @@ class Reader:
 
     def _order_filter(self) -> dict[str, str | int]:
         params: dict[str, str | int] = {"max": self._settings.page_size, "sort": "dateCreated", "order": "asc"}
-        if self._settings.channel:
-            params["channel_codes"] = self._settings.channel
+        if self._settings.only_channel:
+            params["channel_codes"] = self._settings.only_channel
         if self._settings.shop_id is not None:
             params["shop_id"] = self._settings.shop_id
         return {**params, **self._language()}

@@ -19,8 +19,8 @@ class MiraklSettings(ConnectionSettings):
     """Which shop, when the key's user has several; otherwise the user's default shop."""
     locale: str = Field(default="", pattern="^([a-z]{2}(_[A-Z]{2})?)?$")
     """The language of labels (`en`, `en_GB`); only languages that the operator uses. Empty: the operator's own."""
-    channel: str = ""
-    """Only orders of this channel code; empty: of all."""
+    only_channel: str = ""
+    """Only orders of this channel code of the operator's; empty: of all."""
     currency: str = Field(default="", pattern="^([A-Z]{3})?$")
     """For an order that states none; empty: such an order is shown to a person."""
 
