@@ -17,6 +17,7 @@ from marketplace_sync.config_reading import read
 from marketplace_sync.config_sentences import did_you_mean, one_of, sentences, without_credentials
 from marketplace_sync.connectors import registry
 from marketplace_sync.domain.errors import ConfigurationError
+from marketplace_sync.domain.settlement.settings import FinanceSettings
 from marketplace_sync.home import home_folder
 from marketplace_sync.settings import ConnectionSettings, RouteSettings, Secret, SecretMissing
 
@@ -40,6 +41,13 @@ class Configuration:
     home: Path
     database_url: str | None = field(default=None, repr=False)
     """A server of somebody else's, as the person wrote it; None: the embedded one."""
+    inbox_named: Path | None = None
+    """Where finance puts its files, when that is not below the home."""
+
+    @property
+    def inbox(self) -> Path:
+        """The folder that files are taken out of."""
+        return self.inbox_named or self.home / "inbox"
 
     @property
     def is_packaged(self) -> bool:
@@ -104,7 +112,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     if problems:
         raise ConfigurationError([without_credentials(problem) for problem in problems])
     url = environ.get("MARKETPLACE_SYNC_DATABASE_URL", "").strip() or None
-    return Configuration(connections, routes, path, home_folder(environ), url)
+    inbox = environ.get("MARKETPLACE_SYNC_INBOX", "").strip()
+    named_inbox = Path(os.path.abspath(os.path.expanduser(inbox))) if inbox else None
+    return Configuration(connections, routes, path, home_folder(environ), url, named_inbox)
 
 
 def _section(content: dict[str, Any], key: str, problems: list[str]) -> dict[str, Any]:
@@ -204,6 +214,10 @@ def _route(
     except ValidationError as problem:
         problems.extend(sentences(place, RouteSettings, problem))
         return None
+    try:
+        FinanceSettings.model_validate(route.finance)
+    except ValidationError as problem:
+        problems.extend(sentences(f"{place}.finance", FinanceSettings, problem))
     route = route.model_copy(update={"marketplace": route.marketplace or name})
     wanted = {"marketplace": route.marketplace, "store": route.store, "marketing": route.marketing}
     for key, connection in wanted.items():

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from marketplace_sync.defs import couriers, deliveries, drift, housekeeping, people, polling
+from marketplace_sync.defs import (
+    couriers,
+    deliveries,
+    drift,
+    housekeeping,
+    people,
+    polling,
+    settlement,
+    settlement_feed,
+)
 from marketplace_sync.defs.resources import Installation, outline
 
 
@@ -16,6 +25,8 @@ def defs() -> dg.Definitions:
         deliveries.build(context),
         couriers.build(context),
         drift.build(context),
+        settlement_feed.build(context),
+        settlement.build(context),
         people.build(),
         housekeeping.build(),
         dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Judge the configuration and try every connection.",
     ),
     "import": ("marketplace_sync.cli.reconcile:imports", "Take in settlement, store order and bank files."),
+    "statement": ("marketplace_sync.cli.statement:statement", "What a month came to, per channel."),
     "reconcile": ("marketplace_sync.cli.reconcile:reconcile", "What is wrong with the payouts, and why."),
     "sandbox": ("marketplace_sync.cli.sandbox:sandbox", "Run the simulated vendors alone."),
     "migrate": ("marketplace_sync.cli.database:migrate", "Bring the database to this version's schema."),

@@ -23,7 +23,7 @@ def sync(
         print(line, file=sys.stderr if json else sys.stdout, flush=True)
 
     with opened(prepare=True) as project:
-        report = run(project.context, tell)
+        report = run(project.context, tell, inbox=project.configuration.inbox)
     if json:
         as_json({"delivered": report.delivered, "problems": report.problems})
     else:

@@ -28,6 +28,15 @@ def feed(marketplace: str, name: str) -> dg.AssetKey:
     return dg.AssetKey([marketplace, name])
 
 
+def settlement(marketplace: str) -> dg.AssetKey:
+    return dg.AssetKey([marketplace, "settlement"])
+
+
+def of_payout(marketplace: str, name: str) -> dg.AssetKey:
+    """One of the assets that are made for every payout, such as `exception_report`."""
+    return dg.AssetKey([marketplace, name])
+
+
 def store_orders(route: Route) -> dg.AssetKey:
     assert route.store is not None
     return dg.AssetKey([route.store, f"{route.marketplace}_orders"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -21,6 +22,16 @@ class Installation(dg.ConfigurableResource[None]):
     @property
     def context(self) -> Context:
         return _opened().context
+
+    @property
+    def home(self) -> Path:
+        """The installation's own folder."""
+        return _opened().configuration.home
+
+    @property
+    def inbox(self) -> Path:
+        """Where finance puts files."""
+        return _opened().configuration.inbox
 
 
 def outline() -> Context:

@@ -10,13 +10,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from marketplace_sync.connectors.selling import IssuesBilling
 from marketplace_sync.domain.settlement.inputs import SettlementLine
 from marketplace_sync.flows.context import Context
-from marketplace_sync.flows.settlement_account import account
+from marketplace_sync.flows.settlement_account import Account, account
 from marketplace_sync.ledger import settlement as ledger
 from marketplace_sync.ledger import watermarks
 
-FEED = "settlement"
+FEED, DOCUMENTS = "settlement", "settlement_documents"
+DOCUMENTS_EVERY = timedelta(days=1)
+"""Payouts and accounting documents may be listed once a day. (Mirakl, call budget)"""
+PAID_WITHIN = timedelta(days=45)
+"""For so long a payout or document is read again, until surely nothing becomes of it any more."""
 OVERLAP = timedelta(hours=6)
 """How far before the start of the last read the next one begins: lines may appear late, and one line twice is one."""
 AT_ONCE = 20_000
@@ -53,6 +58,17 @@ class SettlementReport:
     read: int = 0
     new: int = 0
     changed: int = 0
+    payouts: int = 0
+    """Payouts that the marketplace stated."""
+    invoices: int = 0
+    """Accounting documents that it stated."""
+
+
+def is_settled(context: Context, name: str) -> bool:
+    """Does anything say what this marketplace pays: its interface, or files, as a route's `finance:` declares?"""
+    return isinstance(context.marketplaces[name], StatesSettlement) or any(
+        route.settings.finance for route in context.routes_of(name)
+    )
 
 
 def import_settlement(context: Context, name: str, *, everything: bool = False) -> SettlementReport:
@@ -76,12 +92,33 @@ def import_settlement(context: Context, name: str, *, everything: bool = False) 
         report.read += len(part)
         report.new += stored["new"]
         report.changed += stored["changed"]
+    with context.ledger.begin() as connection:
+        watermarks.advance(
+            connection, name, FEED, began.isoformat(), read=report.read, changed=report.new + report.changed
+        )
+    _import_documents(context, owner, marketplace, report, everything=everything)
+    return report
+
+
+def _import_documents(
+    context: Context, owner: Account, marketplace: StatesSettlement, report: SettlementReport, *, everything: bool
+) -> None:
+    """Payouts and accounting documents, at most as often as marketplaces allow. What was made a while ago is read
+    again: it is paid later."""
+    now = context.now()
+    with context.ledger.begin() as connection:
+        last = watermarks.get(connection, owner.name, DOCUMENTS)
+    before = datetime.fromisoformat(last) if last and not everything else None
+    if before is not None and now - before < DOCUMENTS_EVERY:
+        return
+    since = before - PAID_WITHIN if before else None
     payouts = list(marketplace.settlement_documents(since))
+    invoices = list(marketplace.billing_documents(since)) if isinstance(marketplace, IssuesBilling) else []
     with context.ledger.begin() as connection:
         for payout in payouts:
             ledger.merge_document(
                 connection,
-                name,
+                owner.name,
                 document=payout.voucher_number or payout.cycle_id,
                 currency=payout.currency,
                 transferred=payout.transferred_to_seller,
@@ -90,10 +127,22 @@ def import_settlement(context: Context, name: str, *, everything: bool = False) 
                 created_on=payout.created_at.astimezone(owner.zone).date(),
                 detail={"cycle_id": payout.cycle_id},
             )
+        for invoice in invoices:
+            ledger.merge_document(
+                connection,
+                owner.name,
+                document=invoice.number or invoice.document_id,
+                currency=invoice.currency,
+                transferred=None,
+                state=invoice.payment_state,
+                reference=invoice.bank_reference,
+                created_on=invoice.issued_at.astimezone(owner.zone).date() if invoice.issued_at else None,
+                detail={"type": invoice.type, "excl_taxes": invoice.net, "incl_taxes": invoice.gross},
+            )
         watermarks.advance(
-            connection, name, FEED, began.isoformat(), read=report.read, changed=report.new + report.changed
+            connection, owner.name, DOCUMENTS, now.isoformat(), read=len(payouts) + len(invoices), changed=0
         )
-    return report
+    report.payouts, report.invoices = len(payouts), len(invoices)
 
 
 def _frame(lines: list[SettlementLine], channel: str) -> Any:

@@ -22,7 +22,7 @@ GONE = "the last reconciliation does not find it any more"
 
 def report_exceptions(connection: Connection, owner: Account, result: Result) -> int:
     """Open, refresh or close work items so that they are what this result says. Returns how many were opened."""
-    found = list(_problems(owner, result))
+    found = list(problems_of(owner, result))
     opened = work_items.report(connection, found)
     for code in OURS:
         still = [problem.subject for problem in found if problem.code == code]
@@ -30,7 +30,8 @@ def report_exceptions(connection: Connection, owner: Account, result: Result) ->
     return opened
 
 
-def _problems(owner: Account, result: Result) -> Iterator[Problem]:
+def problems_of(owner: Account, result: Result) -> Iterator[Problem]:
+    """Everything in a result that somebody has to look at."""
     yield from _of_orders(owner, result)
     for row in result.unallocated.iter_rows(named=True):
         code = Code(row["code"])

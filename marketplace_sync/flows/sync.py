@@ -6,9 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
+from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.errors import TransportError
-from marketplace_sync.flows import courier, housekeeping, import_orders, observe_store, watch_deadlines
+from marketplace_sync.flows import (
+    courier,
+    housekeeping,
+    import_orders,
+    observe_store,
+    settlement_feed,
+    settlement_inbox,
+    watch_deadlines,
+)
 from marketplace_sync.flows.context import Context
 
 Tell = Callable[[str], None]
@@ -22,9 +32,10 @@ class SyncReport:
     problems: list[str] = field(default_factory=list)
 
 
-def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5) -> SyncReport:
+def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5, inbox: Path | None = None) -> SyncReport:
     """Catalogues first (so that prices and variants are known), then marketplaces, stores and deliveries, repeated
-    while deliveries cause further ones. A connection that fails does not stop the others."""
+    while deliveries cause further ones; what was settled last. A connection that fails does not stop the others.
+    `inbox`: the folder that files of finance are taken out of."""
     report = SyncReport()
     for name in context.stores:
         _try(report, tell, f"{name}: catalogue", partial(_catalogue, context, name))
@@ -39,6 +50,11 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5) -> S
             _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report))
         if sum(report.delivered.values()) == before:
             break
+    for name in sorted({route.marketplace for route in context.routes}):
+        if settlement_feed.is_settled(context, name):
+            _try(report, tell, f"{name}: settlement", partial(_settled, context, name))
+            if inbox is not None:
+                _try(report, tell, f"{name}: files", partial(_files_taken, context, name, inbox, report))
     with context.ledger.begin() as connection:
         for route in context.routes:
             watch_deadlines.acknowledgements(connection, context, route)
@@ -50,12 +66,24 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5) -> S
 def _try(report: SyncReport, tell: Tell, what: str, work: Callable[[], str]) -> None:
     try:
         said = work()
-    except TransportError as problem:
+    except (TransportError, Malformed) as problem:
         report.problems.append(f"{what}: {problem}")
         tell(f"{what}: {problem}")
         return
     if said:
         tell(f"{what}: {said}")
+
+
+def _settled(context: Context, name: str) -> str:
+    found = settlement_feed.import_settlement(context, name)
+    return f"{found.read} lines read, {found.new} new, {found.changed} changed" if found.read else ""
+
+
+def _files_taken(context: Context, name: str, inbox: Path, report: SyncReport) -> str:
+    settlement_inbox.prepare(inbox, [name])
+    taken = settlement_inbox.take(context, name, inbox)
+    report.problems += [f"{name}: {each.file}: {each.problem}" for each in taken if each.problem]
+    return f"{len(taken)} taken: {', '.join(each.file for each in taken)}" if taken else ""
 
 
 def _catalogue(context: Context, name: str) -> str:

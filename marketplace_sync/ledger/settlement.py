@@ -184,14 +184,18 @@ def merge_document(
     created_on: date | None,
     detail: Mapping[str, Any],
 ) -> None:
-    """What the marketplace itself says of a payout, in place of what it said before."""
+    """What the marketplace itself says of a payout or an accounting document, in place of what it said before; where
+    both bear one number, each keeps what only it says."""
     connection.execute(
         text(
-            "INSERT INTO ledger.settlement_documents (connection, document, currency, transferred, state, reference,"
-            " created_on, detail, changed_at) VALUES (:name, :document, :currency, :transferred, :state, :reference,"
-            " :created_on, CAST(:detail AS jsonb), clock_timestamp()) ON CONFLICT (connection, document, currency)"
-            " DO UPDATE SET transferred = excluded.transferred, state = excluded.state,"
-            " reference = excluded.reference, detail = excluded.detail, changed_at = excluded.changed_at"
+            "INSERT INTO ledger.settlement_documents AS d (connection, document, currency, transferred, state,"
+            " reference, created_on, detail, changed_at) VALUES (:name, :document, :currency, :transferred, :state,"
+            " :reference, :created_on, CAST(:detail AS jsonb), clock_timestamp())"
+            " ON CONFLICT (connection, document, currency)"
+            " DO UPDATE SET transferred = COALESCE(excluded.transferred, d.transferred),"
+            " state = COALESCE(NULLIF(excluded.state, ''), d.state),"
+            " reference = COALESCE(NULLIF(excluded.reference, ''), d.reference),"
+            " detail = d.detail || excluded.detail, changed_at = excluded.changed_at"
         ),
         {
             "name": name,

@@ -216,3 +216,17 @@ reconciliation_changes = Table(
     Column("after", JSONB),
     Column("why", Text, nullable=False),
 )
+
+payout_reports = Table(
+    "payout_reports",
+    metadata,
+    # What was reported of one payout, run by run: the earlier ones stay.
+    Column("connection", Text, primary_key=True),
+    Column("document", Text, primary_key=True),
+    Column("run_id", BigInteger, ForeignKey(reconciliation_runs.c.run_id), primary_key=True),
+    # Of the report as JSON: the same conclusion is the same report.
+    Column("digest", LargeBinary, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("figures", JSONB, nullable=False),
+    _time("made_at"),
+)

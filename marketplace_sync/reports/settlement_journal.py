@@ -12,8 +12,7 @@ import polars as pl
 
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.domain.money import decimal_text
-from marketplace_sync.domain.settlement.codes import Code
-from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, Component
+from marketplace_sync.domain.settlement.booking import by_account
 from marketplace_sync.domain.settlement.result import Document, Result
 from marketplace_sync.domain.settlement.settings import JournalSettings
 from marketplace_sync.reports.settlement_text import safe_cell
@@ -38,31 +37,6 @@ class Journal:
     entries: tuple[Entry, ...]
 
 
-_ACCOUNTS = {
-    Component.PRODUCT: "sales",
-    Component.SHIPPING: "shipping",
-    Component.TAX: "tax",
-    Component.REFUND: "refunds",
-    Component.REFUND_SHIPPING: "refunds",
-    Component.COMMISSION: "commission",
-    Component.REFUND_COMMISSION: "commission",
-    Component.COMMISSION_VAT: "commission_vat",
-    Component.REFUND_COMMISSION_VAT: "commission_vat",
-    Component.FEE: "fees",
-}
-_OUTSIDE = {Code.SUBSCRIPTION: "subscription", Code.RESERVE: "reserve"}
-
-
-def account_name(line_type: str) -> str:
-    """Which of the configured accounts lines of a type are booked to."""
-    known = KNOWN.get(line_type)
-    if known is None:
-        return "unknown"
-    if known.code in _OUTSIDE:
-        return _OUTSIDE[known.code]
-    return _ACCOUNTS.get(known.component, "manual")
-
-
 def journals(result: Result, settings: JournalSettings) -> list[Journal]:
     """One per document: its lines by account, the payout to the bank, and what stays with the marketplace. Raises
     DoesNotBalance."""
@@ -71,11 +45,8 @@ def journals(result: Result, settings: JournalSettings) -> list[Journal]:
         sums = result.sums.filter(
             (pl.col("document") == document.accounting_document_number) & (pl.col("currency") == document.currency)
         )
-        booked: dict[str, int] = {}
-        for line_type, amount in sums.select("type", "amount").iter_rows():
-            if line_type != PAYMENT:
-                name = account_name(line_type)
-                booked[name] = booked.get(name, 0) - amount
+        lines = by_account(sums.select("type", "amount").iter_rows())
+        booked = {name: -amount for name, amount in lines.items()}
         booked["bank"] = document.amount_transferred
         booked["marketplace"] = document.lines_total - document.amount_transferred
         entries = tuple(

@@ -80,7 +80,7 @@ def test_whatever_is_delivered_hangs_on_what_is_read(specs: list[dg.AssetSpec]) 
     """Lineage without loose ends: an asset without anything upstream is one that is read from a vendor."""
     without_upstream = {spec.key.path[-1] for spec in specs if not list(spec.deps)}
 
-    assert without_upstream == {"catalogue", "sweep", "returns", "webhooks"}
+    assert without_upstream == {"catalogue", "sweep", "returns", "webhooks", "settlement"}
 
 
 def test_an_installation_is_alive_without_anybody_switching_it_on(definitions: dg.Definitions) -> None:

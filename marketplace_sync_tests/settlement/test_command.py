@@ -197,3 +197,14 @@ def test_a_page_and_a_journal_on_the_side(shell: Shell) -> None:
     for row in rows[1:]:
         amounts[row[0]] = round(amounts.get(row[0], 0) + float(row[5]), 2)
     assert amounts == {"Payout D1 GBP": 0.0, "Payout D2 GBP": 0.0}
+
+
+def test_a_months_statement_as_a_person_asks_for_it(shell: Shell) -> None:
+    shell.import_all()
+    code, said = shell("statement", "--month", "2026-09", "--format", "json")
+    assert code == 0
+    (row,) = json.loads(said)
+    assert (row["channel"], row["month"], row["currency"]) == (NAME, "2026-09", "GBP")
+    assert (row["sales"], row["payout"], row["received"]) == ("135.00", "75.10", "70.00")
+    assert shell("statement", "nobody", "--month", "2026-09")[0] == 2
+    assert shell("statement", "--month", "September")[0] == 2

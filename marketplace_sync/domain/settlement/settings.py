@@ -114,6 +114,8 @@ class JournalSettings(BaseModel):
     accounts: JournalAccounts = JournalAccounts()
     tax_rate: str = "No VAT"
     """What the package calls the tax rate of journal lines: tax is booked on lines of its own."""
+    wait_for_exceptions: bool = True
+    """Whether Dagster makes a payout's journal only once nothing in it needs a person any more."""
 
 
 class FinanceSettings(BaseModel):
@@ -141,6 +143,10 @@ class FinanceSettings(BaseModel):
     """Document currency × rate = bank currency; one number, or one per document currency."""
     fx_tolerance_pct: Amount = Decimal(0)
     chargeback_reasons: tuple[str, ...] = ("CHARGEBACK",)
+    match_rate_wanted: Annotated[Number, Field(ge=0, le=1)] = Decimal("0.95")
+    """The share of a payout's orders that are to be no exceptions; below it a check warns."""
+    commission_drift_allowed: Amount = Decimal("0.01")
+    """By how much a month's effective commission rate may differ from the months before it."""
     journal: JournalSettings = JournalSettings()
 
     def exchange_rate(self, currency: str) -> Fraction | None:

@@ -1,0 +1,227 @@
+"""Payouts in Dagster: a partition appears with its document, turns red, says why, is rerun, and turns green."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import instance_for_test
+
+from marketplace_sync.defs import partitions, resources, settlement, settlement_feed
+from marketplace_sync.defs.resources import Installation
+from marketplace_sync.domain.settlement.layouts import FileKind
+from marketplace_sync.flows import decide
+from marketplace_sync.ledger import work_items
+from marketplace_sync_tests.settlement.office import NAME, Office, bank_file, opened, settlement_file, store_file
+from marketplace_sync_tests.settlement.scene import SETTINGS, gave_back, order, payment, receipt, refund, sale
+
+PARTITIONS = f"{NAME}_payouts"
+
+
+class Desk:
+    """An installation whose Dagster is at hand."""
+
+    def __init__(self, office: Office, instance: dg.DagsterInstance) -> None:
+        self.office, self.instance = office, instance
+        context = office.context
+        self.definitions = dg.Definitions.merge(
+            settlement.build(context),
+            settlement_feed.build(context),
+            dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),
+        )
+        self.cursor: str | None = None
+
+    def tick(self) -> list[dg.RunRequest]:
+        """What the sensor asks for, with its partitions made."""
+        repository = self.definitions.get_repository_def()
+        context = dg.build_sensor_context(
+            self.instance, self.cursor, repository_def=repository, resources={"installation": Installation()}
+        )
+        found = repository.get_sensor_def(f"payouts_of_{NAME}")(context)
+        if not isinstance(found, dg.SensorResult):
+            return []
+        self.cursor = found.cursor
+        for request in found.dynamic_partitions_requests or ():
+            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        return list(found.run_requests or ())
+
+    def run(self, key: str) -> dg.ExecuteInProcessResult:
+        job = self.definitions.resolve_job_def(f"payout_{NAME}")
+        return job.execute_in_process(partition_key=key, instance=self.instance, raise_on_error=False)
+
+    def shown(self, name: str, key: str) -> dict[str, Any]:
+        """Metadata of the last materialisation of an asset's partition; nothing when there is none."""
+        records = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey([NAME, name]), asset_partitions=[key]), limit=1
+        ).records
+        if not records:
+            return {}
+        made = records[0].asset_materialization
+        assert made is not None
+        return {
+            name: [row.data for row in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
+            for name, value in made.metadata.items()
+        }
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("MARKETPLACE_SYNC_HOME", str(tmp_path / "home"))
+    with opened(database_url, tmp_path, SETTINGS) as office, instance_for_test() as instance:
+        monkeypatch.setattr(resources, "_opened", lambda: office.project)
+        yield Desk(office, instance)
+
+
+def open_codes(office: Office) -> set[str]:
+    with office.project.ledger.begin() as connection:
+        return {item["code"] for item in work_items.listing(connection)}
+
+
+def a_payout_with_a_refund_that_the_store_lacks(office: Office) -> None:
+    office.take(FileKind.STORE_ORDERS, store_file([order("A"), order("B")]))
+    office.take(FileKind.SETTLEMENT, settlement_file([*sale(), *refund(), *sale("B"), payment(4920)]), "september.csv")
+    office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4920, "D1")]))
+
+
+def test_a_payout_turns_red_says_why_and_turns_green_once_the_refund_is_in_the_store(desk: Desk) -> None:
+    assert desk.tick() == []
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    (request,) = desk.tick()
+    assert request.partition_key == "D1"
+    assert desk.instance.get_dynamic_partitions(PARTITIONS) == ["D1"]
+
+    first = desk.run("D1")
+
+    assert not first.success
+    checks = {found.check_name: found for found in first.get_asset_check_evaluations()}
+    assert {name for name, found in checks.items() if not found.passed} == {
+        "enough_is_matched",
+        "nothing_needs_a_person",
+    }
+    assert checks["every_penny_is_accounted_for"].metadata["missing_minor_units"].value == 0
+    assert {found.partition for found in checks.values()} == {"D1"}
+    assert desk.shown("accounting_journal", "D1") == {}, "the journal waits"
+    report = desk.shown("exception_report", "D1")
+    assert (report["exceptions"], report["money_at_risk"]) == (1, "41.00 GBP")
+    (row,) = report["what_needs_a_person"]
+    assert (row["code"], row["order"], row["owner"]) == ("REFUND_NOT_IN_STORE", "A", "cx")
+    workbook = Path(report["workbook"])
+    assert workbook.is_file()
+    assert "september.csv" in desk.shown("settlement_lines", "D1")["came_from"]
+    assert open_codes(desk.office) == {"REFUND_NOT_IN_STORE"}
+
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("A", refunds=(gave_back("R1"),))]))
+    again = desk.run("D1")
+
+    assert again.success
+    assert open_codes(desk.office) == set(), "the work item closes itself"
+    (change,) = desk.shown("reconciliation", "D1")["changes"]
+    assert change["what"] == "order A"
+    assert change["why"] == "what was sold or refunded was stated anew"
+    assert "REFUND_NOT_IN_STORE" in change["before"]
+    assert "matched" in change["now"]
+    assert desk.shown("reconciliation", "D1")["last_report_files"] == str(workbook.parent)
+    journal = desk.shown("accounting_journal", "D1")
+    assert journal["out_of_balance"] == 0
+    assert Path(journal["journal"]).is_file()
+    assert workbook.is_file(), "the earlier report is kept"
+    assert Path(desk.shown("exception_report", "D1")["workbook"]) != workbook
+
+
+def test_a_rerun_without_news_is_the_same_report_and_changes_nothing(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    desk.tick()
+    desk.run("D1")
+    before = desk.shown("exception_report", "D1")
+    desk.run("D1")
+    after = desk.shown("exception_report", "D1")
+    assert after["workbook"] == before["workbook"]
+    assert after["note"] == "nothing changed since the last report, whose files these are"
+    assert desk.shown("reconciliation", "D1")["changed_since_last_report"] == 0
+
+
+def test_a_partition_compares_itself_with_its_own_last_report_whatever_ran_between(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    later = sale("C", document="D2", commission=-700, vat=-140)
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("C")]))
+    desk.office.take(FileKind.SETTLEMENT, settlement_file([*later, payment(4660, "D2")]))
+    desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4660, "D2")]))
+    assert {request.partition_key for request in desk.tick()} == {"D1", "D2"}
+    desk.run("D1")
+    desk.run("D2")
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("A", refunds=(gave_back("R1"),))]))
+    desk.run("D2")
+    desk.run("D1")
+    assert desk.shown("reconciliation", "D2")["changed_since_last_report"] == 0
+    (change,) = desk.shown("reconciliation", "D1")["changes"]
+    assert change["what"] == "order A"
+
+
+def test_what_a_person_has_decided_needs_nobody_any_more(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    desk.tick()
+    assert not desk.run("D1").success
+    with desk.office.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection)
+    decide.close_work_item(desk.office.context, item["work_item_id"], "agreed with CX", "ada")
+    assert desk.run("D1").success
+    assert desk.shown("exception_report", "D1")["decided_by_people"]
+
+
+def test_whatever_comes_later_of_a_payout_is_reason_to_look_again_and_nothing_else_is(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    (first,) = desk.tick()
+    assert desk.tick() == []
+    desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(10, "D1", ref="late")]))
+    (second,) = desk.tick()
+    assert second.partition_key == "D1"
+    assert second.run_key != first.run_key
+
+
+def test_all_of_a_month_is_one_run(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    october = payment(4510, "D3").created_on
+    assert october is not None
+    lines = [*sale("E", document="D3"), payment(4510, "D3", on=october.replace(month=10))]
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("E")]))
+    desk.office.take(FileKind.SETTLEMENT, settlement_file(lines))
+    desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4510, "D3")]))
+    job = desk.definitions.get_repository_def().get_job(f"payouts_of_a_month_{NAME}")
+    config = {"ops": {f"reconcile_a_month_of_{NAME}": {"config": {"month": "2026-09"}}}}
+
+    done = job.execute_in_process(run_config=config, instance=desk.instance)
+
+    assert done.success
+    assert desk.shown("exception_report", "D1")["exceptions"] == 1
+    assert desk.shown("accounting_journal", "D1") == {}
+    assert desk.shown("exception_report", "D3") == {}, "it was paid in October"
+    check = dg.AssetCheckKey(dg.AssetKey([NAME, "exception_report"]), "nothing_needs_a_person")
+    (record,) = desk.instance.event_log_storage.get_asset_check_execution_history(check, limit=5)
+    assert record.status.value == "FAILED"
+
+
+@pytest.mark.parametrize("document", ["D1", "2026/09-00017 B", 'a "name", 100%', "three...dots", "Zürich\t1"])
+def test_any_number_of_a_payout_is_a_partition_key_and_back(document: str) -> None:
+    key = partitions.key_of(document)
+    assert partitions.document_of(key) == document
+    assert "..." not in key
+    assert key.isprintable()
+    assert ("%" in key) == (document not in ("D1", "2026/09-00017 B"))
+
+
+def test_what_is_unsettled_and_what_a_month_came_to_are_assets(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    graph = desk.definitions.get_implicit_global_asset_job_def()
+    month = graph.get_subset(asset_selection={dg.AssetKey([NAME, "statement"])})
+    assert month.execute_in_process(partition_key="2026-09-01", instance=desk.instance).success
+    rows = {row["what"]: row["GBP"] for row in desk.shown("statement", "2026-09-01")["statement"]}
+    assert (rows["sales"], rows["refunds"], rows["payout"], rows["received"]) == ("100.00", "-50.00", "49.20", "49.20")
+    # 8.25 + 8.25 − 7.50 of 100 + 10 − 50
+    assert rows["commission_rate_pct"] == "15.00"
+    assert rows["days_to_cash"] == "9.0"
+    unsettled = dg.AssetKey([NAME, "unsettled"])
+    done = graph.get_subset(asset_selection={unsettled}).execute_in_process(instance=desk.instance)
+    assert done.success
