@@ -217,7 +217,7 @@ def _answer_problems(operation: Json, body: Any, version: str, strict: bool, com
 
 
 def _problems(schema: Json, document: Any, rules: Rules) -> Iterator[str]:
-    validator = Draft4Validator({**rules.convert(schema), "definitions": rules.definitions})
+    validator = rules.validator.evolve(schema=rules.convert(schema))
     for problem in validator.iter_errors(document):
         for leaf in _leaves(problem):
             yield f"/{'/'.join(str(part) for part in leaf.absolute_path)}: {leaf.message[:300]}"
@@ -240,6 +240,7 @@ class Rules:
         self.definitions = {name: self.convert(one) for name, one in description(version)["definitions"].items()}
         # The value of a shop's own attribute is text, number, list or nothing, whatever the description says.
         self.definitions["framework-attribute-interface"]["properties"]["value"] = {}
+        self.validator = Draft4Validator({"definitions": self.definitions})
 
     def convert(self, schema: Json) -> Json:
         """Swagger 2.0 as JSON Schema draft 4."""

@@ -35,6 +35,7 @@ class Magento(Staff, Stockroom, Office, Vendor):
     """
 
     platform = "magento"
+    has_a_warehouse = True
 
     def __init__(
         self, account: str, *, state: State, clock: Clock, seed: int = 1, settings: dict[str, Any] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from marketplace_sync.sandbox.magento import order_entry, seed, stock
+from marketplace_sync.sandbox.magento import order_entry, seed, stock, workflow
 from marketplace_sync.sandbox.magento.amounts import exact, number, pence
 from marketplace_sync.sandbox.magento.catalogue_api import remove
 from marketplace_sync.sandbox.magento.shop import Shop, sku_key
@@ -28,11 +28,24 @@ class Stockroom:
             raise LookupError(f"there is no source {source!r}")
         return source
 
-    def act_set_stock(self, sku: str, available: int, source: str = "default") -> dict[str, Any]:
-        """Count what lies at a source. Orders that are promised but not sent still lie there."""
+    def act_set_stock(self, sku: str, available: int) -> dict[str, Any]:
+        """Let so many units be free to sell: what open orders are waiting for lies at the warehouse besides."""
+        waiting = sum(
+            (
+                workflow.to_ship(self.shop.orders[key], item)
+                for key in self.shop.to_ship
+                for item in self.shop.orders[key]["items"]
+                if sku_key(item["sku"]) == sku_key(sku)
+            ),
+            Decimal(0),
+        )
+        return self.act_count_stock(sku, int(waiting) + available)
+
+    def act_count_stock(self, sku: str, quantity: int, source: str = "default") -> dict[str, Any]:
+        """Enter what lies at a source, units for open orders included."""
         product = self._product(sku)
-        stock.put_quantity(self.shop, self._source(source), product["sku"], available, 1 if available > 0 else 0)
-        return {"sku": product["sku"], "quantity": available, "source": source}
+        stock.put_quantity(self.shop, self._source(source), product["sku"], quantity, 1 if quantity > 0 else 0)
+        return {"sku": product["sku"], "quantity": quantity, "source": source}
 
     def act_salable(self, sku: str) -> dict[str, Any]:
         """What may still be sold, as the shop reports it, and what the reservations in it are."""

@@ -18,7 +18,8 @@ def shop_with() -> Iterator[Callable[..., Caller]]:
     with ExitStack() as running:
 
         def start(world: dict[str, Any] | None = None, **settings: Any) -> Caller:
-            sandbox = RunningSandbox(accounts={ACCOUNT: "magento"}, settings={ACCOUNT: settings}, **(world or {}))
+            made = {"accounts": {ACCOUNT: "magento"}, "settings": {ACCOUNT: settings}, **(world or {})}
+            sandbox = RunningSandbox(**made)
             caller = Caller(running.enter_context(sandbox), settings.get("version", "2.4.9"))
             running.callback(caller.http.close)
             return caller
