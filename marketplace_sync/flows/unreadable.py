@@ -54,7 +54,8 @@ def keep(
 def reason(name: str, key: str, problem: Exception) -> str:
     """Why something that could be read could not be kept, for people; the log has the rest."""
     _log.error("cannot be kept", connection=name, key=key, exc_info=problem)
-    return f"it cannot be kept ({type(problem).__name__}: {plain(str(problem)).splitlines()[0][:300]})"
+    words = next(iter(plain(str(problem)).splitlines()), "without a word")
+    return f"it cannot be kept ({type(problem).__name__}: {words[:300]})"
 
 
 def report_store_order(connection: Connection, name: str, store_order_id: str, problem: str) -> None:
