@@ -113,7 +113,16 @@ class Gate:
         settings = self.shop.settings
         return _json(problem.body(settings.locale, settings.developer_mode), problem.status)
 
+    def _described(self) -> dict[str, Any]:
+        """The shop's own description of its routes, as far as which there are. (OpenAPI file)"""
+        paths: dict[str, dict[str, Any]] = {}
+        for one in self.operations:
+            paths.setdefault(f"/V1/{one.template}", {})[one.method.lower()] = {"responses": {}}
+        return {"swagger": "2.0", "info": {"version": self.shop.settings.version}, "paths": paths}
+
     async def _answer(self, request: Request, raw: str) -> Response:
+        if raw.removeprefix(request.scope.get("root_path", "")) in ("/rest/all/schema", "/rest/default/schema"):
+            return _json(self._described())
         store, asynchronous, parts = self._address(raw.removeprefix(request.scope.get("root_path", "")))
         method = "GET" if request.method == "HEAD" else request.method
         if asynchronous == "bulk":
@@ -139,9 +148,9 @@ class Gate:
         if operation.body is not None:
             body = checked(operation.body, {} if body is None else body)
         self._limit_lists(body)
-        before = self._trouble("masked", raw)
+        fails = method != "GET" and self._trouble("masked", raw)
         result = operation.handler(Call(path, query, body or {}, store))
-        if before and method != "GET":
+        if fails:
             # Saved, and yet the caller is told of a failure: whoever repeats does it twice.
             raise Refused(500, MASKED, [f"webapi-{self.shop.next_id('report'):013x}"])
         wanted = picking.parse(dict(query).get("fields", ""))

@@ -22,7 +22,7 @@ from marketplace_sync.sandbox.magento.shapes import (
     named,
     plain,
 )
-from marketplace_sync.sandbox.magento.shop import Shop
+from marketplace_sync.sandbox.magento.shop import NAMES, Shop
 from marketplace_sync.sandbox.state import Collection, Document
 
 
@@ -93,11 +93,15 @@ class OrderApi:
         )  # fmt: skip
 
     def _narrowed(self, asked: criteria.Criteria) -> Iterable[Document]:
-        """By primary key without a scan, as an index would."""
+        """By key or number without a scan, as an index would: the filters are still to be applied."""
         for group in asked.groups:
-            if len(group) == 1 and group[0]["field"] == "entity_id" and group[0]["condition_type"] == "eq":
-                found = self.shop.orders.get(group[0]["value"])
-                return [found] if found else []
+            if len(group) == 1 and group[0]["condition_type"] == "eq":
+                column, value = group[0]["field"], group[0]["value"]
+                if column == "entity_id":
+                    found = self.shop.orders.get(value)
+                    return [found] if found else []
+                if column in NAMES:
+                    return self.shop.orders_named(column, value)
         return self.shop.orders.values()
 
     def _save(self, call: Call) -> dict[str, Any]:

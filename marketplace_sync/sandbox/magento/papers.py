@@ -109,9 +109,9 @@ def invoice(shop: Shop, order: Document, wanted: list[dict[str, Any]] | None = N
     )
     paper = _head(shop, order, "invoices")
     sums = _rows(shop, picked, paper)
+    earlier = any(exact(item["qty_invoiced"]) for item in order["items"])
     for item, quantity in picked:
         item["qty_invoiced"] = number(exact(item["qty_invoiced"]) + quantity)
-    earlier = any(one["order_id"] == order["entity_id"] for one in shop.invoices.values())
     sums["shipping_amount"] = ZERO if earlier else exact(order.get("shipping_amount"))
     sums["shipping_tax_amount"] = ZERO if earlier else exact(order.get("shipping_tax_amount"))
     total = sums["subtotal"] + sums["tax_amount"] - sums["discount_amount"]

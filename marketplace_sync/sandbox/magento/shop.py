@@ -11,6 +11,9 @@ from marketplace_sync.sandbox.magento.errors import NO_PRODUCT, Refused, no_such
 from marketplace_sync.sandbox.magento.settings import Settings
 from marketplace_sync.sandbox.state import Document, State
 
+NAMES = ("increment_id", "ext_order_id")
+"""Columns of an order by which it is looked up without a scan. (dedupe)"""
+
 
 def sku_key(sku: str) -> str:
     """The database compares SKUs without case and trailing blanks. (products and SKUs)"""
@@ -44,6 +47,9 @@ class Shop:
 
     def _reindex(self) -> None:
         self._numbers = {(o["increment_id"], o["store_id"]): key for key, o in self.orders.items()}
+        self._named: dict[tuple[str, str], dict[str, None]] = {}
+        for key, order in self.orders.items():
+            self._name(key, order)
         self.to_ship = {key: None for key, order in self.orders.items() if order["state"] not in _AT_REST}
         self._totals: dict[tuple[int, str], float] = {}
         for one in self.reservations.values():
@@ -74,6 +80,15 @@ class Shop:
         key = self._numbers.get((increment_id, store_id))
         return None if key is None else self.orders[key]
 
+    def _name(self, key: str, order: Document) -> None:
+        for column in NAMES:
+            if (name := order.get(column)) is not None:
+                self._named.setdefault((column, sku_key(str(name))), {})[key] = None
+
+    def orders_named(self, column: str, name: str) -> list[Document]:
+        """Those that have, or once had, this name in one of the NAMES: what an index leaves to look through."""
+        return [self.orders[key] for key in self._named.get((column, sku_key(name)), {})]
+
     def put_order(self, order: Document, *, touch: bool = True) -> None:
         if touch:
             order["updated_at"] = self.now()
@@ -81,6 +96,7 @@ class Shop:
         key = str(order["entity_id"])
         self.orders.put(key, order)
         self._numbers[(order["increment_id"], order["store_id"])] = key
+        self._name(key, order)
         if order["state"] in _AT_REST:
             self.to_ship.pop(key, None)
         else:

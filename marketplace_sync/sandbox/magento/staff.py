@@ -8,7 +8,7 @@ from typing import Any
 from marketplace_sync.sandbox.magento import order_entry, papers, workflow
 from marketplace_sync.sandbox.magento.amounts import ZERO, exact, number
 from marketplace_sync.sandbox.magento.order_api import add_track
-from marketplace_sync.sandbox.magento.shop import Shop
+from marketplace_sync.sandbox.magento.shop import NAMES, Shop
 from marketplace_sync.sandbox.state import Document
 
 Lines = list[dict[str, Any]]
@@ -34,11 +34,8 @@ class Staff:
 
     def act_order_by_source(self, source_identifier: str) -> dict[str, Any] | None:
         """The first order with this number of the marketplace (ext_order_id or increment_id), and the ids of all."""
-        found = [
-            order
-            for order in self.shop.orders.values()
-            if source_identifier in (order.get("ext_order_id"), order["increment_id"])
-        ]
+        named = [one for column in NAMES for one in self.shop.orders_named(column, source_identifier)]
+        found = list({one["entity_id"]: one for one in named}.values())
         if not found:
             return None
         shipments = [s for s in self.shop.shipments.values() if s["order_id"] == found[0]["entity_id"]]

@@ -54,8 +54,10 @@ def test_one_number_is_taken_once_in_each_store_view_while_the_external_id_is_no
     assert ("Unique constraint violation" in refused["message"]) == (status == 400)
     caller.ordered(number="JL-1", store_id=2)
     caller.ordered(number="JL-1", increment_id="JL-1-again")
-    found = caller.get("orders", where(("ext_order_id", "JL-1")))
+    found = caller.get("orders", where(("ext_order_id", "jl-1")))
     assert found["total_count"] == 3
+    assert caller.get("orders", where(("ext_order_id", "JL-1"), ("store_id", 2)))["total_count"] == 1
+    assert len(caller.act("order_by_source", source_identifier="JL-1")["all_ids"]) == 3
 
 
 def test_an_order_without_an_assignment_has_nowhere_to_go(caller: Caller) -> None:

@@ -78,3 +78,6 @@ def test_the_shop_says_what_it_is(caller: Caller) -> None:
     assert caller.get("directory/currency")["base_currency_code"] == "GBP"
     (config,) = caller.get("store/storeConfigs", {"storeCodes[]": "default"})
     assert (config["timezone"], config["base_url"]) == ("Europe/London", f"{caller.base_url}/")
+    paths = caller.http.get(f"{caller.base_url}/rest/all/schema?services=all").json()["paths"]
+    assert set(paths["/V1/orders"]) == {"get", "post"}
+    assert "/V1/returns" not in paths
