@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ def _holidays(country: str, region: str | None) -> HolidayBase:
     return holidays.country_holidays(country, subdiv=region)
 
 
+@lru_cache(maxsize=4096)
 def is_working_day(day: date, country: str = "GB", region: str | None = "ENG") -> bool:
     return day.weekday() < 5 and day not in _holidays(country, region)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
@@ -37,13 +38,14 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
         return 0
     skus = our_skus(connection, route, orders)
     variants = store.variants(connection, route.store, sorted(set(skus.values()) - {""}))
+    near = near_misses(connection, route.store)
     wishes, problems, settled = [], [], []
     for order in orders:
         subject = source_identifier(route.marketplace, order.order_id)
         missing = [line for line in order.lines if line.open > 0 and skus[order.order_id, line.line_id] not in variants]
         wrong_address = order.shipping_address.problems()
         if missing:
-            problems.append(unknown_sku(connection, route, order, missing, skus))
+            problems.append(unknown_sku(route, order, missing, skus, near))
         else:
             settled.append(("UNKNOWN_SKU", subject))
         if wrong_address:
@@ -172,15 +174,20 @@ def our_skus(connection: Connection, route: Route, orders: Sequence[Order]) -> d
     }
 
 
+def near_misses(connection: Connection, name: str) -> Callable[[str], list[str]]:
+    """What a SKU that a store does not have may have meant. The store's SKUs are read once, when one is asked for."""
+    known = functools.cache(lambda: store.skus(connection, name))
+    return functools.cache(lambda sku: suggestions(sku, known()))
+
+
 def unknown_sku(
-    connection: Connection,
     route: Route,
     order: Order,
     missing: Sequence[object],
     skus: dict[tuple[str, str], str],
+    near: Callable[[str], list[str]],
 ) -> Problem:
     assert route.store is not None
-    known = store.skus(connection, route.store)
     lines = []
     for line in order.lines:
         if line in missing:
@@ -190,7 +197,7 @@ def unknown_sku(
                     "sku": sku,
                     "stock_number": line.stock_number,
                     "title": line.title,
-                    "did_you_mean": suggestions(sku, known) if sku else [],
+                    "did_you_mean": near(sku) if sku else [],
                 }
             )
     names = ", ".join(repr(line["sku"]) if line["sku"] else f"stock number {line['stock_number']}" for line in lines)

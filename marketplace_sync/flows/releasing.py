@@ -52,6 +52,7 @@ def acceptable(connection: Connection, route: Route, orders: Sequence[Order]) ->
         for sku, variant in variants.items()
         if variant.available is not None
     }
+    near = injection.near_misses(connection, route.store)
     found: list[Order] = []
     problems: list[Problem] = []
     for order in waiting:
@@ -62,7 +63,7 @@ def acceptable(connection: Connection, route: Route, orders: Sequence[Order]) ->
         short = {sku: left[sku] for sku, units in needed.items() if units and sku in left and left[sku] < units}
         code = "UNKNOWN_SKU" if missing else "NOT_ENOUGH_STOCK" if short else ""
         if missing:
-            problems.append(injection.unknown_sku(connection, route, order, missing, skus))
+            problems.append(injection.unknown_sku(route, order, missing, skus, near))
         elif short:
             problems.append(_not_enough(route, order, short))
         else:
