@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
-ACCOUNTS = {JL: "john_lewis", SHOP: "shopify", KLAVIYO: "klaviyo"}
+JL, SHOP, KLAVIYO, MIRAKL = "john_lewis", "shopify_main", "klaviyo_main", "mirakl_shop"
+ACCOUNTS = {JL: "john_lewis", SHOP: "shopify", KLAVIYO: "klaviyo", MIRAKL: "mirakl"}
 
 
 class Vendors:
@@ -47,7 +47,10 @@ class Vendors:
     ) -> None:
         self._client.close()
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
     def act(self, account: str, name: str, **arguments: Any) -> Any:
         return self.control("POST", f"{account}/act/{name}", arguments)

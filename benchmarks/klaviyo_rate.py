@@ -28,9 +28,10 @@ STEADY = {Lane.EVENTS: 3_500, Lane.BACKFILL: 150_000}
 """Events that the vendor takes in a minute (Klaviyo, rate limits)."""
 
 
-def wished(project: Project, lane: Lane, count: int) -> None:
+def wished(project: Project, lane: Lane, count: int, start: int = 0) -> None:
+    """Record events, as a flow does: `count` of them, numbered from `start`."""
     at = datetime.now(UTC) - timedelta(days=2 if lane is Lane.BACKFILL else 0)
-    for start in range(0, count, 10_000):
+    for first in range(start, start + count, 10_000):
         with project.ledger.begin() as connection:
             outbox.record(
                 connection,
@@ -52,7 +53,7 @@ def wished(project: Project, lane: Lane, count: int) -> None:
                             backfill=lane is Lane.BACKFILL,
                         ),
                     )
-                    for n in range(start, min(start + 10_000, count))
+                    for n in range(first, min(first + 10_000, start + count))
                 ],
             )
 

@@ -130,9 +130,12 @@ def main() -> None:
     parser.add_argument("--faults", type=float, default=0.03)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a small dose: shows that it works, not how fast")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.orders, chosen.repeat = 2_000, 1
     if chosen.contender:
         for row in CONTENDERS[chosen.contender](chosen.folder, chosen.repeat):
             print(json.dumps(row), flush=True)
