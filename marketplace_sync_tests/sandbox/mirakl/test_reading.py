@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,61 @@ def test_the_server_subtracts_a_margin_from_the_update_window(seller: Seller) ->
     seller.put("/api/orders", {"orders": [{"order_id": old, "references": {"order_reference_for_seller": "1"}}]})
     found = [order["order_id"] for order in seller.get("/api/orders", start_update_date=since)["orders"]]
     assert found == [old, recent], "a change of the reference moves the update date"
+
+
+def test_whatever_changes_an_order_moves_its_time_of_change(seller: Seller) -> None:
+    """State, tracking, reference, custom field, parcel, incident, refund, cancelation, return of the buyer's name."""
+    order_id, other = seller.placed((MUG, 3)), seller.placed((MUG, 3))
+    line_id = f"{order_id}-1"
+    tracking = {"carrier_code": "dpd", "tracking_number": "1"}
+    field = {"order_additional_fields": [{"code": "gift-note", "value": "x"}]}
+    reference = {"orders": [{"order_id": order_id, "references": {"order_reference_for_seller": "#1"}}]}
+    steps: list[Callable[[], Any]] = [
+        lambda: seller.accept(order_id),
+        lambda: seller.act("accept_payment", order_id=order_id),
+        lambda: seller.put("/api/orders", reference),
+        lambda: seller.put(f"/api/orders/{order_id}/additional_fields", field),
+        lambda: seller.cancel(line_id, "14.00", 1),
+        lambda: seller.put(f"/api/orders/{order_id}/tracking", tracking),
+        lambda: seller.put(f"/api/orders/{order_id}/ship"),
+        lambda: seller.refund(line_id, "1.00"),
+        lambda: seller.act("open_incident", line_id=line_id),
+        lambda: seller.act("close_incident", line_id=line_id),
+        lambda: seller.act("receive", order_id=order_id),
+        lambda: seller.act("anonymise", order_id=order_id),
+    ]
+    before = seller.order(other)["last_updated_date"]
+    last = seller.order(order_id)["last_updated_date"]
+    for number, step in enumerate(steps):
+        seller.later(2)
+        step()
+        changed = seller.order(order_id)["last_updated_date"]
+        assert changed > last, f"step {number}"
+        last = changed
+    assert seller.order(other)["last_updated_date"] == before
+
+
+def test_token_pages_stay_as_they_were_when_rows_come_in_between(seller: Seller) -> None:
+    for _ in range(3):
+        seller.paid((MUG, 1), (LAMP, 1))
+    logs = "/api/sellerpayment/transactions_logs"
+    whole = [row["id"] for row in seller.pages(logs, limit=100)]
+    page = seller.get(logs, limit=5)
+    found = [row["id"] for row in page["data"]]
+    seller.paid((MUG, 1))
+    while "next_page_token" in page:
+        page = seller.get(logs, page_token=page["next_page_token"])
+        found += [row["id"] for row in page["data"]]
+    assert found[: len(whole)] == whole
+    assert len(set(found)) == len(found)
+
+
+def test_a_telephone_number_may_have_lost_its_zero(seller: Seller) -> None:
+    numbers = []
+    for _ in range(10):
+        order_id = seller.paid(buyer={"phone": "01632 960001"})
+        numbers.append(seller.order(order_id)["customer"]["shipping_address"]["phone"])
+    assert sorted(set(numbers)) == ["01632 960001", "1632 960001"]
 
 
 def test_dates_need_zone_and_seconds(seller: Seller) -> None:
