@@ -18,11 +18,17 @@ from typing import Any
 import yaml
 
 from marketplace_sync.config import PACKAGED
+from marketplace_sync.sandbox.world import SMALL_WORLD
 
 
 def configuration(base_url: str, changes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """The packaged configuration, pointed at a sandbox elsewhere, with keys of some connections changed."""
-    content: dict[str, Any] = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    """Of the packaged configuration John Lewis' route, pointed at a sandbox elsewhere, with keys of some connections
+    changed."""
+    whole: dict[str, Any] = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content: dict[str, Any] = {
+        "connections": {name: whole["connections"][name] for name in SMALL_WORLD},
+        "routes": {"john_lewis": whole["routes"]["john_lewis"]},
+    }
     for name, connection in content["connections"].items():
         connection["base_url"] = f"{base_url}/{name}"
         connection.update((changes or {}).get(name, {}))

@@ -14,6 +14,7 @@ from marketplace_sync.flows.courier import PATIENCE
 from marketplace_sync.ledger.budgets import SharedBudget
 from marketplace_sync.ledger.database import Ledger
 from marketplace_sync.ledger.location import DatabaseUrls, resolve_database
+from marketplace_sync.ledger.memory import KeptMemory
 
 
 @dataclass
@@ -78,6 +79,7 @@ def open_project(
             lambda connection, spec: SharedBudget(ledger.engine, connection, spec),
             write_patience=PATIENCE,
             on_exchange=on_exchange,
+            memory=KeptMemory(ledger, name),
         )
 
     def with_role(role: str) -> Connectors:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -20,6 +21,9 @@ from marketplace_sync.config_sentences import without_credentials
 from marketplace_sync.connectors import registry
 from marketplace_sync.connectors.ports import Finding
 from marketplace_sync.domain.errors import ConfigurationError, MarketplaceSyncError
+
+if TYPE_CHECKING:
+    from marketplace_sync.ledger.database import Ledger
 
 TRIED_FOR = 60.0
 """Seconds a connection gets to answer everything that is tried. Connections are tried at the same time."""
@@ -51,7 +55,9 @@ def check_config(
     except ConfigurationError as wrong:
         _print_problems(wrong.problems, as_json)
         raise typer.Exit(2) from None
-    tried = [*_try_database(configuration), *try_all(configuration)]
+    database = _try_database(configuration)
+    with _ledger(configuration) as ledger:
+        tried = [*database, *try_all(configuration, ledger=ledger)]
     if as_json:
         _print_json(str(configuration.path), [], tried)
     else:
@@ -69,12 +75,33 @@ def _be_quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def try_all(configuration: Configuration, seconds: float = TRIED_FOR) -> list[Tried]:
+@contextmanager
+def _ledger(configuration: Configuration) -> Iterator[Ledger | None]:
+    """The ledger, where vendors' answers are kept that they give once a day: what is asked here would else be missing
+    where orders are read. None when there is none to be had, which is said elsewhere."""
+    from marketplace_sync.ledger.database import Ledger, migrate
+    from marketplace_sync.ledger.location import resolve_database
+
+    with ExitStack() as opened:
+        ledger = None
+        try:
+            database = opened.enter_context(resolve_database(configuration.home))
+            if database.server is not None:
+                migrate(database.ledger)
+            ledger = Ledger(database.ledger)
+            opened.callback(ledger.close)
+            ledger.check_version()
+        except MarketplaceSyncError:
+            ledger = None
+        yield ledger
+
+
+def try_all(configuration: Configuration, seconds: float = TRIED_FOR, *, ledger: Ledger | None = None) -> list[Tried]:
     """Try every connection, all at the same time. One that does not come back in `seconds` does not work."""
     found: dict[str, Sequence[Finding]] = {}
 
     def attempt(name: str) -> None:
-        found[name] = _try(name, configuration)
+        found[name] = _try(name, configuration, ledger)
 
     threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in configuration.connections]
     for thread in threads:
@@ -92,14 +119,21 @@ def try_all(configuration: Configuration, seconds: float = TRIED_FOR) -> list[Tr
     ]
 
 
-def _try(name: str, configuration: Configuration) -> Sequence[Finding]:
+def _try(name: str, configuration: Configuration, ledger: Ledger | None) -> Sequence[Finding]:
     from marketplace_sync.connectors.budget import LocalBudget
+    from marketplace_sync.ledger.memory import KeptMemory
 
     settings = configuration.connections[name]
     if nobody := _nobody_there(settings.base_url):
         return nobody
     try:
-        connector = registry.open_connection(name, settings, lambda _, spec: LocalBudget(spec), patience=TRIED_FOR / 2)
+        connector = registry.open_connection(
+            name,
+            settings,
+            lambda _, spec: LocalBudget(spec),
+            patience=TRIED_FOR / 2,
+            memory=None if ledger is None else KeptMemory(ledger, name),
+        )
         findings: Sequence[Finding] = connector.check()
     except MarketplaceSyncError as problem:
         return [Finding(subject="connection", works=False, detail=str(problem))]

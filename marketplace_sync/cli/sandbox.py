@@ -25,12 +25,15 @@ def sandbox(
     """Run the simulated vendors on this machine's loopback address until Ctrl-C."""
     import sys
 
+    from marketplace_sync.sandbox import default_world
     from marketplace_sync.sandbox.serve import PortInUse, serve
     from marketplace_sync.sandbox.world import StateInUse, WorldSettings
 
     settings = WorldSettings(
         state_file=state,
         seed=seed,
+        accounts=dict(default_world.ACCOUNTS),
+        settings=dict(default_world.SETTINGS),
         shop=shop,
         clock_speed=clock_speed,
         shop_settings={"orders_per_minute": orders_per_minute},

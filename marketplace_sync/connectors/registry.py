@@ -36,6 +36,7 @@ from marketplace_sync.connectors.dialects import Dialect, spoken
 from marketplace_sync.settings import ConnectionSettings
 
 if TYPE_CHECKING:
+    from marketplace_sync.connectors.memory import Memory
     from marketplace_sync.connectors.transport import Exchange, HttpWire
 
 PLATFORMS: dict[str, str] = {
@@ -86,6 +87,7 @@ def open_wire(
     patience: float = 120.0,
     write_patience: float | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
+    memory: Memory | None = None,
 ) -> HttpWire:
     """The wire of one configured connection. Raises SecretMissing, KeyError for an unknown platform."""
     from marketplace_sync.connectors.transport import HttpWire
@@ -103,6 +105,7 @@ def open_wire(
         patience=patience,
         write_patience=write_patience,
         on_exchange=on_exchange,
+        memory=memory,
     )
 
 
@@ -114,15 +117,23 @@ def open_connection(
     patience: float = 120.0,
     write_patience: float | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
+    memory: Memory | None = None,
 ) -> Any:
     """The connector of one configured connection: a Marketplace, Store or MarketingPlatform, by its package's ROLE.
 
     `patience` is how long (seconds) a call may wait for room in the rate budget before it is given up as Throttled. It
     must be longer than the vendor's longest window, or a long list is never read to its end. `write_patience` is the
-    same for writes and may be short: an effect that found no room is simply sent later.
+    same for writes and may be short: an effect that found no room is simply sent later. `memory` is where answers are
+    kept that the vendor gives only now and then; in this process, unless told.
     Raises SecretMissing, KeyError for an unknown platform.
     """
     wire = open_wire(
-        name, settings, budget_factory, patience=patience, write_patience=write_patience, on_exchange=on_exchange
+        name,
+        settings,
+        budget_factory,
+        patience=patience,
+        write_patience=write_patience,
+        on_exchange=on_exchange,
+        memory=memory,
     )
     return package_of(settings).connect(name, settings, wire)

@@ -21,6 +21,7 @@ import structlog
 
 import marketplace_sync
 from marketplace_sync.connectors.budget import NoRoom, RateBudget
+from marketplace_sync.connectors.memory import LocalMemory, Memory
 from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
 from marketplace_sync.connectors.streams import Deadline, pool
 from marketplace_sync.connectors.wire import Answer, Authentication, Signature
@@ -77,6 +78,7 @@ class HttpWire:
         attempts: int = 4,
         first_pause: float = 0.25,
         on_exchange: Callable[[Exchange], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.connection = connection
         self._base_url = base_url.rstrip("/")
@@ -90,6 +92,7 @@ class HttpWire:
         self._attempts = attempts
         self._first_pause = first_pause
         self._on_exchange = on_exchange
+        self.memory = memory or LocalMemory()
         self._default_headers = {
             "accept": "application/json",
             "accept-encoding": "gzip",

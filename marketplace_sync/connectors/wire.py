@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from marketplace_sync.connectors.memory import Memory
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's answer with a 2xx status (or one of the statuses the caller said it would read)."""
@@ -37,6 +39,8 @@ class Wire(Protocol):
     place. Thread-safe. Raises the TransportError family and nothing else."""
 
     connection: str
+    memory: Memory
+    """For what the vendor may be asked for only now and then."""
 
     def request(
         self,

@@ -19,9 +19,10 @@ from typing import Any
 import httpx
 import uvicorn
 
+from marketplace_sync.sandbox import default_world
 from marketplace_sync.sandbox.server import Sandbox
 from marketplace_sync.sandbox.vendor import Vendor
-from marketplace_sync.sandbox.world import DEFAULT_ACCOUNTS, StateInUse, WorldSettings, build
+from marketplace_sync.sandbox.world import StateInUse, WorldSettings, build
 
 HOST = "127.0.0.1"
 
@@ -180,7 +181,8 @@ def _settings_from_arguments(arguments: argparse.Namespace) -> WorldSettings:
     return WorldSettings(
         state_file=arguments.state,
         seed=arguments.seed,
-        accounts=accounts or dict(DEFAULT_ACCOUNTS),
+        accounts=accounts or dict(default_world.ACCOUNTS),
+        settings={} if accounts else dict(default_world.SETTINGS),
         shop=not arguments.no_shop,
         oddities=not arguments.no_oddities,
         clock_speed=arguments.clock_speed,
@@ -194,7 +196,11 @@ def main() -> int:
     parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="keep the world here over restarts")
     parser.add_argument("--seed", type=int, default=1, help="everything random follows from this number")
     parser.add_argument(
-        "--account", action="append", default=[], metavar="NAME=PLATFORM", help="may be repeated; default: one of each"
+        "--account",
+        action="append",
+        default=[],
+        metavar="NAME=PLATFORM",
+        help="may be repeated; default: the whole world",
     )
     parser.add_argument("--orders-per-minute", type=float, default=4.0)
     parser.add_argument("--clock-speed", type=float, default=1.0, help="simulated seconds per real second")

@@ -24,7 +24,8 @@ PLATFORMS = {
 }
 """Where the simulation of each platform is found. A further platform is a further line."""
 
-DEFAULT_ACCOUNTS = {"john_lewis": "john_lewis", "shopify_main": "shopify", "klaviyo_main": "klaviyo"}
+SMALL_WORLD = {"john_lewis": "john_lewis", "shopify_main": "shopify", "klaviyo_main": "klaviyo"}
+"""The accounts of one marketplace's route, for those who name none: account to platform."""
 
 ODDITIES: dict[str, dict[str, Any]] = {
     "john_lewis": {
@@ -51,7 +52,7 @@ class WorldSettings:
     """SQLite file that lets the world survive a restart; None keeps it in memory only."""
 
     seed: int = 1
-    accounts: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_ACCOUNTS))
+    accounts: dict[str, str] = field(default_factory=lambda: dict(SMALL_WORLD))
     """Account name (also its path under the sandbox's address) to platform."""
 
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)

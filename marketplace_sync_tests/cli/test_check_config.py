@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from marketplace_sync.config import PACKAGED
+from marketplace_sync.sandbox import default_world
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.cli.command import run
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[RunningSandbox]:
-    with RunningSandbox() as running:
+    # who checks as often as tests do would wait for the marketplaces' minutes
+    unlimited = {name: {**like, "rate_factor": 0} for name, like in default_world.SETTINGS.items()}
+    with RunningSandbox(accounts=default_world.ACCOUNTS, settings=unlimited) as running:
         yield running
 
 
@@ -25,6 +28,11 @@ def file(tmp_path: Path, sandbox: RunningSandbox) -> Path:
     path = tmp_path / "marketplace_sync.yaml"
     path.write_text(PACKAGED.read_text().replace("http://127.0.0.1:8700", sandbox.base_url))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _home(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPLACE_SYNC_HOME", str(short_folder / "checked"))
 
 
 def check(file: Path, *arguments: str, **environ: str) -> tuple[int, str]:
@@ -37,7 +45,7 @@ def check(file: Path, *arguments: str, **environ: str) -> tuple[int, str]:
 def test_everything_works(file: Path) -> None:
     code, output = check(file)
     assert code == 0, output
-    assert f"{file}: 3 connections, 1 routes, no problems" in output
+    assert f"{file}: 7 connections, 4 routes, no problems" in output
     for connection in ("john_lewis", "shopify_main", "klaviyo_main"):
         assert f"\n{connection}: " in output
     assert "FAILS" not in output
@@ -50,6 +58,10 @@ def test_a_key_that_is_refused_is_that_connection_s_failure_alone(file: Path) ->
     document = json.loads(output)
     assert {c["connection"]: c["works"] for c in document["connections"]} == {
         "john_lewis": True,
+        "john_lewis_home": True,
+        "bazaar": True,
+        "galerie": True,
+        "magento_main": True,
         "shopify_main": True,
         "klaviyo_main": False,
     }
@@ -62,7 +74,7 @@ def test_a_sandbox_that_does_not_run_is_said_at_once(file: Path, sandbox: Runnin
     file.write_text(file.read_text().replace(sandbox.base_url, "http://127.0.0.1:9"))
     code, output = check(file)
     assert code == 1
-    assert output.count("nothing listens on 127.0.0.1:9; start the simulated vendors: `marketplace-sync sandbox`") == 3
+    assert output.count("nothing listens on 127.0.0.1:9; start the simulated vendors: `marketplace-sync sandbox`") == 7
 
 
 def test_problems_of_the_file_are_told_to_people_and_programs(file: Path) -> None:

@@ -25,6 +25,7 @@ from marketplace_sync.ledger import embedded
 from marketplace_sync_tests.cli.command import COMMAND, Going
 from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.documents import JL, KLAVIYO, SHOP
+from marketplace_sync_tests.flows.town import small
 
 CARRIERS = {
     "Royal Mail": "royal-mail", "DPD UK": "dpd", "Evri": "evri", "Parcelforce": "parcelforce", "Yodel": "yodel",
@@ -50,7 +51,7 @@ def write_configuration(
 ) -> Path:
     """The packaged configuration for a sandbox elsewhere, with every carrier mapped and short patience, so that doubts
     are settled within a test."""
-    content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content = small(yaml.safe_load(PACKAGED.read_text(encoding="utf-8")))
     patience: dict[str, dict[str, Any]] = {
         JL: {"settle_after": "2s"}, SHOP: {"doubt_settles_after": "2s"}, KLAVIYO: {},
     }  # fmt: skip

@@ -17,7 +17,7 @@ from marketplace_sync.ledger import work_items
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.sandbox.serve import RunningSandbox
-from marketplace_sync.sandbox.world import DEFAULT_ACCOUNTS
+from marketplace_sync.sandbox.world import SMALL_WORLD
 from marketplace_sync_tests.flows.stores import ShopifySide, Stored, StoreSide
 
 JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
@@ -146,7 +146,7 @@ def town(
         accounts = {**accounts, store.name: store.platform}
         connections = {**connections, store.name: {**store.connection, **connections.get(store.name, {})}}
         route = {"store": store.name, **route}
-    simulated = {**DEFAULT_ACCOUNTS, **accounts}
+    simulated = {**SMALL_WORLD, **accounts}
     if store.name != SHOP:
         del simulated[SHOP]
     with RunningSandbox(accounts=simulated, **world) as sandbox:
@@ -157,10 +157,16 @@ def town(
             connections,
             accounts,
             routes,
-            without=set(DEFAULT_ACCOUNTS) - set(simulated),
+            without=set(SMALL_WORLD) - set(simulated),
         )
         with open_project(load(path), database=urls_of(database_url)) as project:
             yield Town(sandbox, project, store)
+
+
+def small(content: dict[str, Any]) -> dict[str, Any]:
+    """Of the packaged configuration what one marketplace's route needs."""
+    connections = {name: content["connections"][name] for name in SMALL_WORLD}
+    return {"connections": connections, "routes": {JL: content["routes"][JL]}}
 
 
 def write_configuration(
@@ -173,7 +179,7 @@ def write_configuration(
     without: Iterable[str] = (),
 ) -> Path:
     """The packaged configuration, pointed at a sandbox on another port, less some connections."""
-    content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content = small(yaml.safe_load(PACKAGED.read_text(encoding="utf-8")))
     content["connections"] |= {name: {"platform": platform} for name, platform in (accounts or {}).items()}
     for name in without:
         del content["connections"][name]

@@ -17,8 +17,10 @@ THROTTLED_SECONDS = 60.0
 
 def budget(settings: MiraklSettings) -> BudgetSpec:
     """A bucket for each group of operations that has a ceiling of its own (Mirakl, call budget)."""
+    general = (FixedWindow(settings.requests_per_minute, 60.0),)
     return {
-        "default": (FixedWindow(settings.requests_per_minute, 60.0),),
+        "default": general,
+        **dict.fromkeys(("shop", "platform", "carriers", "reasons"), general),
         "orders": (FixedWindow(settings.orders_requests_per_minute, 60.0),),
         # Apart from the list, so that a list read too often does not keep a parcel waiting.
         "lookups": (FixedWindow(settings.lookups_per_minute, 60.0),),

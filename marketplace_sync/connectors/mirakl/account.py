@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import msgspec
 
 from marketplace_sync.connectors.mirakl.calls import Calls
@@ -14,7 +9,6 @@ from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.domain.orders import PriceBasis
 
 DROPSHIP = "DROPSHIP"
-T = TypeVar("T")
 
 
 class Shop(msgspec.Struct):
@@ -74,43 +68,33 @@ class _Reasons(msgspec.Struct):
 
 
 class Account:
-    """Remembers for `account_valid_for`. Thread-safe. Methods raise TransportError; properties ask nobody."""
+    """Asks at most once per `account_valid_for`, whatever the process. Thread-safe. Methods raise TransportError;
+    properties ask nobody."""
 
-    def __init__(self, settings: MiraklSettings, calls: Calls, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: MiraklSettings, calls: Calls) -> None:
         self._settings = settings
         self._calls = calls
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, Any]] = {}
+        self._model: str | None = None
 
     def shop(self) -> Shop:
-        return self._remembered("shop", lambda: self._calls.get("/api/account", Shop, operation="read the shop"))
+        found = self._calls.remembered("/api/account", Shop, key="shop", operation="read the shop")
+        self._model = found.model or ""
+        return found
 
     def platform(self) -> Platform:
-        return self._remembered(
-            "platform",
-            lambda: self._calls.get("/api/platform/configuration", Platform, operation="read the configuration"),
-        )
+        path, operation = "/api/platform/configuration", "read the configuration"
+        return self._calls.remembered(path, Platform, key="platform", operation=operation)
 
     def carriers(self) -> list[Carrier]:
-        return self._remembered(
-            "carriers",
-            lambda: self._calls.get("/api/shipping/carriers", _Carriers, operation="read carriers").carriers,
-        )
+        path = "/api/shipping/carriers"
+        return self._calls.remembered(path, _Carriers, key="carriers", operation="read carriers").carriers
 
     def reasons(self, kind: str) -> list[Reason]:
         """Reasons of one type (`REFUND`, `CANCELATION`, ...) that sellers may give."""
-        found: list[Reason] = self._remembered(
-            "reasons",
-            lambda: (
-                self._calls.get(
-                    "/api/reasons",
-                    _Reasons,
-                    params={"locale": self._settings.locale} if self._settings.locale else None,
-                    operation="read reasons",
-                ).reasons
-            ),
-        )
+        params = {"locale": self._settings.locale} if self._settings.locale else None
+        found = self._calls.remembered(
+            "/api/reasons", _Reasons, params=params, key="reasons", operation="read reasons"
+        ).reasons
         return [reason for reason in found if reason.type == kind and reason.is_shop_right]
 
     def learn_model(self) -> None:
@@ -123,8 +107,7 @@ class Account:
         """What the shop's prices are. While the shop's model is not known: cost, which nobody takes for revenue."""
         if self._settings.price_basis != "auto":
             return PriceBasis(self._settings.price_basis)
-        known = self._known.get("shop")
-        if known is None or known[1].model == DROPSHIP:
+        if self._model is None or self._model == DROPSHIP:
             return PriceBasis.COST
         return PriceBasis.RETAIL
 
@@ -148,14 +131,3 @@ class Account:
         return bool(
             {"DROPSHIP": returns.drop_ship, "ONE_CREDITOR": returns.one_creditor}.get(model, returns.marketplace)
         )
-
-    def _remembered(self, name: str, ask: Callable[[], T]) -> T:
-        with self._lock:
-            known = self._known.get(name)
-            now = self._clock()
-            if known is not None and now - known[0] < self._settings.account_valid_for.total_seconds():
-                found: T = known[1]
-                return found
-            asked = ask()
-            self._known[name] = (now, asked)
-            return asked

@@ -41,6 +41,18 @@ class Calls:
         )
         return self.decoded(answer, kind, operation)
 
+    def remembered(self, path: str, kind: type[T], *, params: Params | None = None, key: str, operation: str) -> T:
+        """What the shop may be asked for once a day: `account_valid_for`, for all processes. Each has a bucket of its
+        own, so that a refusal for the rest of the day stops nothing else (Mirakl, call budget: the daily group)."""
+        body = self._wire.memory.remembered(
+            f"{key}:{self._settings.shop_id or ''}",
+            self._settings.account_valid_for,
+            lambda: (
+                self._wire.request("GET", path, params=self._with_shop(params), bucket=key, operation=operation).body
+            ),
+        )
+        return self.decoded(Answer(status=200, headers={}, body=body), kind, operation)
+
     def raw(
         self,
         path: str,

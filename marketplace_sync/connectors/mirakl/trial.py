@@ -8,7 +8,7 @@ from marketplace_sync.connectors.mirakl.account import Account
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Finding
-from marketplace_sync.domain.errors import CredentialsRefused, TransportError
+from marketplace_sync.domain.errors import CredentialsRefused, Throttled, TransportError
 
 
 def trial(settings: MiraklSettings, account: Account, reader: Reader) -> Sequence[Finding]:
@@ -19,6 +19,9 @@ def trial(settings: MiraklSettings, account: Account, reader: Reader) -> Sequenc
         try:
             works, detail = what()
             found.append(Finding(subject=subject, works=works, detail=detail, fix="" if works else fix))
+        except Throttled as busy:
+            # The operator's answer to a key that it knows: most of these may be asked once a minute, some once a day.
+            found.append(Finding(subject=subject, works=True, detail=f"it answers, and was asked just before ({busy})"))
         except TransportError as problem:
             mend = fix if isinstance(problem, CredentialsRefused) or problem.status else f"{fix}; or try again later"
             found.append(Finding(subject=subject, works=False, detail=str(problem), fix=mend))

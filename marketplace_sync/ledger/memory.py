@@ -1,0 +1,61 @@
+"""What vendors said about themselves and may not be asked again every time, shared by all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import Column, DateTime, LargeBinary, Table, Text, text
+
+from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.ledger.database import Ledger
+from marketplace_sync.ledger.tables import metadata
+
+vendor_answers = Table(
+    "vendor_answers",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("answer", LargeBinary, nullable=False),
+    Column("kept_at", DateTime(timezone=True), nullable=False),
+)
+
+_RECALL = text(
+    "SELECT answer, now() - kept_at < :valid_for FROM ledger.vendor_answers WHERE connection = :name AND key = :key"
+)
+_KEEP = text(
+    "INSERT INTO ledger.vendor_answers (connection, key, answer, kept_at)"
+    " VALUES (:name, :key, :answer, clock_timestamp()) ON CONFLICT (connection, key)"
+    " DO UPDATE SET answer = excluded.answer, kept_at = excluded.kept_at"
+)
+
+
+class KeptMemory:
+    """`connectors.memory.Memory` in the ledger, for one connection. Raises LedgerUnavailable."""
+
+    def __init__(self, ledger: Ledger, connection: str) -> None:
+        self._ledger = ledger
+        self._name = connection
+
+    def remembered(self, key: str, valid_for: timedelta, ask: Callable[[], bytes]) -> bytes:
+        """See `Memory.remembered`."""
+        about = {"name": self._name, "key": key}
+        with self._ledger.begin() as connection:
+            kept = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
+        if kept is not None and kept[1]:
+            return bytes(kept[0])
+        with self._ledger.begin() as connection:
+            # Whoever waited here finds the answer of the one before.
+            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 2))")
+            connection.execute(lock, {"lock": f"{self._name}:{key}"})
+            kept = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
+            if kept is not None and kept[1]:
+                return bytes(kept[0])
+            try:
+                answer = ask()
+            except TransportError:
+                if kept is None:
+                    raise
+                return bytes(kept[0])
+            connection.execute(_KEEP, {**about, "answer": answer})
+            return answer
