@@ -24,10 +24,12 @@ _PROMPT: dict[str, Any] = {
     "refund_seconds": 20,
     "receive_seconds": 240,
     "cycle_days": 600 / 86_400,
+    # the warehouse sends orders off in parts
+    "multi_shipment": True,
 }
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "john_lewis_home": {**_PROMPT, "shop_model": "DROPSHIP", "multi_shipment": True, "instance": "john-lewis"},
+    "john_lewis_home": {**_PROMPT, "shop_model": "DROPSHIP", "instance": "john-lewis"},
     "bazaar": {**_PROMPT, "instance": "bazaar", "short_payout_rate": 0.5, "surprise_fee_rate": 0.05},
     "galerie": {**_PROMPT, "instance": "galerie", "order_acceptance": "AUTOMATIC"},
 }

@@ -198,7 +198,7 @@ class Shop:
 
     async def _change_stock(self) -> None:
         chance = self._chance("stock")
-        available = chance.choice((0, 1, 3, 8, chance.randrange(5, 60), chance.randrange(20, 200)))
+        available = chance.choice((8, chance.randrange(8, 60), chance.randrange(20, 200)))
         account = self._chance("store").choice(list(self._stores))
         await self._try(account, "set_stock", sku=chance.choice(_SKUS), available=available)
 
