@@ -25,6 +25,7 @@ def _check_object(shape: Shape, value: dict[str, Any]) -> None:
             raise Refused(400, NOT_SUPPORTED, {"fieldName": name})
         if one is not None:
             _check(shape.members[name], one)
+            value[name] = _whole(shape.members[name], one)
     for name in shape.required:
         if value.get(name) is None:
             raise required(name)
@@ -60,6 +61,13 @@ def _is(kind: str, value: Any) -> bool:
         return isinstance(value, int) or (isinstance(value, str) and value.lstrip("-").isdigit())
     assert kind == NUMBER
     return isinstance(value, int | float)
+
+
+def _whole(kind: Kind, value: Any) -> Any:
+    """Digits in text are the number from here on, or one store view would be two."""
+    if kind == WHOLE:
+        return int(value)
+    return [int(one) for one in value] if kind == [WHOLE] else value
 
 
 def _wrong(value: Any, kind: str) -> Refused:

@@ -44,3 +44,11 @@ def test_an_amount_in_words_a_list_for_an_object_and_broken_json_are_refused(cal
     assert caller.refused("POST", "orders", {"entity": []})["status"] == 400
     assert caller.refused("POST", "orders", [1])["status"] == 400
     assert caller.refused("POST", "orders", {"entity": {**caller.entity(), "items": {}}})["status"] == 400
+
+
+def test_a_number_in_digits_of_text_is_the_number(caller: Caller) -> None:
+    made = caller.ordered()
+    caller.judging = False
+    assert caller.refused("POST", "orders", {"entity": caller.entity(store_id="1")})["status"] == 400
+    item = {"order_item_id": str(made["items"][0]["item_id"]), "qty": 1}
+    caller.post(f"order/{made['entity_id']}/ship", {"items": [item]})
