@@ -96,13 +96,30 @@ def _our_refunds(connection: Connection, route: Route, order: Order) -> tuple[fr
     return made, any(state in ("pending", "sending", "in_doubt") for state, _ in rows)
 
 
+def _recorded(connection: Connection, route: Route, order: Order) -> frozenset[str]:
+    """Ids that the store gave the refunds we made in it: ours, also when somebody there changed their notes."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT result->>'refund_id' FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
+            " AND connection = %s AND result->>'refund_id' IS NOT NULL",
+            (route.marketplace, order.order_id, route.store),
+        )
+        .fetchall()
+    )
+    return frozenset(str(row[0]) for row in rows)
+
+
 def told_by_store(
     connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
 ) -> None:
     """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund."""
     mapping = line_ids(order, store_order)
+    if not store_order.refunds:
+        return
+    recorded = _recorded(connection, route, order)
     for refund in store_order.refunds:
-        if refund.reference.startswith(REFERENCE):
+        if refund.reference.startswith(REFERENCE) or refund.refund_id in recorded:
             continue
         shipped = [line for line in refund.lines if not line.unshipped and mapping.get(line.line_id)]
         if not shipped and (refund.lines or not refund.amount):
