@@ -81,3 +81,53 @@ def _shopify(order: dict[str, Any]) -> Stored:
         credited=dict(credited),
         credits=len(order["refunds"]),
     )
+
+
+class MagentoSide:
+    name = "magento_main"
+    platform = "magento"
+
+    def __init__(self) -> None:
+        keys = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+        self.connection: dict[str, Any] = {
+            **{key: {"env": "TOWN_MAGENTO", "default": f"sandbox-magento-{key.replace('_', '-')}"} for key in keys},
+            "reservations": "subtract",
+            "brand_attribute": "brand",
+            "doubt_settles_after": "1s",
+        }
+        self.vendor: dict[str, Any] = {}
+
+    def orders(self, sandbox: RunningSandbox, source: str | None = None) -> list[Stored]:
+        memos = sandbox.documents(self.name, "creditmemos")
+        return [
+            _magento(order, [memo for memo in memos if memo["order_id"] == order["entity_id"]])
+            for order in sandbox.documents(self.name, "orders")
+            if source is None or any(said.endswith(f" {source}") for said in order["payment"]["additional_information"])
+        ]
+
+    def ship(self, sandbox: RunningSandbox, order_id: Any, company: str, **more: Any) -> Any:
+        return sandbox.act(self.name, "ship", order_id=order_id, company=company, **more)
+
+    def cancel(self, sandbox: RunningSandbox, order_id: Any) -> Any:
+        return sandbox.act(self.name, "cancel_order", order_id=order_id)
+
+    def take_off(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any:
+        return sandbox.act(self.name, "remove_unit", order_id=order_id, sku=sku, quantity=quantity)
+
+    def refund(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any:
+        return sandbox.act(self.name, "refund", order_id=order_id, lines=[{"sku": sku, "quantity": quantity}])
+
+
+def _magento(order: dict[str, Any], memos: list[dict[str, Any]]) -> Stored:
+    credited: Counter[str] = Counter()
+    for memo in memos:
+        for item in memo["items"]:
+            credited[item["sku"]] += item["qty"]
+    return Stored(
+        order_id=order["entity_id"],
+        customer_order_number=order["ext_order_id"],
+        units={item["sku"]: item["qty_ordered"] for item in order["items"]},
+        cancelled=order["state"] in ("canceled", "closed"),
+        credited=dict(credited),
+        credits=len(memos),
+    )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from marketplace_sync_tests.flows.stores import ShopifySide, StoreSide
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
 from marketplace_sync_tests.flows.town import JL, Town, town
 
 SETTINGS = [
+    pytest.param((MagentoSide, True), id="Magento"),
+    pytest.param((MagentoSide, False), id="Magento without Klaviyo"),
     pytest.param((ShopifySide, False), id="Shopify without Klaviyo"),
 ]
 

@@ -151,6 +151,7 @@ class TakingBack:
         body: dict[str, Any] = {
             "items": [{"order_item_id": item_id, "qty": quantity} for item_id, quantity in units.items()],
             "notify": False,
+            # The comment is kept all the same; this would only mark it as sent to the buyer.
             "appendComment": False,
             "comment": {"comment": marks.note(_words(wish), _reference(wish)), "is_visible_on_front": 0},
             "arguments": self._arguments(wish, facts, items, units),
