@@ -39,6 +39,10 @@ class WebhookSender:
         self.timeout_seconds = 5.0
         self.on_given_up: Callable[[dict[str, Any]], None] = lambda delivery: None
         """Told of a delivery that failed its last retry (Shopify then deletes the subscription)."""
+        self.renewed: Callable[[dict[str, Any]], dict[str, Any]] = lambda delivery: delivery
+        """Gives a delivery the address and headers of now, where a vendor's retries use the current definition."""
+        self.answered: Callable[[dict[str, Any], int | None], bool] = lambda delivery, status: True
+        """Told of every try and its status (None: no answer); False when this delivery is not to be tried again."""
         self.sent = 0
         self.failed = 0
         self.first_tries: deque[dict[str, Any]] = deque(maxlen=10_000)
@@ -114,7 +118,8 @@ class WebhookSender:
 
     async def _send(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
         times = 2 if self._random.random() < self.duplicate else 1
-        accepted = False
+        accepted, status = False, None
+        delivery = self.renewed(delivery)
         if delivery["attempts"] == 0:
             self.first_tries.append({"about": delivery.get("about", ""), "sent_at": self._clock.timestamp()})
         for _ in range(times):
@@ -122,16 +127,18 @@ class WebhookSender:
                 answer = await client.post(
                     delivery["url"], content=base64.b64decode(delivery["body"]), headers=delivery["headers"]
                 )
-                accepted = 200 <= answer.status_code < 300
+                status = answer.status_code
+                accepted = 200 <= status < 300
             except (httpx.HTTPError, httpx.InvalidURL):
-                accepted = False
+                accepted, status = False, None
+        goes_on = self.answered(delivery, status)
         if accepted:
             self.sent += 1
             self._deliveries.delete(delivery["key"])
             return
         self.failed += 1
         delivery["attempts"] += 1
-        if delivery["attempts"] > len(self.retry_delays):
+        if not goes_on or delivery["attempts"] > len(self.retry_delays):
             self._deliveries.delete(delivery["key"])
             self.on_given_up(delivery)
             return

@@ -21,6 +21,7 @@ PLATFORMS = {
     "klaviyo": "marketplace_sync.sandbox.klaviyo:Klaviyo",
     "mirakl": "marketplace_sync.sandbox.mirakl:Mirakl",
     "magento": "marketplace_sync.sandbox.magento:Magento",
+    "marketplacer": "marketplace_sync.sandbox.marketplacer:Marketplacer",
 }
 """Where the simulation of each platform is found. A further platform is a further line."""
 
