@@ -146,11 +146,12 @@ def _connection(
         return None
     platform = raw.get("platform")
     if platform is None:
-        problems.append(f"{place}.platform: it is missing; write one of {one_of(registry.PLATFORMS)}")
+        problems.append(f"{place}.platform: it is missing; write one of {one_of(registry.platforms())}")
         return None
-    if platform not in registry.PLATFORMS:
-        hint = did_you_mean(str(platform), registry.PLATFORMS)
-        problems.append(f"{place}.platform: {platform!r} is not known{hint}; write one of {one_of(registry.PLATFORMS)}")
+    known = registry.platforms()
+    if platform not in known:
+        hint = did_you_mean(str(platform), known)
+        problems.append(f"{place}.platform: {platform!r} is not known{hint}; write one of {one_of(known)}")
         return None
     model = registry.settings_class(platform, str(raw.get("dialect", "")))
     try:

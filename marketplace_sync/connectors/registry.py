@@ -1,4 +1,5 @@
-"""Which platforms exist, and how a configured connection becomes a connector. A new one is its folder and one line.
+"""Which platforms exist, and how a configured connection becomes a connector. A new one is its folder and one line
+here, or a distribution of its own with an entry point (docs/adding-a-system.md).
 
 A vendor's package exposes, at its top:
 
@@ -28,6 +29,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +48,29 @@ PLATFORMS: dict[str, str] = {
     "mirakl": "marketplace_sync.connectors.mirakl",
     "shopify": "marketplace_sync.connectors.shopify",
 }
-"""Platform name -> package."""
+"""Platform name -> package, of the platforms that come with this software."""
+
+PLUGINS = "marketplace_sync.connectors"
+"""The group of entry points under which other distributions bring platforms of their own."""
 
 BudgetFactory = Callable[[str, BudgetSpec], RateBudget]
 """(connection, what its vendor allows) -> the budget its calls draw from: `LocalBudget` or the ledger's shared one."""
 
 
+@functools.cache
+def _plugins() -> dict[str, str]:
+    return {found.name: found.value for found in entry_points(group=PLUGINS)}
+
+
+def platforms() -> dict[str, str]:
+    """Platform name -> package, of every platform that is installed. Nobody replaces one of ours."""
+    return {**_plugins(), **PLATFORMS}
+
+
 def package(platform: str) -> ModuleType:
     """The vendor's package. Raises KeyError for an unknown platform."""
-    return importlib.import_module(PLATFORMS[platform])
+    known = PLATFORMS.get(platform)
+    return importlib.import_module(platforms()[platform] if known is None else known)
 
 
 def package_of(settings: ConnectionSettings) -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +24,10 @@ PLATFORMS = {
     "magento": "marketplace_sync.sandbox.magento:Magento",
     "marketplacer": "marketplace_sync.sandbox.marketplacer:Marketplacer",
 }
-"""Where the simulation of each platform is found. A further platform is a further line."""
+"""Where the simulation of each platform is found. A further platform is a further line, or an entry point of another
+distribution in the group `PLUGINS`."""
+
+PLUGINS = "marketplace_sync.sandbox"
 
 SMALL_WORLD = {"john_lewis": "john_lewis", "shopify_main": "shopify", "klaviyo_main": "klaviyo"}
 """The accounts of one marketplace's route, for those who name none: account to platform."""
@@ -96,9 +100,10 @@ def build(settings: WorldSettings) -> Sandbox:
 
 
 def _vendor(settings: WorldSettings, account: str, platform: str, clock: Clock) -> Vendor:
-    if platform not in PLATFORMS:
-        raise ValueError(f"account {account!r}: no simulation of {platform!r}; there are: {', '.join(PLATFORMS)}")
-    module, _, name = PLATFORMS[platform].partition(":")
+    known = {**{found.name: found.value for found in entry_points(group=PLUGINS)}, **PLATFORMS}
+    if platform not in known:
+        raise ValueError(f"account {account!r}: no simulation of {platform!r}; there are: {', '.join(known)}")
+    module, _, name = known[platform].partition(":")
     simulation: type[Vendor] = getattr(importlib.import_module(module), name)
     odd = ODDITIES.get(platform, {}) if settings.oddities else {}
     vendor = simulation(
