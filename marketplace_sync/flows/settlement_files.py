@@ -12,6 +12,7 @@ from typing import Any
 
 from marketplace_sync.domain.settlement.layouts import REQUIRED, FileKind, FileLayout, columns_of
 from marketplace_sync.domain.settlement.rows import TEXT_KEPT, Rejected, Rows, UnusableFile
+from marketplace_sync.domain.settlement.wide_files import Unfolding
 
 ROWS_AT_ONCE = 50_000
 _LINES_OF_ONE_ROW = 50
@@ -20,8 +21,9 @@ _LINES_OF_ONE_ROW = 50
 
 def read_rows(content: bytes, kind: FileKind, layout: FileLayout) -> Iterator[Rows]:
     """A file in pieces. CSV, or XLSX where the bytes are one. Raises UnusableFile."""
-    records = _sheet(content, layout) if content[:4] == b"PK\x03\x04" else _text_lines(content, layout)
+    records = _records(content, layout)
     header: list[str] | None = None
+    unfolding: Unfolding | None = None
     skipped = 0
     part: list[_Record] = []
     for record in records:
@@ -29,15 +31,32 @@ def read_rows(content: bytes, kind: FileKind, layout: FileLayout) -> Iterator[Ro
             skipped += 1
             continue
         if header is None:
-            header = _header(record, kind, layout)
+            if layout.amounts:
+                header = list(_cells(record))
+                unfolding = Unfolding(layout, header)
+            else:
+                header = _header(record, kind, layout)
             continue
         part.append(record)
         if len(part) >= ROWS_AT_ONCE:
-            yield _rows(part, header, kind, layout)
+            yield _rows(part, header, kind, layout, unfolding)
             part = []
     if header is None:
         raise UnusableFile(f"The file is empty: it has no line with the names of its columns ({_wanted(kind)}).")
-    yield _rows(part, header, kind, layout)
+    yield _rows(part, header, kind, layout, unfolding)
+
+
+def header_of(content: bytes, layout: FileLayout) -> list[str]:
+    """The names of a file's columns, as far as they can be read with this layout; nothing of an empty file. Raises
+    UnusableFile."""
+    for number, record in enumerate(_records(content, layout)):
+        if number == layout.skip_rows:
+            return list(record.cells or ())
+    return []
+
+
+def _records(content: bytes, layout: FileLayout) -> Iterator[_Record]:
+    return _sheet(content, layout) if content[:4] == b"PK\x03\x04" else _text_lines(content, layout)
 
 
 @dataclass(frozen=True)
@@ -138,17 +157,22 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _header(record: _Record, kind: FileKind, layout: FileLayout) -> list[str]:
-    """Our name of each column of the file, "" for those that are not ours."""
+def _cells(record: _Record) -> Sequence[str]:
     if record.cells is None:
         raise UnusableFile(f"The line with the names of the columns cannot be read: {record.problem}.")
+    return record.cells
+
+
+def _header(record: _Record, kind: FileKind, layout: FileLayout) -> list[str]:
+    """Our name of each column of the file, "" for those that are not ours."""
+    cells = _cells(record)
     theirs = {layout.columns.get(name, name): name for name in columns_of(kind)}
-    found = [theirs.get(cell.strip(), "") for cell in record.cells]
+    found = [theirs.get(cell.strip(), "") for cell in cells]
     there = {*found, *layout.constants} - {""}
     missing = [name for name in REQUIRED[kind] if name not in there]
     doubled = sorted({name for name in found if name and found.count(name) > 1})
     if missing:
-        has = ", ".join(cell.strip() for cell in record.cells if cell.strip())[:500] or "none"
+        has = ", ".join(cell.strip() for cell in cells if cell.strip())[:500] or "none"
         raise UnusableFile(
             f"The file has no column {', '.join(missing)}; it has: {has}. Nothing was imported. If it names them"
             f" otherwise, declare that under `finance: files: {kind}: columns:`, and its separator and encoding there."
@@ -162,7 +186,9 @@ def _wanted(kind: FileKind) -> str:
     return ", ".join(columns_of(kind))
 
 
-def _rows(part: list[_Record], header: list[str], kind: FileKind, layout: FileLayout) -> Rows:
+def _rows(
+    part: list[_Record], header: list[str], kind: FileKind, layout: FileLayout, unfolding: Unfolding | None
+) -> Rows:
     width = len(header)
     rejected: list[Rejected] = []
     good: list[_Record] = []
@@ -176,6 +202,11 @@ def _rows(part: list[_Record], header: list[str], kind: FileKind, layout: FileLa
             rejected.append(Rejected(record.line, reason, record.raw[:TEXT_KEPT]))
         else:
             good.append(record)
+    if unfolding is not None:
+        cells = [record.cells or () for record in good]
+        lines = unfolding.lines(cells, [record.line for record in good], [record.raw for record in good])
+        lines.rejected += rejected
+        return lines
     columns: dict[str, list[str]] = {}
     for place, name in enumerate(header):
         if name:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.domain.money import decimal_text
-from marketplace_sync.domain.settlement.layouts import FileKind
+from marketplace_sync.domain.settlement.known_layouts import recognised
+from marketplace_sync.domain.settlement.layouts import FileKind, FileLayout
 from marketplace_sync.domain.settlement.rows import Rejected, UnusableFile
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settlement_account import Account, account
-from marketplace_sync.flows.settlement_files import read_rows
+from marketplace_sync.flows.settlement_files import header_of, read_rows
 from marketplace_sync.ledger import settlement as ledger
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
     if len(content) > LARGEST_FILE:
         raise UnusableFile(f"{file_name} is larger than {LARGEST_FILE // 10**6} MB: import it in parts.")
     owner = account(context, name)
-    layout = owner.finance.files.of(kind)
+    layout = _layout(context, owner, kind, content)
     channels = columns.Channels(owner.channel, owner.other_channels)
     read = {
         FileKind.SETTLEMENT: partial(columns.settlement, layout=layout, zone=owner.zone, channels=channels),
@@ -113,6 +114,14 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
         else:
             _store_record(connection, name, frame, report)
     return report
+
+
+def _layout(context: Context, owner: Account, kind: FileKind, content: bytes) -> FileLayout:
+    """What the route declares; else, for a file in the marketplace's own layout, that; else ours."""
+    declared = owner.finance.files.of(kind)
+    if kind is not FileKind.SETTLEMENT or declared != FileLayout():
+        return declared
+    return recognised(context.connections[owner.name].platform, header_of(content, declared)) or declared
 
 
 def _together(report: ImportReport, parts: list[Typed]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""A reconciliation on one page: from what was expected down to what the bank received, and what is wrong on the way."""
+"""A reconciliation on one page: from gross sales down to what the bank received, and what is wrong on the way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import BinaryIO
 import polars as pl
 
 from marketplace_sync.domain.money import decimal_text
+from marketplace_sync.domain.settlement.booking import by_account
 from marketplace_sync.domain.settlement.codes import MEANINGS, Code, Status
 from marketplace_sync.domain.settlement.result import Result
 from marketplace_sync.reports import settlement_rows as rows
 
 WORST = 25
-_WIDTH, _HEIGHT, _LEFT, _BAR = 760, 260, 10, 84
+_HEIGHT, _LEFT, _BAR = 260, 10, 70
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #ffffff; --faint: #66707f; --line: #d8dde5;
@@ -41,22 +42,45 @@ def write_html(result: Result, stream: BinaryIO, *, connection: str) -> None:
         f" {len(result.documents):,} payouts, {rows.exceptions(result).height:,} orders to look at.</p>",
     ]
     for total in rows.totals(result):
-        parts.append(f"<h2>From expected to paid, {escape(total.currency)}</h2>")
-        parts.append(f'<div class="scroll">{_waterfall(total)}</div>')
+        parts.append(f"<h2>From gross sales to the bank, {escape(total.currency)}</h2>")
+        parts.append(f'<div class="scroll">{_waterfall(total, _steps(result, total.currency))}</div>')
+        parts.append(
+            f'<p class="faint">Over their whole lives these orders should bring {escape(total.text(total.expected))};'
+            f" {escape(total.text(total.settled))} are settled and {escape(total.text(total.held))} held, which is"
+            f" {escape(total.text(total.variance))} from that. {escape(total.text(total.outside))} are outside"
+            " orders.</p>"
+        )
     parts += [_codes(result), _worst(result), _payouts(result), "</body></html>\n"]
     stream.write("\n".join(parts).encode())
 
 
-def _waterfall(total: rows.Totals) -> str:
-    steps = [
-        ("expected", total.expected, True),
-        ("differences", total.variance, False),
-        ("still held", -total.held, False),
-        ("settled", total.settled, True),
-        ("outside orders", total.outside, False),
-        ("not paid out", total.transferred - total.settled - total.outside, False),
-        ("transferred", total.transferred, True),
-    ]
+_WORDS = {
+    "sales": "gross sales", "commission_vat": "VAT on it", "manual": "charges, credits", "unknown": "unknown lines",
+}  # fmt: skip
+
+
+def _steps(result: Result, currency: str) -> list[tuple[str, int, bool]]:
+    """(name, minor units, whether it is a level and not a step) from gross sales down to what the bank received."""
+    sums = result.sums.filter((pl.col("currency") == currency) & (pl.col("document") != ""))
+    booked = by_account(sums.select("type", "amount").iter_rows())
+    sales = booked.pop("sales", 0)
+    documents = [document for document in result.documents if document.currency == currency]
+    transferred = sum(document.amount_transferred for document in documents)
+    total = sales + sum(booked.values())
+    steps = [(_WORDS["sales"], sales, True)]
+    steps += [(_WORDS.get(name, name), amount, False) for name, amount in booked.items()]
+    steps.append(("in payouts", total, True))
+    if transferred != total:
+        steps.append(("carried, unpaid", transferred - total, False))
+    steps.append(("transferred", transferred, True))
+    if documents and all(document.bank_currency == currency for document in documents):
+        received = sum(document.bank_received for document in documents)
+        steps.append(("not at the bank", received - transferred, False))
+        steps.append(("bank", received, True))
+    return steps
+
+
+def _waterfall(total: rows.Totals, steps: list[tuple[str, int, bool]]) -> str:
     bars, level = [], 0
     spans: list[tuple[str, int, int, int, str]] = []
     for name, amount, is_level in steps:
@@ -76,9 +100,10 @@ def _waterfall(total: rows.Totals) -> str:
             f'<text x="{x + _BAR / 2}" y="{top - 6:.1f}" text-anchor="middle">{escape(total.text(amount))}</text>'
             f'<text class="faint" x="{x + _BAR / 2}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(name)}</text>'
         )
+    width = _LEFT + len(spans) * (_BAR + 22)
     said = ", ".join(f"{name} {total.text(amount)}" for name, amount, *_ in spans)
     return (
-        f'<svg role="img" aria-label="{escape(said)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}"'
+        f'<svg role="img" aria-label="{escape(said)}" viewBox="0 0 {width} {_HEIGHT}" width="{width}"'
         f' height="{_HEIGHT}">{"".join(bars)}</svg>'
     )
 

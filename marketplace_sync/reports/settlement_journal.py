@@ -64,7 +64,7 @@ def journals(result: Result, settings: JournalSettings) -> list[Journal]:
 
 def write_journal(result: Result, stream: BinaryIO, settings: JournalSettings) -> None:
     """CSV in the configured layout: UTF-8, decimal points."""
-    rows = _xero if settings.layout == "xero" else _quickbooks
+    rows = {"xero": _xero, "quickbooks": _quickbooks, "sage": _sage}[settings.layout]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     for row in rows(journals(result, settings), settings):
@@ -103,6 +103,29 @@ def _quickbooks(found: list[Journal], settings: JournalSettings) -> Iterator[lis
                 amount if entry.amount < 0 else "",
                 safe_cell(entry.description),
                 document.currency,
+            ]
+
+
+def _sage(found: list[Journal], settings: JournalSettings) -> Iterator[list[str]]:
+    """Audit trail transactions: JD debits and JC credits a nominal account; T9 is outside VAT."""
+    yield [
+        "Type", "Account Reference", "Nominal A/C Ref", "Department Code", "Date", "Reference", "Details", "Net Amount",
+        "Tax Code", "Tax Amount",
+    ]  # fmt: skip
+    for journal in found:
+        document = journal.document
+        for entry in journal.entries:
+            yield [
+                "JD" if entry.amount > 0 else "JC",
+                "",
+                entry.account,
+                "0",
+                _day(document),
+                safe_cell(document.accounting_document_number),
+                safe_cell(entry.description),
+                decimal_text(abs(entry.amount), document.currency),
+                "T9",
+                decimal_text(0, document.currency),
             ]
 
 

@@ -63,6 +63,11 @@ class _Sheet:
             self.sheet.write_string(0, column, heading, book.bold)
             self.sheet.set_column(column, column, width)
         self.sheet.freeze_panes(1, 1)
+        # Printed, every page has the headings, and no row is cut in two.
+        self.sheet.set_landscape()
+        self.sheet.set_paper(9)
+        self.sheet.fit_to_pages(1, 0)
+        self.sheet.repeat_rows(0)
 
     def add(self, *cells: Any) -> None:
         """Text, None, a day, or (minor units, currency)."""

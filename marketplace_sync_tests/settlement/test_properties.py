@@ -5,14 +5,18 @@ from __future__ import annotations
 from random import Random
 
 import msgspec
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from marketplace_sync.domain.settlement.booking import by_account
 from marketplace_sync.domain.settlement.frames import Book
 from marketplace_sync.domain.settlement.inputs import SettlementLine
 from marketplace_sync.domain.settlement.reconcile import reconcile
 from marketplace_sync.domain.settlement.result import Result
+from marketplace_sync.domain.settlement.settings import JournalSettings
+from marketplace_sync.reports.settlement_journal import journals
 from marketplace_sync_tests.settlement.months import Month, month
 from marketplace_sync_tests.settlement.precision import concluded_codes, lost
 
@@ -119,3 +123,28 @@ def test_a_payout_is_a_part_of_the_whole(seed: int) -> None:
         assert set(part.orders["order_id"]) == ids
         assert part.documents == (document,)
         assert set(part.components["o"]) <= set(part.orders["o"])
+
+
+@MONTHS
+@given(SEEDS)
+def test_everything_that_is_reported_of_a_payout_is_the_payout(seed: int) -> None:
+    """Payout by payout, not only in all: what is booked, and what is on orders and outside them."""
+    made = month(seed, 150, faults=0.5)
+    result = reconciled(made)
+    lines = {line.line_id: line for line in made.lines}.values()
+    for document in result.documents:
+        number, currency = document.accounting_document_number, document.currency
+        mine = [each for each in lines if each.document == number and each.currency == currency and _counts(each, made)]
+        assert document.lines_total == sum(line.amount for line in mine)
+        sums = result.sums.filter((pl.col("document") == number) & (pl.col("currency") == currency))
+        assert sum(by_account(sums.select("type", "amount").iter_rows()).values()) == document.lines_total
+        (journal,) = [
+            each
+            for each in journals(result, JournalSettings())
+            if (each.document.accounting_document_number, each.document.currency) == (number, currency)
+        ]
+        assert sum(entry.amount for entry in journal.entries) == 0
+
+
+def _counts(line: SettlementLine, made: Month) -> bool:
+    return line.type != "PAYMENT" and (line.created_on is None or line.created_on <= made.as_of)

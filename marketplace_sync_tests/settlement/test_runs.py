@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
 from marketplace_sync.domain.settlement.layouts import FileKind
+from marketplace_sync.domain.settlement.settings import JournalSettings
 from marketplace_sync.ledger import work_items
+from marketplace_sync.reports.settlement_journal import write_journal
 from marketplace_sync_tests.settlement.months import SETTINGS as MONTH_SETTINGS
 from marketplace_sync_tests.settlement.months import month
 from marketplace_sync_tests.settlement.office import Office, as_json, bank_file, opened, settlement_file, store_file
@@ -130,3 +135,42 @@ def test_a_month_through_the_ledger_is_concluded_as_it_was_made_up(
 
 def _is_plain(sku: str) -> bool:
     return sku != ""
+
+
+def test_files_in_parts_turned_round_and_repeated_are_the_same_book(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, office: Office
+) -> None:
+    """Through files and ledger: split over files, in another order, every line twice, every file again."""
+    made = month(11, 60, faults=0.4)
+    reports = []
+    with opened(module_database_url, tmp_path_factory.mktemp("parts"), MONTH_SETTINGS) as large:
+        for cut, turned in ((len(made.lines), False), (97, True)):
+            large.clear()
+            parts = [made.lines[start : start + cut] for start in range(0, len(made.lines), cut)]
+            for part in parts[::-1] if turned else parts:
+                rows = [*part, *part][::-1] if turned else part
+                large.take(FileKind.SETTLEMENT, settlement_file(rows))
+                assert large.take(FileKind.SETTLEMENT, settlement_file(rows)).seen_before
+                if turned:
+                    large.take(FileKind.SETTLEMENT, settlement_file(part[:20]), "some of it again.csv")
+            large.take(FileKind.STORE_ORDERS, store_file(made.sold))
+            large.take(FileKind.BANK_RECEIPTS, bank_file(made.receipts))
+            reports.append(as_json(large.reconcile(made.as_of)))
+    assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("layout", ["xero", "quickbooks", "sage"])
+def test_a_journal_balances_in_every_layout(office: Office, layout: str) -> None:
+    office.take(FileKind.STORE_ORDERS, store_file([order("A")]))
+    office.take(FileKind.SETTLEMENT, settlement_file([*sale(), *refund(), payment(300)]))
+    stream = io.BytesIO()
+    settings = JournalSettings.model_validate({"layout": layout, "accounts": {"sales": "4000"}})
+    write_journal(office.reconcile(TODAY).result, stream, settings)
+    rows = list(csv.DictReader(io.StringIO(stream.getvalue().decode())))
+    debit = credit = Decimal(0)
+    for row in rows:
+        amount = Decimal(row.get("*Amount") or row.get("Net Amount") or row.get("Debits") or row.get("Credits") or "0")
+        is_credit = row.get("Type") == "JC" or bool(row.get("Credits")) or amount < 0
+        debit, credit = debit + (0 if is_credit else amount), credit + (abs(amount) if is_credit else 0)
+    assert debit == credit > 0
+    assert any("4000" in row.values() for row in rows)

@@ -78,6 +78,16 @@ class FileLayout(BaseModel):
     """Our column -> what it is in every row of a file that does not have it."""
     values: dict[str, dict[str, str]] = {}
     """Our column -> what the file writes -> what it means: `type: {Sale: ORDER_AMOUNT}`."""
+    amounts: dict[str, dict[str, str]] = {}
+    """For files with several amounts in a row: kind of row (`*`: any) -> the file's column -> the type of the line that
+    its amount becomes. `+TYPE` and `-TYPE` are owed to and taken from the seller however the file signs them, `TYPE` is
+    as it is signed, `ONE|OTHER` depends on the sign, `TYPE & TYPE` are two lines."""
+    row_kind: str = ""
+    """The file's column that says of what kind a row is."""
+    net: str = ""
+    """The file's column with what a row comes to: whatever its parts do not explain becomes a line of its own."""
+    row_key: tuple[str, ...] = ()
+    """The file's columns that make a row unique, where `amounts` are declared; all of them by default."""
 
     @field_validator("encoding")
     @classmethod
@@ -109,6 +119,8 @@ class FileLayouts(BaseModel):
         for kind in FileKind:
             known = columns_of(kind)
             layout = self.of(kind)
+            if layout.amounts and kind is not FileKind.SETTLEMENT:
+                raise ValueError(f"{kind}: `amounts` are for files of settlement lines")
             for name in {*layout.columns, *layout.constants, *layout.values} - set(known):
                 raise ValueError(f"{kind}: there is no column {name!r}; ours are {', '.join(known)}")
         return self

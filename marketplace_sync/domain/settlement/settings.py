@@ -110,7 +110,7 @@ class JournalAccounts(BaseModel):
 class JournalSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Literal["xero", "quickbooks"] = "xero"
+    layout: Literal["xero", "quickbooks", "sage"] = "xero"
     accounts: JournalAccounts = JournalAccounts()
     tax_rate: str = "No VAT"
     """What the package calls the tax rate of journal lines: tax is booked on lines of its own."""
