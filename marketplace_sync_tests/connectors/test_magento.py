@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
+from marketplace_sync import config
 from marketplace_sync.connectors.magento import MagentoSettings
 from marketplace_sync.connectors.magento.marks import order_number, source_identifier
 from marketplace_sync.domain.effects import Delivered, InDoubt, NotThere, Postponed, RefundLines, Refused
+from marketplace_sync.domain.errors import ConfigurationError
 from marketplace_sync.domain.orders import Address
 from marketplace_sync_tests.connectors.magento_shop import (
     SECRETS,
@@ -313,3 +317,14 @@ def test_a_wrong_key_stops_the_check_with_one_finding(here: Shop) -> None:
 def test_settings_that_would_go_wrong_silently_are_refused(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         MagentoSettings(platform="magento", base_url="https://shop.example", **{**SECRETS, **keys})
+
+
+def test_a_configuration_without_a_word_on_reservations_is_refused_with_the_choice(tmp_path: Path) -> None:
+    file = tmp_path / "marketplace_sync.yaml"
+    secrets = {key: {"env": "SHOP_KEY"} for key in SECRETS}
+    connection = {"platform": "magento", "base_url": "https://shop.example", **secrets}
+    file.write_text(json.dumps({"connections": {"shop": connection}, "routes": {}}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        config.load(file, {"SHOP_KEY": "a secret"})
+    (said,) = [one for one in refused.value.problems if one.startswith("connections.shop.reservations: it is missing")]
+    assert all(f"`{choice}`" in said for choice in ("module", "repaired", "subtract"))
