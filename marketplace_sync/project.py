@@ -29,6 +29,12 @@ class Project:
     def ledger(self) -> Ledger:
         return self.context.ledger
 
+    def webhook_refusal(self, name: str, usual: int) -> int:
+        """What a delivery of this connection that is not taken is answered with: some vendors stop delivering
+        altogether after a 4xx, and their packages say so."""
+        vendor = registry.package_of(self.configuration.connections[name])
+        return int(getattr(vendor, "WEBHOOK_REFUSAL", usual))
+
     def close(self) -> None:
         self.context.ledger.close()
         self.database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -49,6 +50,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
+class Silence(StrEnum):
+    """What we keep from Klaviyo because a marketplace's operator tells it of the same: it would count twice."""
+
+    NONE = "none"
+    SALES = "sales"
+    """Placed and ordered; people, parcels and what is taken back are told."""
+    EVERYTHING = "everything"
+
+
 class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a marketplace connection can do; a route that asks for more is refused when the configuration is read."""
 
@@ -70,6 +80,7 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     keeps_our_reference: bool = False
     """Whether it keeps the store's own number of an order and states it again: then it is told, once the store has
     the order."""
+    silence: Silence = Silence.NONE
 
 
 class StoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,8 +191,8 @@ class WebhookSource(Protocol):
         ...
 
     def concerns(self, topic: str, body: bytes) -> Sequence[str]:
-        """Ids of the store orders a stored delivery is about (they are read again, the body is not trusted).
-        Empty when it concerns none. Raises UnreadableWebhook."""
+        """Ids of the orders, as the connection's own, that a stored delivery is about (they are read again, the body is
+        not trusted). Empty when it concerns none. Raises UnreadableWebhook."""
         ...
 
     def subscribe(self, url: str) -> Sequence[str]:

@@ -17,6 +17,7 @@ A vendor's package exposes, at its top:
 and may expose:
 
     THROTTLED_SECONDS: float                      how long a 429 without Retry-After asks us to wait (default 10)
+    WEBHOOK_REFUSAL: int                          what a delivery that is not genuine is answered with (default 401)
     DEFAULT_HEADERS: dict[str, str]               headers of every request (a vendor's API revision, ...)
     DIALECTS: dict[str, Dialect]                  accounts of it that speak another platform's protocol, by the value of
                                                   their connection's `dialect`
@@ -45,6 +46,7 @@ PLATFORMS: dict[str, str] = {
     "john_lewis": "marketplace_sync.connectors.john_lewis",
     "klaviyo": "marketplace_sync.connectors.klaviyo",
     "magento": "marketplace_sync.connectors.magento",
+    "marketplacer": "marketplace_sync.connectors.marketplacer",
     "mirakl": "marketplace_sync.connectors.mirakl",
     "shopify": "marketplace_sync.connectors.shopify",
 }

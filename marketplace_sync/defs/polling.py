@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from marketplace_sync.connectors.ports import Feed, StoreCapabilities
+from marketplace_sync.connectors.ports import Feed, StoreCapabilities, WebhookSource
 from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.work_items import Team
-from marketplace_sync.flows import import_orders, observe_store, subscribe, watch_deadlines
+from marketplace_sync.flows import deliveries, import_orders, observe_store, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
 
 CATALOGUE_SECONDS = 3600
@@ -27,6 +27,10 @@ def build(context: Context) -> dg.Definitions:
             asset = _feed_asset(context, marketplace, feed, routes)
             assets.append(asset)
             schedules.append(_schedule(asset, feed.every_seconds))
+        if isinstance(context.marketplaces[marketplace], WebhookSource):
+            asset = _webhooks_asset(context, marketplace)
+            assets.append(asset)
+            schedules.append(_schedule(asset, CATALOGUE_SECONDS))
     for store in sorted({route.store for route in context.routes if route.store}):
         offers = context.stores[store].capabilities
         found = [
@@ -141,25 +145,25 @@ def _catalogue_asset(context: Context, store: str) -> dg.AssetsDefinition:
     return read
 
 
-def _webhooks_asset(context: Context, store: str) -> dg.AssetsDefinition:
+def _webhooks_asset(context: Context, name: str) -> dg.AssetsDefinition:
     @dg.asset(
-        key=dg.AssetKey([store, "webhooks"]),
-        group_name=store,
-        kinds={context.connections[store].platform},
+        key=dg.AssetKey([name, "webhooks"]),
+        group_name=name,
+        kinds={context.connections[name].platform},
         owners=[naming.owner(Team.OPERATIONS)],
-        description="The store's deliveries to our receiver. Asked for again regularly: stores drop subscriptions that"
-        " failed for a while.",
+        description="The vendor's deliveries to our receiver. Asked for again regularly: vendors drop subscriptions"
+        " that failed for a while.",
         retry_policy=_RETRY,
-        pool=f"{store}_reads",
-        tags={"connection": store},
+        pool=f"{name}_reads",
+        tags={"connection": name},
     )
     def subscribed(installation: Installation) -> dg.MaterializeResult[Any]:
         receiver = subscribe.receiver_url()
         if receiver is None:
             return dg.MaterializeResult(
-                metadata={"topics": 0, "note": f"{subscribe.VARIABLE} is not set: the store is polled, and that is all"}
+                metadata={"topics": 0, "note": f"{subscribe.VARIABLE} is not set: it is polled, and that is all"}
             )
-        topics = subscribe.subscribe(installation.context, store, receiver)
+        topics = subscribe.subscribe(installation.context, name, receiver)
         return dg.MaterializeResult(metadata={"topics": len(topics), "names": ", ".join(topics), "to": receiver})
 
     return subscribed
@@ -190,7 +194,7 @@ def _fulfilments_asset(
         tags={"connection": store},
     )
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
-        webhooks = observe_store.process_inbox(installation.context, store)
+        webhooks = deliveries.process_inbox(installation.context, store)
         report = observe_store.poll_orders(installation.context, store)
         return dg.MaterializeResult(
             metadata={

@@ -149,6 +149,8 @@ def _line_changes(
         if kind in (EventKind.CANCELLED, EventKind.CANCELLATION_REQUESTED):
             asked = asked_before or kind is EventKind.CANCELLATION_REQUESTED
             initiator = Initiator.CUSTOMER if asked else Initiator.MARKETPLACE
+            if after.cancelled_by:
+                initiator = Initiator(after.cancelled_by)
             if after.cancel_reason:
                 detail["reason"] = after.cancel_reason
         found.append(

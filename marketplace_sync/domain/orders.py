@@ -52,6 +52,15 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         return found
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a marketplace says of a buyer's agreement to marketing, with its evidence. Absence is no consent."""
+
+    given: bool
+    stated_at: datetime
+    source: str
+    """Where it was stated, in words."""
+
+
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line. Quantities are units; money is minor units of the order's currency, for one unit or the whole line."""
 
@@ -74,12 +83,17 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     promised_on: date | None = None
     brand: str = ""
     category: str = ""
+    collections: tuple[str, ...] = ()
+    attributes: dict[str, str] = {}
+    """What else the marketplace says of the product (`Colour`, `Seller`), to tell groups of buyers apart."""
     acknowledged: int = 0
     dispatched: int = 0
     cancellation_requested: int = 0
     """Units somebody asked to cancel and nobody has answered yet."""
     cancelled: int = 0
     cancel_reason: str = ""
+    cancelled_by: str = ""
+    """Who asked for the cancellation, an `Initiator`, where the marketplace says it."""
 
     @property
     def open(self) -> int:
@@ -110,6 +124,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     buyer_id: str = ""
     """The marketplace's own number of the buyer: the same person's orders share it, on this marketplace only."""
     buyer_locale: str = ""
+    consent: Consent | None = None
+    """What was stated with this order; None: nothing."""
     shipping_price: int | None = None
     shipping_tax: int | None = None
     total: int | None = None

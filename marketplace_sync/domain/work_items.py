@@ -74,6 +74,8 @@ CODES: dict[str, Code] = _codes(
          "The statement is kept. Report it to the marketplace; it is read again when it is stated differently."),
     Code("ODD_STATEMENT", Team.OPERATIONS, _W, "A marketplace said something unusual",
          "Check the order at the marketplace; it was imported all the same."),
+    Code("TOLD_BY_MARKETPLACE", Team.MARKETING, _W, "A marketplace's operator tells Klaviyo of orders itself",
+         "Have the operator's integration switched off, or set native_klaviyo: coexist on the connection."),
     Code("ORDER_NOT_HELD", Team.OPERATIONS, _E, "A return or refund belongs to an order we do not hold",
          "Check whether the order is older than this installation, or belongs to another account."),
     Code("UNREADABLE_WEBHOOK", Team.OPERATIONS, _E, "A genuine webhook delivery cannot be understood",

@@ -11,11 +11,12 @@ from datetime import datetime
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from marketplace_sync.connectors.ports import Silence
 from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning
+from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning, silence
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
 from marketplace_sync.ledger import orders, outbox, store, work_items
@@ -49,9 +50,11 @@ def new_orders(connection: Connection, context: Context, name: str, placed: Sequ
             for order in releasing.acceptable(connection, route, placed):
                 acknowledge(connection, route, order)
             real = [order for order in real if releasing.is_sale(order)]
-        if route.marketing and real:
+        silence.show(connection, route, capabilities)
+        if silence.is_told(route, capabilities) and real:
             teller = Teller(connection, route, real, now)
-            outbox.record(connection, [wish for order in real for wish in teller.placed(order)])
+            sale = capabilities.silence is Silence.NONE
+            outbox.record(connection, [wish for order in real for wish in teller.placed(order, sale=sale)])
         injection.inject(connection, route, placed)
 
 
@@ -83,7 +86,7 @@ def order_changed(
             fulfilment.fulfil(connection, route, order, store_order, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
     returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
-    if route.marketing and not order.is_test:
+    if silence.is_told(route, capabilities) and not order.is_test:
         if capabilities.acknowledge_before_store and not releasing.told_as_placed(connection, route, order):
             if not releasing.is_sale(order):
                 events = ()

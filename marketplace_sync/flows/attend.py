@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from marketplace_sync.connectors.ports import WebhookSource
 from marketplace_sync.domain.effects import Lane
 from marketplace_sync.domain.errors import TransportError
-from marketplace_sync.flows import courier, observe_store
+from marketplace_sync.flows import courier, deliveries, observe_store
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import outbox
 from marketplace_sync.ledger.lease import is_wanted
@@ -60,6 +61,8 @@ class Attendant:
             # apart from the courier, whose backlog must not hold up what the store has to say
             tells = context.stores[name].capabilities.has_webhooks
             self._duties["inbox" if tells else "orders"] = self._observe if tells else self._ask
+        elif isinstance(context.marketplaces.get(name), WebhookSource):
+            self._duties["inbox"] = self._observe
         self._threads: dict[str, threading.Thread] = {}
 
     def stay(self, seconds: float) -> Attendance:
@@ -146,9 +149,9 @@ class Attendant:
         return note
 
     def _observe(self) -> float:
-        """Handle what the store delivered. Returns as `_bring` does."""
+        """Handle what the store or the marketplace delivered. Returns as `_bring` does."""
         time.sleep(_SIBLINGS)
-        handled = observe_store.process_inbox(self._context, self._name)
+        handled = deliveries.process_inbox(self._context, self._name)
         with self._lock:
             self._report.webhooks += handled
         return 0.0 if handled else _LOOK_AGAIN

@@ -50,11 +50,14 @@ class Teller:
         self.variants = store.variants(connection, route.store, skus) if route.store and skus else {}
         self.identities = _identities(connection, route, orders, now)
 
-    def placed(self, order: Order) -> Iterable[outbox.Wish]:
-        """Profile, Placed Order, and one Ordered Product per line."""
+    def placed(self, order: Order, *, sale: bool = True) -> Iterable[outbox.Wish]:
+        """Profile, Placed Order, and one Ordered Product per line. Without `sale` the profile alone: somebody else
+        tells Klaviyo of what was bought."""
         identifier = source_identifier(self.route.marketplace, order.order_id)
         lines = {line.line_id: line.quantity for line in order.lines if line.quantity > 0}
         yield self._profile(order)
+        if not sale:
+            return
         yield self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True)
         for line in order.lines:
             if line.quantity > 0:
@@ -171,6 +174,8 @@ class Teller:
             "Collections": _distinct(collection for item in items for collection in item["Collections"]),
             "value_basis": self._basis(order) if value is not None else "unknown",
         }
+        if attributes := _distinct(attribute for item in items for attribute in item.get("Attributes", ())):
+            properties["Attributes"] = attributes
         profile: dict[str, Any] = {}
         if first:
             first_name, last_name = split_name(order.shipping_address.full_name)
@@ -231,8 +236,10 @@ class Teller:
             "Quantity": quantity,
             "Brand": (variant.brand if variant else "") or line.brand,
             "Categories": [c for c in [(variant.category if variant else "") or line.category] if c],
-            "Collections": list(variant.collections) if variant else [],
+            "Collections": list(variant.collections if variant and variant.collections else line.collections),
         }
+        if line.attributes:
+            item["Attributes"] = [f"{name}: {value}" for name, value in sorted(line.attributes.items())]
         if price is not None:
             item["ItemPrice"] = json_number(price, order.currency)
             item["RowTotal"] = json_number(price * quantity, order.currency)

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import (
     Malformed,
-    PassesOnPrivacy,
     StoreOrderPage,
-    UnreadableWebhook,
-    WebhookSource,
 )
-from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, privacy, reachable, unreadable
-from marketplace_sync.flows.context import Context, from_source_identifier, source_identifier
-from marketplace_sync.ledger import inbox, orders, store, watermarks, work_items
+from marketplace_sync.flows import advance, reachable, unreadable
+from marketplace_sync.flows.context import Context, from_source_identifier
+from marketplace_sync.ledger import orders, store, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
 
 FEED = "orders"
-_READERS = 8
-"""Orders read from the store at once while handling webhooks."""
-_TRY_AGAIN = timedelta(seconds=5)
 
 
 @dataclass
@@ -183,71 +174,16 @@ def _twice(
     )
 
 
-def process_inbox(context: Context, name: str, limit: int = 100) -> int:
-    """Handle stored webhook deliveries: what they are about is read again from the store, the body is not trusted.
-
-    Each order is read outside any transaction and noted in one of its own, several at once. Returns how many deliveries
-    were finished. A store that cannot be read now leaves them waiting. Two who do this at once do it harmlessly twice.
-    """
-    source = context.stores.get(name)
-    if not isinstance(source, WebhookSource):
-        return 0
-    about: dict[str, list[str]] = {}
-    done: list[str] = []
-    with context.ledger.begin() as connection:
-        deliveries = inbox.waiting(connection, name, limit)
-        for delivery in deliveries:
-            try:
-                concerned = source.concerns(delivery.topic, delivery.body)
-                if isinstance(source, PassesOnPrivacy):
-                    asked = source.privacy_request(delivery.topic, delivery.body)
-                    if asked is not None:
-                        privacy.ask_a_person(connection, context, name, delivery.delivery_id, asked)
-            except UnreadableWebhook as problem:
-                inbox.unreadable(connection, name, delivery.delivery_id, str(problem))
-                work_items.report(connection, [_unreadable(name, delivery, str(problem))])
-                continue
-            if not concerned:
-                done.append(delivery.delivery_id)
-            for store_order_id in concerned:
-                about.setdefault(store_order_id, []).append(delivery.delivery_id)
-        if done:
-            inbox.processed(connection, name, done)
-    if not about:
-        return len(done)
-    with ThreadPoolExecutor(min(len(about), _READERS), thread_name_prefix=f"inbox-{name}") as readers:
-        finished = readers.map(lambda one: _read_again(context, name, *one), about.items())
-        return len(done) + sum(finished)
-
-
-def _read_again(context: Context, name: str, store_order_id: str, delivery_ids: list[str]) -> int:
+def read_again(context: Context, name: str, store_order_id: str) -> None:
+    """Read one order of a store again and note what became of it. Raises TransportError."""
     try:
         order = context.stores[name].order(store_order_id)
     except Malformed as problem:
         with context.ledger.begin() as connection:
             unreadable.report_store_order(connection, name, store_order_id, str(problem))
-            inbox.processed(connection, name, delivery_ids)
-        return len(delivery_ids)
-    except TransportError as problem:
-        with context.ledger.begin() as connection:
-            inbox.later(connection, name, delivery_ids, str(problem), _TRY_AGAIN)
-        return 0
+        return
     if order is not None:
         _note_alone(context, name, order)
-    with context.ledger.begin() as connection:
-        inbox.processed(connection, name, delivery_ids)
-    return len(delivery_ids)
-
-
-def _unreadable(name: str, delivery: inbox.Delivery, problem: str) -> Problem:
-    return Problem(
-        code="UNREADABLE_WEBHOOK",
-        subject=source_identifier(name, delivery.delivery_id),
-        connection=name,
-        message=f"{name} delivered {delivery.topic} {delivery.delivery_id}, genuine and unreadable: {problem}."
-        " The delivery is kept.",
-        evidence={"topic": delivery.topic, "problem": problem},
-    )
 
 
 def ensure_catalogue(context: Context, name: str) -> None:

@@ -12,6 +12,7 @@ from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.flows import (
     courier,
+    deliveries,
     housekeeping,
     import_orders,
     observe_store,
@@ -91,6 +92,7 @@ def _catalogue(context: Context, name: str) -> str:
 
 
 def _imported(context: Context, name: str, feed: str) -> str:
+    deliveries.process_inbox(context, name)
     for route in context.routes_of(name):
         if route.store is not None:
             # without any catalogue every product would be unknown and every order without a value
@@ -100,7 +102,7 @@ def _imported(context: Context, name: str, feed: str) -> str:
 
 
 def _observed(context: Context, name: str) -> str:
-    observe_store.process_inbox(context, name)
+    deliveries.process_inbox(context, name)
     found = observe_store.poll_orders(context, name)
     return f"{found.read} read, {found.moved} of ours moved on"
 

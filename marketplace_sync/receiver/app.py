@@ -92,11 +92,12 @@ def build(project: Project) -> Starlette:
 
 
 async def _keep_asking(project: Project) -> None:
-    """Ask the stores to deliver here, until each has agreed; after that the hourly asset keeps it so."""
+    """Ask stores and marketplaces to deliver here, until each has agreed; after that the hourly asset keeps it so."""
     receiver = subscribe.receiver_url()
     if receiver is None:
         return
-    left = set(project.context.stores)
+    asked = [project.context.stores, project.context.marketplaces]
+    left = {name for group in asked for name in group if isinstance(group[name], WebhookSource)}
     while left:
         for name in sorted(left):
             try:
@@ -116,12 +117,12 @@ async def _receive(project: Project, name: str, request: Request) -> tuple[str, 
     except ClientDisconnect:
         return "incomplete", PlainTextResponse("the body did not arrive", status_code=400)
     if body is None:
-        return "too_large", PlainTextResponse("the body is too large", status_code=413)
+        return "too_large", PlainTextResponse("the body is too large", status_code=project.webhook_refusal(name, 413))
     try:
         delivery = source.verify({key.lower(): value for key, value in request.headers.items()}, body)
     except ForgedWebhook:
         _log.warning("webhook refused", connection=name, reason="its signature does not fit", bytes=len(body))
-        return "forged", PlainTextResponse("the signature does not fit", status_code=401)
+        return "forged", PlainTextResponse("the signature does not fit", status_code=project.webhook_refusal(name, 401))
     try:
         new = await anyio.to_thread.run_sync(_store, project, name, delivery.delivery_id, delivery.topic, body)
     except (LedgerError, SQLAlchemyError):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from marketplace_sync.flows.observe_store import process_inbox
+from marketplace_sync.flows.deliveries import process_inbox
 from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
 from marketplace_sync_tests.receiver.test_webhooks import Receiver

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from marketplace_sync.config import load
-from marketplace_sync.flows.observe_store import process_inbox
+from marketplace_sync.flows.deliveries import process_inbox
 from marketplace_sync.ledger import work_items
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project

@@ -1,0 +1,155 @@
+"""Tells cancellations, returns and refunds apart: by whether the units had left (`dispatched`), and who was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from marketplace_sync.connectors.marketplacer import fields
+from marketplace_sync.connectors.marketplacer.stated import AmendedLine, Amendment, Invoice, RefundLine, RefundRequest
+from marketplace_sync.domain.orders import Initiator, Refund, Return, ReturnState
+
+_STATES = {
+    "PENDING_APPROVAL": ReturnState.REQUESTED,
+    "AWAITING_RETURN": ReturnState.AUTHORISED,
+    "REFUND_ACCEPTED": ReturnState.AUTHORISED,
+    "REFUND_DENIED": ReturnState.DECLINED,
+    "REFUNDED": ReturnState.APPROVED,
+}
+_WHO = {"BUYER": Initiator.CUSTOMER, "SELLER": Initiator.SELLER, "ADMIN": Initiator.MARKETPLACE}
+_SAME = timedelta(minutes=10)
+"""How near an amendment and a refund of the same units are to be one fact (sheet, 10)."""
+_OF_A_LINE = "#"
+
+
+@dataclass
+class Undone:
+    """What never left, of one line."""
+
+    cancelled: int = 0
+    requested: int = 0
+    reason: str = ""
+    initiator: Initiator = Initiator.UNKNOWN
+
+
+@dataclass
+class Reversals:
+    undone: dict[str, Undone] = field(default_factory=dict)
+    """Line id -> units cancelled, or asked to be, before they left."""
+    returned: list[Return | Refund] = field(default_factory=list)
+
+
+def reversals(order_id: str, invoices: Sequence[Invoice], currency: str, placed_at: datetime) -> Reversals:
+    """All of an order's. Money taken back from the seller alone (`onlyRemittance`) is none of the buyer's business.
+    Raises Malformed."""
+    found = Reversals()
+    for invoice in invoices:
+        for request in invoice.refund_requests:
+            for line in request.line_items:
+                if not line.only_remittance:
+                    _requested(found, order_id, request, line, currency, placed_at)
+        for amendment in invoice.amendments:
+            for amended in amendment.line_items:
+                if not _covered(invoice, amendment, amended):
+                    _amended(found, order_id, amendment, amended, currency, placed_at)
+    return found
+
+
+def reversal_id(request: RefundRequest, line: RefundLine) -> str:
+    """The request's own id; with the line's behind it where the request has several."""
+    counted = [one for one in request.line_items if not one.only_remittance]
+    return request.id if len(counted) == 1 else f"{request.id}{_OF_A_LINE}{line.id}"
+
+
+def _requested(
+    found: Reversals, order_id: str, request: RefundRequest, line: RefundLine, currency: str, placed_at: datetime
+) -> None:
+    status = fields.text(line.status)
+    quantity = fields.units(line.quantity, f"refund {request.id} quantity")
+    who = _WHO.get(fields.text(request.initiated_by), Initiator.UNKNOWN)
+    if line.dispatched is False and line.line_item is not None:
+        undone = found.undone.setdefault(line.line_item.id, Undone())
+        if status == "REFUNDED":
+            undone.cancelled += quantity
+        elif status != "REFUND_DENIED":
+            undone.requested += quantity
+        undone.reason, undone.initiator = fields.text(line.reason), who
+        return
+    amount = fields.cents(line.amount_cents, line.amount_formatted, currency, f"refund {request.id} amount")
+    requested_at = fields.moment(request.created_at) or placed_at
+    changed_at = fields.moment(request.refunded_at) or fields.moment(request.updated_at) or requested_at
+    if line.line_item is None:
+        if status == "REFUNDED":
+            found.returned.append(
+                Refund(
+                    refund_id=reversal_id(request, line),
+                    order_id=order_id,
+                    line_id="",
+                    quantity=0,
+                    amount=None if amount is None else abs(amount),
+                    refunded_at=changed_at,
+                    reason=fields.text(line.reason),
+                    initiator=who.value,
+                )
+            )
+        return
+    found.returned.append(
+        Return(
+            return_id=reversal_id(request, line),
+            order_id=order_id,
+            line_id=line.line_item.id,
+            quantity=quantity,
+            state=_STATES.get(status, ReturnState.UNKNOWN),
+            status=status,
+            requested_at=requested_at,
+            changed_at=changed_at,
+            reason=fields.text(line.reason),
+            refund_amount=None if amount is None else abs(amount),
+        )
+    )
+
+
+def _amended(
+    found: Reversals, order_id: str, amendment: Amendment, line: AmendedLine, currency: str, placed_at: datetime
+) -> None:
+    quantity = fields.units(line.quantity, f"amendment {amendment.id} quantity")
+    if line.line_item is not None and (line.dispatched is False or fields.text(line.status) == "CANCELLED"):
+        undone = found.undone.setdefault(line.line_item.id, Undone())
+        undone.cancelled += quantity
+        undone.initiator = Initiator.MARKETPLACE
+        return
+    amount = fields.cents(line.total_cents, line.total_formatted, currency, f"amendment {amendment.id} total")
+    found.returned.append(
+        Refund(
+            refund_id=amendment.id if len(amendment.line_items) == 1 else f"{amendment.id}{_OF_A_LINE}{line.id}",
+            order_id=order_id,
+            line_id=line.line_item.id if line.line_item else "",
+            quantity=quantity if line.line_item else 0,
+            amount=None if amount is None else abs(amount),
+            refunded_at=fields.moment(amendment.created_at) or placed_at,
+            initiator=Initiator.MARKETPLACE.value,
+        )
+    )
+
+
+def _covered(invoice: Invoice, amendment: Amendment, amended: AmendedLine) -> bool:
+    """Whether a refund request of the same invoice says the same of the same units at nearly the same time."""
+    at = fields.moment(amendment.created_at)
+    return any(
+        line.line_item is not None
+        and amended.line_item is not None
+        and line.line_item.id == amended.line_item.id
+        and line.quantity == amended.quantity
+        and at is not None
+        and refunded is not None
+        and abs(at - refunded) <= _SAME
+        for line, refunded in _refunded(invoice)
+    )
+
+
+def _refunded(invoice: Invoice) -> Iterator[tuple[RefundLine, datetime | None]]:
+    for request in invoice.refund_requests:
+        for line in request.line_items:
+            if fields.text(line.status) == "REFUNDED":
+                yield line, fields.moment(request.refunded_at) or fields.moment(request.updated_at)

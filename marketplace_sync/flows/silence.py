@@ -1,0 +1,40 @@
+"""Keeps quiet toward Klaviyo where a marketplace's operator tells it of the same orders: they would count twice."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from marketplace_sync.connectors.ports import MarketplaceCapabilities, Silence
+from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows.context import Route
+from marketplace_sync.ledger import work_items
+
+CODE = "TOLD_BY_MARKETPLACE"
+
+
+def is_told(route: Route, capabilities: MarketplaceCapabilities) -> bool:
+    """Whether Klaviyo hears of this route's orders from us."""
+    return route.marketing is not None and capabilities.silence is not Silence.EVERYTHING
+
+
+def show(connection: Connection, route: Route, capabilities: MarketplaceCapabilities) -> None:
+    """One item for a route as long as it is silent, and the reason."""
+    if route.marketing is None:
+        return
+    if capabilities.silence is not Silence.EVERYTHING:
+        work_items.close(connection, [CODE], [route.name], "the operator's own integration tells of no orders any more")
+        return
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code=CODE,
+                subject=route.name,
+                connection=route.marketplace,
+                message=f"The operator of {route.display_name} tells Klaviyo of its orders itself, so {route.marketing}"
+                f" hears nothing of them from here (route {route.name}): they would count twice. Orders are kept, and"
+                " go to the store, as always.",
+                evidence={"setting": f"connections.{route.marketplace}.native_klaviyo"},
+            )
+        ],
+    )

@@ -1,0 +1,209 @@
+"""What a Marketplacer instance is told, what an answer that was lost comes to, and whose deliveries are believed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from marketplace_sync.connectors.marketplacer import webhooks
+from marketplace_sync.connectors.ports import ForgedWebhook, UnreadableWebhook
+from marketplace_sync.domain.effects import (
+    CancelLines,
+    Delivered,
+    InDoubt,
+    LineUnits,
+    NotThere,
+    RefundLines,
+    Refused,
+    SetStock,
+)
+from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.domain.orders import Return
+from marketplace_sync_tests.connectors.marketplacer_instance import (
+    L1,
+    L2,
+    SECRET,
+    Instance,
+    connector_to,
+    effect,
+    instance,
+    line,
+    parcel,
+    parsed,
+    read,
+    refund,
+    refunded,
+)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Instance, str]]:
+    with instance() as found:
+        yield found
+
+
+@pytest.fixture
+def pots(served: tuple[Instance, str]) -> tuple[Instance, str]:
+    served[0].__init__()  # type: ignore[misc]
+    return served
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_parcel_of_two_sellers_is_a_shipment_of_each_and_is_completed_when_cut_off(
+    pots: tuple[Instance, str],
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=2), line(2, seller="Pans Inc"))
+    wish = effect(parcel(order_id, (L1, 1), (L2, 1)))
+    connector = connector_to(url)
+    assert connector.resolve(wish) == NotThere()
+    box.lose_answer_of = "CreateShipment"
+    assert isinstance(connector.deliver([wish])[0], InDoubt)
+    assert connector.resolve(wish) == NotThere(), "half of it is there"
+    assert connector.deliver([wish]) == [Delivered()]
+    assert connector.resolve(wish) == Delivered({"found": True})
+    assert [len(one["shipments"]) for one in box.invoices(order_id)] == [1, 1]
+    assert [one.dispatched for one in parsed(url, order_id)[0].lines] == [1, 1]
+    second = effect(parcel(order_id, (L1, 1)), "key-2")
+    assert connector.resolve(second) == NotThere(), "the same number and units, in another parcel"
+    assert isinstance(connector.deliver([effect(parcel(order_id, ("nothing", 1)))])[0], Refused)
+    (last,) = box.document("CreateShipment")[-1:]
+    assert last["input"]["dispatchedAt"] == "2026-03-02"
+
+
+def test_a_cancellation_and_a_refund_are_made_once_whatever_is_lost(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3), line(2))
+    units = (LineUnits(line_id=L1, quantity=2),)
+    wishes = [
+        effect(CancelLines(order_id=order_id, lines=units, requested_by_marketplace=False), "cancel"),
+        effect(
+            RefundLines(
+                order_id=order_id, refund_key="r", lines=(LineUnits(line_id=L2, quantity=1),), currency="AUD",
+                amounts=(700,),
+            ),
+            "refund",
+        ),
+    ]  # fmt: skip
+    connector = connector_to(url)
+    for wish in wishes:
+        assert connector.resolve(wish) == NotThere()
+        for lost in ("CreateRefund", "GiveBack"):
+            box.lose_answer_of = lost
+            assert isinstance(connector.deliver([wish])[0], InDoubt)
+            if isinstance(connector.resolve(wish), Delivered):
+                break
+        (outcome,) = connector.deliver([wish])
+        assert isinstance(outcome, Delivered)
+    (invoice,) = box.invoices(order_id)
+    assert len(invoice["refundRequests"]) == 2
+    order, (given,) = parsed(url, order_id)
+    assert order.lines[0].cancelled == 2
+    assert isinstance(given, Return)
+    assert isinstance(outcome, Delivered)
+    assert outcome.result["refund_ids"] == [given.return_id]
+    assert box.document("GiveBack")[-1]["input"]["cashAmountCents"] == 700
+
+
+def test_what_the_buyer_asked_to_cancel_is_agreed_to_and_not_asked_again(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=2))
+    (invoice,) = box.invoices(order_id)
+    asked = refunded(L1, 2, 2000, dispatched=False, status="PENDING_APPROVAL")
+    invoice["refundRequests"] = [refund(1, asked, status="AWAITING", refundedAt=None)]
+    wish = CancelLines(order_id=order_id, lines=(LineUnits(line_id=L1, quantity=2),), requested_by_marketplace=True)
+    assert isinstance(connector_to(url).deliver([effect(wish)])[0], Delivered)
+    assert box.document("CreateRefund") == []
+    assert parsed(url, order_id)[0].lines[0].cancelled == 2
+
+
+def test_stock_is_set_by_exact_sku_and_an_unknown_one_is_refused(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    connector = connector_to(url)
+    mug, cup = (effect(SetStock(sku=sku, stock_number="", quantity=9)) for sku in ("MUG", "CUP"))
+    outcomes = connector.deliver([mug, cup])
+    assert outcomes[0] == Delivered()
+    assert isinstance(outcomes[1], Refused)
+    assert box.stock["MUG"]["countOnHand"] == 9
+    assert connector.resolve(mug) == Delivered({"found": True})
+
+
+def test_a_refusal_comes_in_the_instances_own_words(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1))
+    said = {"status": 200, "errors": [{"field": "quantity", "messages": ["exceeds what is left"]}], "shipment": None}
+    box.refuse["CreateShipment"] = {"data": {"shipmentCreate": said}}
+    (outcome,) = connector_to(url).deliver([effect(parcel(order_id, (L1, 1)))])
+    assert isinstance(outcome, Refused)
+    assert "exceeds what is left" in outcome.reason
+
+
+# -- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def signed(body: bytes, key: bytes = b"hook-secret") -> dict[str, str]:
+    signature = base64.b64encode(hmac.new(key, body, hashlib.sha256).digest()).decode()
+    return {"marketplacer-hmac-256": signature, "marketplacer-vertical": "pots", "marketplacer-sequence": "12"}
+
+
+def delivery(node: dict[str, Any] | None) -> bytes:
+    return json.dumps({"id": "e", "event_name": "update", "payload": {"data": {"node": node}}}).encode()
+
+
+def test_a_delivery_is_believed_by_its_signature_and_names_its_order(pots: tuple[Instance, str]) -> None:
+    _, url = pots
+    connector = connector_to(url, webhook_secrets=[SECRET])
+    body = delivery({"__typename": "Shipment", "id": "s", "invoice": {"id": "i", "order": {"id": "O"}}})
+    found = connector.verify(signed(body), body)
+    assert (found.delivery_id, found.topic) == ("pots:12", "Shipment/update")
+    assert connector.concerns(found.topic, body) == ["O"]
+    assert connector.concerns("", delivery(None)) == []
+    for headers in (signed(body, b"other"), signed(body + b" "), {}, {"marketplacer-hmac-256": "é"}):
+        with pytest.raises(ForgedWebhook):
+            connector.verify(headers, body)
+    with pytest.raises(ForgedWebhook):
+        connector_to(url).verify(signed(body), body)
+    for bad in (b"", b"[]", b'{"payload":{"node":{}}}', b'{"payload":{"errors":[{}]}}', delivery({"id": "x"})):
+        with pytest.raises(UnreadableWebhook):
+            connector.concerns("", bad)
+
+
+def test_a_sellers_delivery_carries_the_secret_in_a_header(pots: tuple[Instance, str]) -> None:
+    _, url = pots
+    connector = connector_to(url, key_of="seller", currency="AUD", webhook_secrets=[SECRET])
+    body = delivery({"__typename": "Invoice", "id": "i"})
+    assert connector.verify({"x-marketplace-sync-secret": "hook-secret"}, body)
+    assert connector.concerns("", body) == ["i"]
+    with pytest.raises(ForgedWebhook):
+        connector.verify(signed(body), body)
+
+
+def test_hooks_are_made_once_and_one_that_was_switched_off_stays_so_unless_told(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    connector = connector_to(url, webhook_secrets=[SECRET])
+    for _ in range(2):
+        assert connector.subscribe("https://us/webhooks/pots") == list(webhooks.KINDS)
+    assert len(box.hooks) == 3
+    box.hooks[0]["enabled"] = False
+    assert len(connector.subscribe("https://us/webhooks/pots")) == 2
+    (finding,) = [one for one in connector.check() if one.subject == "webhooks"]
+    assert not finding.works
+    again = connector_to(url, webhook_secrets=[SECRET], re_enable_webhooks=True)
+    assert len(again.subscribe("https://us/webhooks/pots")) == 3
+    assert box.hooks[0]["enabled"] is True
+    assert connector_to(url).subscribe("https://us/webhooks/pots") == []
+
+
+def test_an_instance_that_is_down_is_a_transport_error(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    box.refuse["ChangedInvoices"] = {"errors": [{"message": "boom", "path": ["invoices"]}]}
+    with pytest.raises(TransportError):
+        read(connector_to(url), "invoices")
