@@ -4,8 +4,11 @@ A run reconciles the whole book of its connection once, because orders span payo
 its assets then show the one payout that the partition is. Reruns change nothing where nothing changed.
 """
 
+import json
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,6 +244,7 @@ def _say(context: dg.OpExecutionContext, installation: Installation, name: str, 
 
 AT_ONCE = 20
 """Runs asked for in one tick; what is left comes with the next."""
+_LOOKS_BACK = timedelta(minutes=10)
 
 
 def _sensor(name: str, job: Any) -> dg.SensorDefinition:
@@ -253,31 +257,53 @@ def _sensor(name: str, job: Any) -> dg.SensorDefinition:
         " whenever a line, a payment or a bank receipt of it comes in later.",
     )
     def tick(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult | dg.SkipReason:
-        from datetime import datetime, timedelta
-
         from marketplace_sync.ledger.payouts import touched_since
 
-        # What was written before the last look and committed after it is found by looking back a while; the same
-        # news is the same run key, and no second run.
-        since = datetime.fromisoformat(context.cursor) if context.cursor else None
+        # What was written before the last look and committed after it is found by looking back a while; what was
+        # asked for since then is remembered.
+        seen = _Seen.read(context.cursor)
         with installation.context.ledger.begin() as connection:
-            touched = touched_since(connection, name, since - timedelta(minutes=10) if since else None)
-        news = [each for each in touched if since is None or each.at > since or _is_new(context, name, each.document)]
+            touched = touched_since(connection, name, seen.since)
+        news = [each for each in touched if seen.asked.get(each.document) != _written(each.at)][:AT_ONCE]
         if not news:
             return dg.SkipReason("nothing was heard of any payout")
-        part = news[:AT_ONCE]
-        keys = [partitions.key_of(each.document) for each in part]
+        keys = [partitions.key_of(each.document) for each in news]
         return dg.SensorResult(
             dynamic_partitions_requests=[partitions.payouts(name).build_add_request(keys)],
             run_requests=[
-                dg.RunRequest(run_key=f"{key} at {each.at.isoformat()}", partition_key=key)
-                for key, each in zip(keys, part, strict=True)
+                dg.RunRequest(run_key=f"{key} at {_written(each.at)}", partition_key=key)
+                for key, each in zip(keys, news, strict=True)
             ],
-            cursor=max(each.at for each in part).isoformat(),
+            cursor=seen.after({each.document: _written(each.at) for each in news}).text(),
         )
 
     return tick
 
 
-def _is_new(context: dg.SensorEvaluationContext, name: str, document: str) -> bool:
-    return not context.instance.has_dynamic_partition(str(partitions.payouts(name).name), partitions.key_of(document))
+@dataclass(frozen=True)
+class _Seen:
+    """How far the sensor has looked, and which payouts it asked for not long before that: payout -> news of when."""
+
+    until: str
+    asked: dict[str, str]
+
+    @property
+    def since(self) -> datetime:
+        return datetime.fromisoformat(self.until) - _LOOKS_BACK
+
+    @classmethod
+    def read(cls, cursor: str | None) -> "_Seen":
+        return cls(**json.loads(cursor)) if cursor else cls(_written(datetime(1900, 1, 1, tzinfo=UTC)), {})
+
+    def after(self, news: dict[str, str]) -> "_Seen":
+        now = _Seen(max(self.until, *news.values()), self.asked | news)
+        kept = {document: at for document, at in now.asked.items() if at > _written(now.since)}
+        return _Seen(now.until, kept)
+
+    def text(self) -> str:
+        return json.dumps({"until": self.until, "asked": self.asked})
+
+
+def _written(at: datetime) -> str:
+    """So that earlier is less."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

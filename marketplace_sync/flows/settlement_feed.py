@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.connectors.selling import IssuesBilling
 from marketplace_sync.domain.settlement.inputs import SettlementLine
+from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settlement_account import Account, account
 from marketplace_sync.ledger import settlement as ledger
-from marketplace_sync.ledger import watermarks
+from marketplace_sync.ledger import watermarks, work_items
 
 FEED, DOCUMENTS = "settlement", "settlement_documents"
 DOCUMENTS_EVERY = timedelta(days=1)
@@ -83,21 +84,57 @@ def import_settlement(context: Context, name: str, *, everything: bool = False) 
     with context.ledger.begin() as connection:
         last = None if everything else watermarks.get(connection, name, FEED)
     since = datetime.fromisoformat(last) - OVERLAP if last else None
-    lines = marketplace.settlement_lines(since)
-    while part := list(islice(lines, AT_ONCE)):
-        frame = _frame(part, owner.channel)
+    try:
+        for part in _parts(marketplace.settlement_lines(since)):
+            frame = _frame(part, owner.channel)
+            with context.ledger.begin() as connection:
+                ledger.lock(connection, name)
+                stored = ledger.merge_lines(connection, name, frame, None)
+            report.read += len(part)
+            report.new += stored["new"]
+            report.changed += stored["changed"]
+    except Malformed as problem:
         with context.ledger.begin() as connection:
-            ledger.lock(connection, name)
-            stored = ledger.merge_lines(connection, name, frame, None)
-        report.read += len(part)
-        report.new += stored["new"]
-        report.changed += stored["changed"]
+            work_items.report(connection, [_unreadable(name, problem)])
+        raise
     with context.ledger.begin() as connection:
         watermarks.advance(
             connection, name, FEED, began.isoformat(), read=report.read, changed=report.new + report.changed
         )
+        work_items.close(connection, ["MALFORMED_STATEMENT"], [_log_of(name)], "all of the log could be read")
     _import_documents(context, owner, marketplace, report, everything=everything)
     return report
+
+
+def _parts(lines: Iterator[SettlementLine]) -> Iterator[list[SettlementLine]]:
+    """What was read before something that cannot be read is a part as well."""
+    part: list[SettlementLine] = []
+    try:
+        for line in lines:
+            part.append(line)
+            if len(part) >= AT_ONCE:
+                yield part
+                part = []
+    except Malformed:
+        if part:
+            yield part
+        raise
+    if part:
+        yield part
+
+
+def _log_of(name: str) -> str:
+    return f"{name}:settlement log"
+
+
+def _unreadable(name: str, problem: Malformed) -> Problem:
+    return Problem(
+        code="MALFORMED_STATEMENT",
+        subject=_log_of(name),
+        connection=name,
+        message=f"The settlement log of {name} has lines that cannot be read: {problem}. All others were taken; the log"
+        " is read from the same place again until it can be read to its end.",
+    )
 
 
 def _import_documents(

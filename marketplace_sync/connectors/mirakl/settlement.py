@@ -94,7 +94,7 @@ class Ledger:
         cycle when it is named. A line comes again whenever its payment state moves. Amounts keep the operator's sign.
 
         A payment that states no document gets the one of its cycle's other lines, if they have but one; so payments
-        come last.
+        come last. What cannot be read is raised at the end, when everything else was given out.
         """
         params: dict[str, str | int] = {"sort": "lastUpdated,ASC"}
         if since is not None:
@@ -104,6 +104,7 @@ class Ledger:
         if cycle_id:
             params["seller_billing_cycle_id"] = cycle_id
         payments: list[tuple[str, SettlementLine]] = []
+        problems: list[str] = []
         documents: dict[str, dict[str, date | None]] = {}
         for rows in self._calls.seek(
             "/api/sellerpayment/transactions_logs",
@@ -113,7 +114,11 @@ class Ledger:
             operation="read transactions",
         ):
             for row in rows:
-                cycle, line = self._line(row)
+                try:
+                    cycle, line = self._line(row)
+                except Malformed as problem:
+                    problems.append(str(problem))
+                    continue
                 if line.document:
                     documents.setdefault(cycle, {})[line.document] = line.document_created_on
                 elif line.type == PAYMENT and cycle:
@@ -123,6 +128,8 @@ class Ledger:
         for cycle, line in payments:
             known = list(documents.get(cycle, {}).items())
             yield replace(line, document=known[0][0], document_created_on=known[0][1]) if len(known) == 1 else line
+        if problems:
+            raise Malformed(f"{len(problems)} of the transactions: {'; '.join(problems[:5])}")
 
     def cycles(self, since: datetime | None) -> Iterator[PayoutCycle]:
         """Payout cycles closed since (SBC11), the oldest first."""
