@@ -59,7 +59,7 @@ def test_what_the_seller_cancels_is_told_there(here: Town) -> None:
     here.sandbox.act(SHOP, "cancel_order", order_id=here.shopify_order(order_id, FAIR)["id"])
     here.settle()
     assert here.sandbox.act(FAIR, "get_order", order_id=order_id)["lines"][0]["cancelled"] == 1
-    assert here.events(order_id)["Cancelled Order"] == 1
+    assert here.sandbox.eventually(lambda: here.events(order_id)["Cancelled Order"] == 1)
 
 
 def test_its_connection_is_judged_and_tried_like_every_other(here: Town) -> None:
