@@ -158,14 +158,14 @@ class OrderApi:
     def _invoice(self, call: Call) -> str | int:
         order, body = self._order(call), call.body
         made = papers.invoice(self.shop, order, body.get("items"), bool(body.get("capture")))
-        papers.note(self.shop, order, body.get("comment"), bool(body.get("appendComment")))
+        papers.note(self.shop, order, made, self.shop.invoices, body)
         return self._id(made)
 
     def _ship(self, call: Call) -> str | int:
         order, body = self._order(call), call.body
         extension = (body.get("arguments") or {}).get("extension_attributes") or {}
         made = papers.ship(self.shop, order, body.get("items"), body.get("tracks"), extension.get("source_code"))
-        papers.note(self.shop, order, body.get("comment"), bool(body.get("appendComment")))
+        papers.note(self.shop, order, made, self.shop.shipments, body)
         return self._id(made)
 
     def _refund(self, call: Call) -> str | int:
@@ -190,7 +190,7 @@ class OrderApi:
             back_to_stock=(arguments.get("extension_attributes") or {}).get("return_to_stock_items"),
             invoice_id=invoice_id,
         )  # fmt: skip
-        papers.note(self.shop, order, body.get("comment"), bool(body.get("appendComment")))
+        papers.note(self.shop, order, made, self.shop.creditmemos, body)
         return self._id(made)
 
     def _track(self, call: Call) -> Document:

@@ -11,7 +11,7 @@ from marketplace_sync.sandbox.magento.amounts import ZERO, exact, number, share
 from marketplace_sync.sandbox.magento.errors import Refused
 from marketplace_sync.sandbox.magento.order_entry import add_comment
 from marketplace_sync.sandbox.magento.shop import Shop
-from marketplace_sync.sandbox.state import Document
+from marketplace_sync.sandbox.state import Collection, Document
 
 Picked = list[tuple[Document, Decimal]]
 
@@ -304,7 +304,16 @@ def unhold(shop: Shop, order: Document) -> bool:
     return True
 
 
-def note(shop: Shop, order: Document, comment: dict[str, Any] | None, append: bool) -> None:
-    """The comment that came with a paper is the order's as well when it is to be appended."""
-    if comment and append:
-        add_comment(shop, order, comment["comment"], None, visible=int(comment["is_visible_on_front"]))
+def note(shop: Shop, order: Document, paper: Document, papers: Collection, body: dict[str, Any]) -> None:
+    """The comment that came with a paper stays with it, and is the order's as well when it is to be appended."""
+    comment, append = body.get("comment"), bool(body.get("appendComment"))
+    if not comment:
+        return
+    visible = int(comment["is_visible_on_front"])
+    kept = {
+        "comment": comment["comment"], "created_at": shop.now(), "entity_id": shop.next_id("comment"),
+        "is_customer_notified": int(append), "is_visible_on_front": visible, "parent_id": paper["entity_id"],
+    }  # fmt: skip
+    papers.put(str(paper["entity_id"]), {**paper, "comments": [*paper["comments"], kept]})
+    if append:
+        add_comment(shop, order, comment["comment"], None, visible=visible)

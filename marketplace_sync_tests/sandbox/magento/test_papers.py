@@ -115,6 +115,19 @@ def test_a_credit_memo_gives_back_units_shipping_and_what_was_adjusted(caller: C
     )["message"]  # fmt: skip
 
 
+def test_the_comment_of_a_paper_stays_with_it_and_is_the_orders_only_when_that_is_asked(caller: Caller) -> None:
+    order_id = caller.invoiced()
+    item = caller.order(order_id)["items"][0]["item_id"]
+    comment = {"comment": "agreed by phone", "is_visible_on_front": 0}
+    for append in (False, True):
+        body = {"items": [{"order_item_id": item, "qty": 1}], "comment": comment, "appendComment": append}
+        caller.post(f"order/{order_id}/refund", body)
+        said = [one["comment"] for one in caller.get(f"orders/{order_id}/comments")["items"]]
+        assert said.count("agreed by phone") == int(append)
+    memos = caller.get("creditmemos", {"searchCriteria": ""})["items"]
+    assert [[one["comment"] for one in memo["comments"]] for memo in memos] == [["agreed by phone"]] * 2
+
+
 def test_money_alone_is_a_credit_memo_without_rows(caller: Caller) -> None:
     order_id = caller.invoiced()
     assert caller.act("refund", order_id=order_id, amount=350)["amount"] == 350

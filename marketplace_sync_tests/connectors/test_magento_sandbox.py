@@ -1,0 +1,136 @@
+"""The connector on the simulated Magento, which was written apart from it from the same sheet: they agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from marketplace_sync.domain.effects import Delivered, InDoubt, NotThere, RecordRefund
+from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync.settings import Secret
+from marketplace_sync_tests.conformance.magento_schema import FILES, WHY_SKIPPED, available, validate_exchange
+from marketplace_sync_tests.connectors.magento_double import Double
+from marketplace_sync_tests.connectors.magento_shop import Shop, cancel, create_order, line, refund, remove
+
+MUG = "MUG-RED"
+KEYS = {
+    key: Secret(default=f"sandbox-magento-{key.replace('_', '-')}")
+    for key in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+}
+
+
+@contextmanager
+def simulated(vendor: dict[str, Any] | None = None, **settings: Any) -> Iterator[tuple[RunningSandbox, Shop]]:
+    with RunningSandbox(accounts={"magento": "magento"}, settings={"magento": vendor or {}}) as sandbox:
+        yield sandbox, Shop(Double(), f"{sandbox.base_url}/magento", **{**KEYS, "brand_attribute": "brand", **settings})
+
+
+def ordered(here: Shop, number: int, quantity: int = 2) -> Any:
+    """An order of mugs that is in the shop, as we read it."""
+    wish = create_order(number, [line("L1", MUG, quantity)])
+    outcome = here.deliver(wish, number)
+    assert isinstance(outcome, Delivered), outcome
+    return here.store.order(outcome.result["store_order_id"])
+
+
+def sellable(here: Shop, sku: str = MUG) -> int | None:
+    return next(one.available for page in here.store.variants() for one in page if one.sku == sku)
+
+
+@pytest.mark.skipif(not available(), reason=WHY_SKIPPED)
+@pytest.mark.parametrize("version", FILES)
+def test_a_life_of_orders_and_every_exchange_of_it_fits_the_description(version: str) -> None:
+    with simulated({"version": version}, reservations="subtract", page_size=2) as (sandbox, here):
+        assert all(finding.works for finding in here.store.check())
+        orders = [ordered(here, number) for number in (1, 2, 3)]
+        sandbox.act("magento", "ship", order_id=int(orders[0].store_order_id), company="Royal Mail",
+                    tracking_numbers=["RM1"])  # fmt: skip
+        assert isinstance(here.deliver(remove(orders[1])), Delivered)
+        assert isinstance(here.deliver(cancel(orders[2])), Delivered)
+        found, watermark = here.changed()
+        shipped, reduced, cancelled = sorted(found, key=lambda order: order.name)
+        assert shipped.fulfilments[0].tracking[0].company == "Royal Mail"
+        for order, units in ((reduced, 1), (cancelled, 2)):
+            assert [(one.quantity, one.unshipped) for memo in order.refunds for one in memo.lines] == [(units, True)]
+        assert dict(here.store.source_identifiers(shipped.updated_at.replace(year=2020))) == {
+            f"john_lewis:edge-{number}": str(number) for number in (1, 2, 3)
+        }
+        assert len([one for page in here.store.variants() for one in page]) == 21
+        here.changed(watermark)
+        problems = [
+            problem
+            for one in here.exchanges
+            for problem in validate_exchange(
+                one.method, one.path, one.params, json.loads(one.request_body or b"null"), one.status,
+                json.loads(one.response_body), version=version,
+            )
+        ]  # fmt: skip
+        assert len(here.exchanges) > 40
+        assert problems == []
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "error_after", "truncate", "cut"])
+def test_no_answer_makes_a_second_order_or_leaves_one_without_its_invoice(kind: str) -> None:
+    with simulated() as (sandbox, here):
+        wish = create_order(1, [line("L1", MUG)])
+        here.store.check()  # what is remembered of the shop is known
+        outcome: Any = None
+        for attempts, place in enumerate(("/V1/orders", "/invoice", ""), 1):
+            rule = {"kind": kind, "method": "POST", "path": place, "remaining": 1}
+            sandbox.control("PUT", "magento/faults", [rule] if place else [])
+            outcome = here.deliver(wish, attempts=attempts)
+            if place:
+                assert isinstance(outcome, InDoubt), place
+                assert isinstance(here.resolve(wish), NotThere | Delivered)
+        assert isinstance(outcome, Delivered)
+        (order,) = sandbox.documents("magento", "orders")
+        assert [item["qty_invoiced"] for item in order["items"]] == [2]
+        assert len(sandbox.documents("magento", "invoices")) == 1
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "error_after", "truncate", "cut"])
+def test_no_answer_takes_units_off_twice_or_pays_back_twice(kind: str) -> None:
+    with simulated() as (sandbox, here):
+        there = ordered(here, 1, 3)
+        for wish in (remove(there), refund(there, None)):
+            if isinstance(wish, RecordRefund):
+                sandbox.act("magento", "ship", order_id=int(there.store_order_id))
+            sandbox.control(
+                "PUT", "magento/faults", [{"kind": kind, "method": "POST", "path": "/refund", "remaining": 1}]
+            )
+            assert isinstance(here.deliver(wish), InDoubt)
+            sandbox.control("PUT", "magento/faults", [])
+            if not isinstance(here.resolve(wish), Delivered):
+                assert isinstance(here.deliver(wish, attempts=2), Delivered)
+        quantities = [[item["qty"] for item in memo["items"]] for memo in sandbox.documents("magento", "creditmemos")]
+        assert quantities == [[1], [1]]
+
+
+def test_what_can_be_sold_is_right_whatever_becomes_of_our_orders_and_again_after_a_repair() -> None:
+    with simulated(reservations="subtract") as (sandbox, here):
+        assert sellable(here) is not None
+        sandbox.act("magento", "set_stock", sku=MUG, available=30)
+        believing = here.anew(**{**KEYS, "reservations": "module"})
+        orders = [ordered(here, number) for number in (1, 2, 3, 4)]
+        assert (sellable(here), sellable(believing)) == (22, 30), "Magento reserved nothing"
+        sandbox.act("magento", "ship", order_id=int(orders[0].store_order_id), company="X", tracking_numbers=["1"])
+        assert sellable(here) == 22
+        assert isinstance(here.deliver(cancel(orders[1])), Delivered)
+        assert isinstance(here.deliver(remove(orders[2]), 2), Delivered)
+        assert sellable(here) == 25, "three units are there again"
+        sandbox.act("magento", "repair_reservations")
+        assert sellable(believing) == 25
+        repaired = here.anew(**{**KEYS, "reservations": "subtract", "reservations_repaired_at": "2099-01-01T00:00:00Z"})
+        assert sellable(repaired) == 25
+
+
+def test_an_integration_that_was_deactivated_is_told_from_one_that_lacks_a_permission() -> None:
+    with simulated() as (sandbox, here):
+        sandbox.act("magento", "deactivate_integration")
+        (finding,) = here.store.check()
+        assert not finding.works
+        assert "keys" in finding.detail
