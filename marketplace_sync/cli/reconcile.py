@@ -118,6 +118,9 @@ class Format(StrEnum):
 def reconcile(
     connection: Connection,
     payout: Annotated[str | None, typer.Option(help="Only this accounting document and its orders.")] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Only the payouts paid in a month, like 2026-09, and their orders.")
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="A day, YYYY-MM-DD: what is dated later is ignored.  [default: today]")
     ] = None,
@@ -136,14 +139,19 @@ def reconcile(
     from marketplace_sync.cli.opened import opened
     from marketplace_sync.domain.settlement.result import UnknownDocument
     from marketplace_sync.flows.settlement import reconcile_connection
+    from marketplace_sync.flows.settlement_payout import payouts_of_month
 
     day = _day(as_of)
+    if payout is not None and month is not None:
+        raise typer.BadParameter("a payout or a month, not both", param_hint="--month")
     if form is Format.XLSX and _is_standard_output(output):
         raise typer.BadParameter("a workbook needs a file", param_hint="--output")
     with _bad_input_is_2(), opened(prepare=True) as project:
         done = reconcile_connection(project.context, connection, day)
         try:
             result = done.result if payout is None else done.result.payout(payout)
+            if month is not None:
+                result = payouts_of_month(project.context, done, _first_of(month))
         except UnknownDocument as wrong:
             _complain(str(wrong))
             raise typer.Exit(BAD_INPUT) from None
@@ -174,6 +182,13 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day like 2026-09-30", param_hint="--as-of") from None
+
+
+def _first_of(month: str) -> date:
+    try:
+        return date.fromisoformat(f"{month}-01")
+    except ValueError:
+        raise typer.BadParameter(f"{month!r} is not a month like 2026-09", param_hint="--month") from None
 
 
 def _is_standard_output(output: Path | None) -> bool:

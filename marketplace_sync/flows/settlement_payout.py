@@ -137,6 +137,20 @@ def payout_of(context: Context, done: Reconciled, document: str) -> Payout:
     )
 
 
+def payouts_of_month(context: Context, done: Reconciled, first: date) -> Result:
+    """What a run concluded of the payouts that were paid in the month that begins on `first`. Raises UnknownDocument
+    when there are none."""
+    from marketplace_sync.domain.settlement.result import UnknownDocument
+
+    after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    with context.ledger.begin() as connection:
+        numbers = payouts.documents_of_month(connection, done.account.name, first, after)
+    found = of_documents(done.result, numbers)
+    if not found.documents:
+        raise UnknownDocument(f"No payout of {done.account.name} was paid or made in {first:%B %Y}.")
+    return found
+
+
 def of_documents(result: Result, numbers: Iterable[str]) -> Result:
     """Several payouts, such as those of a month, with every order that has a line in one of them."""
     import polars as pl

@@ -208,3 +208,15 @@ def test_a_months_statement_as_a_person_asks_for_it(shell: Shell) -> None:
     assert (row["sales"], row["payout"], row["received"]) == ("135.00", "75.10", "70.00")
     assert shell("statement", "nobody", "--month", "2026-09")[0] == 2
     assert shell("statement", "--month", "September")[0] == 2
+
+
+def test_a_month_is_its_payouts_and_their_orders(shell: Shell) -> None:
+    shell.import_all()
+    whole = shell.report()
+    month = shell.report("--month", "2026-09")
+    assert [each["accounting_document_number"] for each in month["documents"]] == ["D1", "D2"]
+    assert month["orders"] == whole["orders"]
+    code, said = shell("reconcile", NAME, "--month", "2026-08")
+    assert code == 2
+    assert "August 2026" in said
+    assert shell("reconcile", NAME, "--month", "2026-09", "--payout", "D1")[0] == 2
