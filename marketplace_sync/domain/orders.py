@@ -101,6 +101,16 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         return max(0, self.quantity - self.cancelled - self.dispatched)
 
 
+class StatedParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A parcel as the marketplace shows it, whoever stated it."""
+
+    units: dict[str, int]
+    """Line id -> units."""
+    carrier: str = ""
+    number: str = ""
+    url: str = ""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One order of one marketplace connection, as last stated."""
 
@@ -124,6 +134,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     buyer_id: str = ""
     """The marketplace's own number of the buyer: the same person's orders share it, on this marketplace only."""
     buyer_locale: str = ""
+    parcels: tuple[StatedParcel, ...] = ()
+    """In the order in which they left, where the marketplace shows them."""
     consent: Consent | None = None
     """What was stated with this order; None: nothing."""
     shipping_price: int | None = None

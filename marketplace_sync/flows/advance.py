@@ -15,6 +15,7 @@ from marketplace_sync.connectors.ports import Silence
 from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order
+from marketplace_sync.domain.store import Tracking
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning, silence
 from marketplace_sync.flows.context import Context, Route, source_identifier
@@ -192,7 +193,21 @@ def _tell_confirmed(
     complete = order.open_units() == 0
     key = ",".join(f"{event.line_id}={event.key}" for event in confirmed)
     teller = Teller(connection, route, [order], now)
-    outbox.record(connection, [teller.fulfilled(order, key, confirmed[0].occurred_at, units, (), complete)])
+    tracking = _tracking(order, confirmed)
+    outbox.record(connection, [teller.fulfilled(order, key, confirmed[0].occurred_at, units, tracking, complete)])
+
+
+def _tracking(order: Order, confirmed: Sequence[OrderEvent]) -> list[Tracking]:
+    """Of the parcels that the confirmed units are in: each line's counts go through its parcels in turn."""
+    found: dict[int, Tracking] = {}
+    for event in confirmed:
+        passed, until = 0, int(event.key)
+        for place, parcel in enumerate(order.parcels):
+            units = parcel.units.get(event.line_id, 0)
+            if units and passed < until and passed + units > until - event.quantity:
+                found[place] = Tracking(company=parcel.carrier, number=parcel.number, url=parcel.url)
+            passed += units
+    return [found[place] for place in sorted(found)]
 
 
 def _close_settled(connection: Connection, route: Route, order: Order) -> None:

@@ -19,6 +19,7 @@ from marketplace_sync.domain.orders import (
     PriceBasis,
     Refund,
     Return,
+    StatedParcel,
 )
 
 _SHIPPED_TO_NOBODY = ("CLICK_AND_COLLECT", "NO_DISPATCH")
@@ -74,6 +75,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
             shipping_price=shipping,
             total=_sum(order, invoices, "total", currency, whole),
             tax=_sum(order, invoices, "tax_total", currency, whole),
+            parcels=_parcels(invoices),
             consent=None if purged else _consent(said, order, settings, placed_at),
             warnings=tuple(warnings),
         ),
@@ -203,6 +205,27 @@ def _shipped(line: stated.Line, invoice: stated.Invoice) -> int:
             if item.line_item is not None and item.line_item.id == line.id:
                 found += fields.units(item.quantity, f"shipment {shipment.id} quantity")
     return found
+
+
+def _parcels(invoices: Sequence[stated.Invoice]) -> tuple[StatedParcel, ...]:
+    """Blank numbers are no numbers (sheet, 3)."""
+    shipments = [(shipment, invoice) for invoice in invoices for shipment in invoice.shipments]
+    shipments.sort(key=lambda each: str(each[0].created_at or each[0].dispatched_at))
+    return tuple(
+        StatedParcel(
+            units={
+                item.line_item.id: fields.units(item.quantity, f"shipment {shipment.id} quantity")
+                for item in shipment.shipped_items or ()
+                if item.line_item is not None
+            }
+            if shipment.shipped_items is not None
+            else {line.id: fields.units(line.quantity, f"line {line.id} quantity") for line in invoice.line_items},
+            carrier=fields.text(shipment.carrier),
+            number=fields.text(shipment.tracking_number),
+            url=fields.text(shipment.tracking_link),
+        )
+        for shipment, invoice in shipments
+    )
 
 
 def _advert(line: stated.Line) -> stated.Advert | None:
