@@ -8,7 +8,7 @@ from marketplace_sync_tests.connectors.test_mirakl_sandbox import ACCOUNT, life
 
 
 def test_orders_are_told_their_numbers_in_one_call_and_one_that_is_not_there_costs_the_others_nothing() -> None:
-    with life() as here:
+    with life({"OR04"}) as here:
         first, second = here.place(("MUG-RED", 1)), here.place(("MUG-BLUE", 1))
         connector = here.shop.connector
         assert connector.batch_limit(EffectKind.STATE_REFERENCE, Lane.CATALOGUE) == 100

@@ -6,14 +6,15 @@ Where the vendor's description is at hand, each of their exchanges is held again
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from marketplace_sync.connectors.ports import Statement
+from marketplace_sync.connectors.transport import Exchange
 from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     AcknowledgeReturn,
@@ -29,7 +30,7 @@ from marketplace_sync.domain.effects import (
 from marketplace_sync.domain.orders import PriceBasis, Return, ReturnState
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync.sandbox.world import PLATFORMS
-from marketplace_sync_tests.conformance.mirakl_schema import available, validate_exchange
+from marketplace_sync_tests.conformance.mirakl_schema import available, find, validate_exchange
 from marketplace_sync_tests.connectors.mirakl_marketplace import KEY, Marketplace
 from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, effect, opened, refund, settings_for, units
 
@@ -42,6 +43,12 @@ ACCOUNT = "mugs"
 class Life:
     sandbox: RunningSandbox
     shop: Shop
+    others: list[Shop] = field(default_factory=list)
+
+    def with_settings(self, **changes: Any) -> Shop:
+        """The shop as a process with other settings sees it; what that says is judged too."""
+        self.others.append(self.shop.with_settings(**changes))
+        return self.others[-1]
 
     def place(self, *lines: tuple[str, int]) -> str:
         wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
@@ -62,11 +69,19 @@ class Life:
     def later(self, seconds: float) -> None:
         self.sandbox.sandbox.clock.advance(seconds)
 
+    def exchanges(self) -> list[Exchange]:
+        return [one for shop in (self.shop, *self.others) for one in shop.exchanges]
+
+    def operations(self) -> set[str]:
+        """What was asked for with success, by the vendor's code."""
+        done = [one for one in self.exchanges() if one.status < 400]
+        return {str(operation["operationId"]) for one in done if (operation := find(one.method, one.path))}
+
     def departures(self) -> list[str]:
         """In what the exchanges depart from the vendor's description, answers held strictly against it."""
         return [
             problem
-            for one in self.shop.exchanges
+            for one in self.exchanges()
             for problem in validate_exchange(
                 one.method,
                 one.path,
@@ -86,8 +101,9 @@ def _parsed(body: bytes) -> Any:
 
 
 @contextmanager
-def life(**simulated: Any) -> Iterator[Life]:
-    """A marketplace with these properties. At its end every exchange must have fitted the vendor's description."""
+def life(uses: Collection[str] = (), **simulated: Any) -> Iterator[Life]:
+    """A marketplace with these properties. At its end every exchange must have fitted the vendor's description, those
+    of the operations `uses` among them."""
     world = {"api_key": KEY, "rate_factor": 0, **simulated}
     with RunningSandbox(accounts={ACCOUNT: "mirakl"}, settings={ACCOUNT: world}) as sandbox:
         base_url = f"{sandbox.base_url}/{ACCOUNT}"
@@ -95,6 +111,7 @@ def life(**simulated: Any) -> Iterator[Life]:
         yield found
         if available():
             assert found.departures() == []
+            assert set(uses) <= found.operations()
 
 
 def test_an_order_lives_from_acceptance_to_the_payout() -> None:
@@ -200,7 +217,7 @@ def test_a_dropship_shop_states_cost() -> None:
 def test_every_changed_order_is_found_and_a_cancelled_one_says_so() -> None:
     with life() as here:
         placed = [here.place(("MUG-RED", 1)) for _ in range(5)]
-        paged = here.shop.with_settings(page_size=2)
+        paged = here.with_settings(page_size=2)
         statements, watermark = paged.poll("orders")
         assert [one.key for one in statements] == placed
         here.later(3600)

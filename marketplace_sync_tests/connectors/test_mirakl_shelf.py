@@ -28,6 +28,14 @@ from marketplace_sync_tests.connectors.test_mirakl_sandbox import ACCOUNT, life
 EAN = products()[0].barcode
 MUG = products()[0].sku
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
+PRICES = {"PRI01", "PRI02", "PRI03"}
+OFFERS = {"OF21", "OF24", "OF02", "OF03"}
+PRODUCTS = {"P31", "P41", "P42", "P44", "P45", "P47"}
+DOCUMENTS = {"OR72", "OR73", "OR74"}
+INCIDENTS = {"OR64"}
+BILLING = {"IV01", "IV02"}
+SENT = PRICES | OFFERS | PRODUCTS | DOCUMENTS | INCIDENTS | BILLING
+"""Operations that the connector uses beyond those of an order's life."""
 
 
 def test_a_shop_has_all_that_a_seller_does_beyond_orders() -> None:
@@ -37,7 +45,7 @@ def test_a_shop_has_all_that_a_seller_does_beyond_orders() -> None:
 
 
 def test_prices_are_replaced_alone_and_what_was_not_taken_is_told_by_row() -> None:
-    with life() as here:
+    with life(PRICES) as here:
         connector = here.shop.connector
         before = next(offer for page in connector.offers() for offer in page if offer.sku == MUG)
         import_id = connector.send_prices(
@@ -88,8 +96,8 @@ def test_prices_too_often_are_refused_by_the_marketplace_and_cost_nothing() -> N
 
 
 def test_offers_are_read_to_the_end_and_sent_whole() -> None:
-    with life() as here:
-        connector = here.shop.with_settings(page_size=3).connector
+    with life(OFFERS) as here:
+        connector = here.with_settings(page_size=3).connector
         pages = [[offer.sku for offer in page] for page in connector.offers()]
         assert len(pages) > 2
         assert sorted(sku for page in pages for sku in page) == sorted(product.sku for product in products())
@@ -123,7 +131,7 @@ def test_offers_are_read_to_the_end_and_sent_whole() -> None:
 
 
 def test_products_come_back_with_the_report_of_the_stage_they_failed_in() -> None:
-    with life() as here:
+    with life(PRODUCTS) as here:
         connector = here.shop.connector
         known = connector.known_products([("EAN", EAN), ("EAN", "0000000000000")])
         assert list(known) == [("EAN", EAN)]
@@ -141,7 +149,7 @@ def test_products_come_back_with_the_report_of_the_stage_they_failed_in() -> Non
 
 
 def test_documents_of_orders_are_listed_fetched_and_added() -> None:
-    with life() as here:
+    with life(DOCUMENTS) as here:
         connector, order_id = here.shop.connector, here.accepted(("MUG-RED", 1))
         here.sandbox.act(ACCOUNT, "add_document", order_id=order_id, content="%PDF delivery note")
         connector.add_document(order_id, "CUSTOMER_INVOICE", "invoice-1.pdf", b"%PDF \xff\r\n--x invoice")
@@ -161,7 +169,7 @@ def test_documents_of_orders_are_listed_fetched_and_added() -> None:
 
 
 def test_an_incident_is_closed_and_the_line_is_as_before() -> None:
-    with life() as here:
+    with life(INCIDENTS) as here:
         order_id = here.accepted(("MUG-RED", 1))
         (line_id,) = here.line_ids(order_id)
         here.sandbox.act(ACCOUNT, "open_incident", line_id=line_id)
@@ -173,8 +181,8 @@ def test_an_incident_is_closed_and_the_line_is_as_before() -> None:
 
 
 def test_billing_documents_are_read_to_the_end_with_their_lines_and_their_files() -> None:
-    with life(subscription_fee=400) as here:
-        connector = here.shop.with_settings(page_size=1).connector
+    with life(BILLING, subscription_fee=400) as here:
+        connector = here.with_settings(page_size=1).connector
         for _ in range(2):
             order_id = here.accepted(("MUG-RED", 1))
             here.sandbox.act(ACCOUNT, "ship_in_portal", order_id=order_id)
