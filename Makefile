@@ -11,7 +11,7 @@ help:
 	@echo "make up      start everything; ARGS='--port 3100' passes options on"
 	@echo "make test    the whole test suite, against a real PostgreSQL"
 	@echo "make lint    ruff and mypy"
-	@echo "make soak    the long runs of marketplace_sync_tests/soak"
+	@echo "make soak    the long runs of marketplace_sync_tests/soak; SOAK_DAYS, SOAK_ORDERS_A_DAY: how long one is"
 	@echo "make bench   the programs of benchmarks/"
 	@echo "make lock    both lock files again; UPGRADE=--upgrade takes the newest versions"
 

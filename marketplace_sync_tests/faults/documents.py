@@ -69,23 +69,24 @@ class Documents:
         orders = {str(order["id"]): order for order in all_of(JL, "orders")}
         metrics = {metric["id"]: metric["name"] for metric in all_of(KLAVIYO, "metrics")}
         events = [{**event, "name": metrics[event["metric"]]} for event in all_of(KLAVIYO, "events")]
-        shop = all_of(SHOP, "orders")
+        # a shop may serve other marketplaces too: their orders are in other books
+        shop = [one for one in all_of(SHOP, "orders") if str(one["sourceIdentifier"]).startswith(f"{JL}:")]
         return cls(
             orders=orders,
             lines={order_id: _lines(order) for order_id, order in orders.items()},
-            actions=_grouped(all_of(JL, "actions"), lambda one: str(one["order_id"])),
-            returns=_grouped(all_of(JL, "returns"), lambda one: str(one["order_id"])),
+            actions=grouped(all_of(JL, "actions"), lambda one: str(one["order_id"])),
+            returns=grouped(all_of(JL, "returns"), lambda one: str(one["order_id"])),
             stored={
-                source.removeprefix(f"{JL}:"): [_store_order(one) for one in same]
-                for source, same in _grouped(shop, lambda one: str(one["sourceIdentifier"])).items()
+                source.removeprefix(f"{JL}:"): [store_order(one) for one in same]
+                for source, same in grouped(shop, lambda one: str(one["sourceIdentifier"])).items()
             },
-            events=_grouped(events, lambda one: str(one["properties"].get("MarketplaceOrderId"))),
+            events=grouped(events, lambda one: str(one["properties"].get("MarketplaceOrderId"))),
             repeats=sum(int(one["times"]) for one in all_of(KLAVIYO, "event_repeats")),
             skus={variant["sku"] for variant in all_of(SHOP, "variants")},
         )
 
 
-def _grouped(documents: Iterable[Document], key: Callable[[Document], str]) -> dict[str, list[Document]]:
+def grouped(documents: Iterable[Document], key: Callable[[Document], str]) -> dict[str, list[Document]]:
     found: dict[str, list[Document]] = {}
     for document in documents:
         found.setdefault(key(document), []).append(document)
@@ -106,7 +107,7 @@ def _lines(order: Mapping[str, Any]) -> dict[str, Line]:
     return found
 
 
-def _store_order(document: Mapping[str, Any]) -> StoreOrder:
+def store_order(document: Mapping[str, Any]) -> StoreOrder:
     marks = {
         line["id"]: next((a["value"] for a in line["customAttributes"] if a["key"] == _LINE_MARK), "")
         for line in document["lines"]

@@ -1,0 +1,189 @@
+"""A brand with three marketplaces and two stores: its simulated vendors in a process of their own, whose clock jumps
+from one part of a day to the next, and our side in this process, whose clock keeps step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+import yaml
+
+from marketplace_sync.config import PACKAGED, load
+from marketplace_sync.connectors import shopify
+from marketplace_sync.connectors.budget import CostBucket
+from marketplace_sync.ledger.location import urls_of
+from marketplace_sync.project import Project, open_project
+from marketplace_sync.sandbox.faults import KINDS
+from marketplace_sync.sandbox.serve import serve
+from marketplace_sync.sandbox.world import WorldSettings
+
+EDGE, HOME, BAZAAR = "john_lewis", "john_lewis_home", "bazaar"
+SHOPIFY, MAGENTO, KLAVIYO = "shopify_main", "magento_main", "klaviyo_main"
+STORE_OF = {EDGE: SHOPIFY, HOME: MAGENTO, BAZAAR: SHOPIFY}
+
+ACCOUNTS = {
+    EDGE: "john_lewis", HOME: "mirakl", BAZAAR: "mirakl", SHOPIFY: "shopify", MAGENTO: "magento", KLAVIYO: "klaviyo",
+}  # fmt: skip
+
+_FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
+    EDGE: {"limit": None},
+    HOME: {"shop_model": "DROPSHIP", "instance": "john-lewis", "multi_shipment": True, "rate_factor": 0},
+    BAZAAR: {"instance": "bazaar", "multi_shipment": True, "rate_factor": 0},
+    SHOPIFY: {"restore_rate": 100_000, "bucket": 1_000_000, "search_lag_seconds": 0},
+    KLAVIYO: {"rate_limits": False},
+}
+"""A simulated day has more minutes than a run can wait for, so no vendor counts calls per minute. How the limits are
+kept is measured elsewhere."""
+
+_QUICK = {"timeout_seconds": 5, "max_attempts": 100, "max_answer_megabytes": 8}
+_MIRAKL = {
+    f"{what}_per_minute": 100_000
+    for what in (
+        "requests", "orders_requests", "lookups", "returns_requests", "imports", "stock_files", "transactions",
+    )
+}  # fmt: skip
+_CONNECTIONS: dict[str, dict[str, Any]] = {
+    EDGE: {"requests_per_minute": 100_000, "settle_after": "1s"},
+    HOME: _MIRAKL,
+    BAZAAR: _MIRAKL,
+    SHOPIFY: {"doubt_settles_after": "1s"},
+    MAGENTO: {"requests_per_minute": 100_000, "doubt_settles_after": "1s"},
+    KLAVIYO: {},
+}
+
+_HABITS: dict[str, Any] = {
+    "orders_per_minute": 0, "stock_changes_per_minute": 0, "history": 0, "discrepancies": False,
+    "buyer_cancel_rate": 0.08, "return_rate": 0.12, "seller_cancel_rate": 0.05,
+}  # fmt: skip
+"""Somewhat more is cancelled and sent back than the shop has by itself, so that a small dose meets it too."""
+ENDLESS_PLANS = {"change_consent", "return"}
+"""What buyers may have in mind for hours: an order that never leaves is never sent back."""
+
+
+def settings(folder: Path, seed: int) -> WorldSettings:
+    return WorldSettings(
+        state_file=folder / "brand.sqlite",
+        seed=seed,
+        accounts=dict(ACCOUNTS),
+        settings=_FREE_OF_LIMITS,
+        shop_settings=_HABITS,
+        oddities=False,
+    )
+
+
+def rules(share: float) -> list[dict[str, Any]]:
+    """Faults of every kind that together strike this share of all calls."""
+    more: dict[str, dict[str, Any]] = {"huge": {"megabytes": 10}, "delay": {"seconds": 0.2}}
+    left, found = 1.0, []
+    for kind in KINDS:
+        # a rule is asked only when none before it struck
+        found.append({"kind": kind, "probability": share / len(KINDS) / left, "retry_after": 1, **more.get(kind, {})})
+        left -= share / len(KINDS)
+    return found
+
+
+class Brand:
+    """`ask` speaks to the simulated vendors' control endpoint, `project` is our side."""
+
+    def __init__(self, url: str, vendors: subprocess.Popen[str], project: Project, clock: Any) -> None:
+        self.url = url
+        self.vendors = vendors
+        self.project = project
+        self._clock = clock
+
+    def ask(self, path: str = "", body: Any = None, method: str | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/control/{path}".rstrip("/"),
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return json.load(answer)
+
+    def jump(self, seconds: float) -> None:
+        """It is later everywhere."""
+        self.ask("clock", {"advance_seconds": seconds}, "POST")
+        self._clock.shift(seconds)
+
+    def set_faults(self, described: list[dict[str, Any]]) -> None:
+        for account in ACCOUNTS:
+            self.ask(f"{account}/faults", described, "PUT")
+
+    def placed(self) -> int:
+        return int(self.ask()["shop"]["done"].get("orders placed", 0))
+
+    def trade(self, orders: int, seconds: float) -> None:
+        """So much later, about so many people order, and everything happens that was planned for before."""
+        before = self.placed()
+        self.ask("shop", {"orders_per_minute": orders}, "PUT")
+        self._until(lambda: self.placed() > before)
+        self.jump(seconds)
+        # the shop makes up for a minute's orders at a jump
+        self._until(lambda: self.placed() >= before + orders)
+        self.ask("shop", {"orders_per_minute": 0}, "PUT")
+
+    def planned(self) -> set[str]:
+        return set(self.ask()["shop"]["plans"]) - ENDLESS_PLANS
+
+    def _until(self, there: Any, seconds: float = 300.0) -> None:
+        give_up = time.monotonic() + seconds
+        while not there():
+            assert time.monotonic() < give_up, f"nobody orders: {self.ask()}"
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def brand(database_url: str, folder: Path, seed: int = 1) -> Iterator[Brand]:
+    """Its vendors' process is ended with the block."""
+    command = [sys.executable, "-m", __name__, str(folder), str(seed)]
+    vendors = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert vendors.stdout is not None
+        said = vendors.stdout.readline().split()
+        assert said[:3] == ["sandbox", "ready", "on"], said
+        configuration = load(_configuration(folder, said[3]))
+        with (
+            _free_of_shopifys_cost(),
+            open_project(configuration, database=urls_of(database_url)) as project,
+            time_machine.travel(time.time(), tick=True) as clock,
+        ):
+            yield Brand(said[3], vendors, project, clock)
+    finally:
+        vendors.kill()
+        vendors.wait()
+
+
+@contextlib.contextmanager
+def _free_of_shopifys_cost() -> Iterator[None]:
+    """Whenever an answer is lost, which tells of the shop's real plan, ours goes by the smallest. No setting changes
+    that, and here half a minute would go by each time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(shopify, "_SMALLEST_BUCKET", CostBucket(capacity=1_000_000, restore_per_second=100_000))
+        yield
+
+
+def _configuration(folder: Path, url: str) -> Path:
+    """The packaged configuration less what this brand does not have, in a hurry."""
+    content = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
+    content["connections"] = {
+        name: {**content["connections"][name], "base_url": f"{url}/{name}", **_QUICK, **_CONNECTIONS[name]}
+        for name in ACCOUNTS
+    }
+    content["routes"] = {name: content["routes"][name] | {"store": store} for name, store in STORE_OF.items()}
+    path = folder / "marketplace_sync.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    serve(settings(Path(sys.argv[1]), int(sys.argv[2])), 0)
