@@ -13,6 +13,7 @@ ACCOUNTS = {
     "john_lewis_home": "mirakl",
     "bazaar": "mirakl",
     "galerie": "mirakl",
+    "arcade": "marketplacer",
     "shopify_main": "shopify",
     "magento_main": "magento",
     "klaviyo_main": "klaviyo",
@@ -32,4 +33,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "john_lewis_home": {**_PROMPT, "shop_model": "DROPSHIP", "instance": "john-lewis"},
     "bazaar": {**_PROMPT, "instance": "bazaar", "short_payout_rate": 0.5, "surprise_fee_rate": 0.05},
     "galerie": {**_PROMPT, "instance": "galerie", "order_acceptance": "AUTOMATIC"},
+    "arcade": {
+        "vertical_code": "arcade",
+        "site_name": "Arcade",
+        "country": "GB",
+        "currency": "GBP",
+        "sellers_ship_after_seconds": 45,
+    },
 }

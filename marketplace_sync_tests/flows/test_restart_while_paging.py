@@ -23,7 +23,8 @@ from marketplace_sync.connectors.transport import HttpWire
 from marketplace_sync.flows import drift, import_orders, observe_store
 from marketplace_sync.ledger import watermarks
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, OFTEN, SHOP_OF_A_LARGE_PLAN, mirakl_town
-from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
+from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
 
 COUNT = 7
 SMALL = {"page_size": 2}
@@ -47,6 +48,22 @@ def here(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         like={SHOP: SHOP_OF_A_LARGE_PLAN, BAZAAR: {"order_acceptance": "AUTOMATIC"}},
         connections={BAZAAR: {**OFTEN, **ALL_DAY, **SMALL}, JL: {**UNHURRIED, **SMALL}},
     ) as found:
+        found.sandbox.act(JL, "configure", limit=None)
+        yield found
+
+
+@pytest.fixture(params=[ShopifySide, MagentoSide], ids=["Shopify", "Magento"])
+def in_either_store(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Town]:
+    """John Lewis alone, with one store or the other, read in pages of two."""
+    monkeypatch.setattr(shopify_orders, "_ORDERS_A_PAGE", 2)
+    store: StoreSide = request.param()
+    if store.name == SHOP:
+        store.vendor |= SHOP_OF_A_LARGE_PLAN
+    else:
+        store.connection |= {**SMALL, **UNHURRIED}
+    with town(database_url, tmp_path, store=store, connections={JL: UNHURRIED}) as found:
         found.sandbox.act(JL, "configure", limit=None)
         yield found
 
@@ -167,8 +184,9 @@ def test_returns_are_read_to_the_end_by_readers_that_are_killed_on_every_page(
 
 
 def test_store_orders_are_read_to_the_end_by_readers_that_are_killed_on_every_page(
-    here: Town, monkeypatch: pytest.MonkeyPatch
+    in_either_store: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    here = in_either_store
     placed = [here.place() for _ in range(COUNT)]
     here.settle()
     waiting = list(placed)

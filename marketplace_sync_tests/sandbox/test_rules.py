@@ -267,7 +267,70 @@ KLAVIYO = {
     ),
 }
 
+MARKETPLACER = {
+    1: (
+        "the schema is a part of the vendor's, and the type called Subscription is data",
+        "test_an_unknown_field_is_answered_200_with_the_vendors_code",
+        "test_the_list_of_opt_ins_is_by_day_and_nobody_is_on_it_twice",
+    ),
+    2: (
+        "keys have a role; the gate; scopes; sellers are refused orders",
+        "test_the_key_is_taken_from_either_header_and_from_both_it_is_refused",
+        "test_a_missing_and_a_wrong_key_are_both_called_expired",
+        "test_an_instance_behind_basic_refuses_whoever_has_only_the_key",
+        "test_a_sellers_key_sees_its_invoices_and_is_refused_orders",
+        "test_a_key_without_the_scope_is_told_so_and_a_higher_level_includes_the_lower",
+    ),
+    3: (
+        "three windows of ten seconds",
+        "test_each_of_three_limits_slows_a_caller_down_for_ten_seconds",
+        "test_a_refusal_for_speed_may_come_as_429_without_saying_for_how_long",
+    ),
+    4: (
+        "cursors are offsets, pages are capped and go forward, rows shift",
+        "test_pages_are_fifty_by_default_capped_and_only_go_forward",
+        "test_a_change_during_a_walk_shifts_rows_so_that_one_is_missed",
+    ),
+    5: (
+        "invoices per seller, parcels, refunds, amendments, collection, purges, products in every state",
+        "test_one_order_becomes_an_invoice_for_each_seller_and_the_sums_agree",
+        "test_a_partly_sent_invoice_becomes_sent_and_the_order_need_not_move",
+        "test_a_return_is_awaited_then_back_then_refunded_and_found_by_when_it_was_refunded",
+        "test_a_cancellation_is_a_refund_of_what_was_not_dispatched",
+        "test_an_amendment_gives_money_back_without_any_refund_request",
+        "test_click_and_collect_is_ready_and_then_collected",
+        "test_a_purged_order_stays_and_says_when_it_was_purged",
+        "test_a_product_may_be_unpublished_deleted_or_without_category",
+        "test_tracking_may_be_blank_and_come_later",
+        "test_an_order_may_have_no_email_address",
+        "test_an_order_can_be_created_once_for_one_external_id_and_its_unit_price_is_rounded_up",
+    ),
+    6: (
+        "webhooks run the stored query, are signed, retried, switched off, skipped, and kept three days",
+        "test_a_delivery_is_the_answer_to_our_query_signed_and_numbered",
+        "test_a_4xx_or_a_redirect_switches_the_webhook_off_and_is_not_tried_again",
+        "test_a_5xx_a_429_and_silence_are_tried_again_and_429_lowers_the_concurrency",
+        "test_a_retry_goes_where_the_webhook_points_now",
+        "test_twenty_five_tries_take_about_twenty_four_days_from_a_minute_to_four_days_apart",
+        "test_a_burst_is_one_event_with_the_last_state",
+        "test_an_identical_payload_is_skipped_where_the_webhook_allows_it",
+        "test_events_are_kept_for_three_days",
+    ),
+    7: (
+        "partial answers, amounts gone, orders that do not move",
+        "test_a_failing_branch_leaves_the_rest_of_the_answer",
+        "test_amounts_can_be_gone_and_only_their_formatted_twins_left",
+        "test_the_order_moves_with_its_invoices_where_the_instance_does_so",
+    ),
+    8: (
+        "two instances share a shopper; the vendor's own Klaviyo integration in each state",
+        "test_two_instances_differ_in_code_and_currency_and_share_a_shopper",
+        "test_the_native_klaviyo_integration_can_be_in_each_state",
+    ),
+}
+
 RULES = {
+    "marketplacer": (MARKETPLACER, 8),
     "mirakl": (MIRAKL, 11),
     "john_lewis": (JOHN_LEWIS, 13),
     "shopify": (SHOPIFY, 10),

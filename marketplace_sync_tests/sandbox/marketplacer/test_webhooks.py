@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from marketplace_sync.sandbox.marketplacer.hooks import RETRY_DELAYS
 from marketplace_sync_tests.sandbox.marketplacer.client import Client, wait_for
 from marketplace_sync_tests.sandbox.shopify.receiver import Receiver
 
@@ -156,3 +157,8 @@ def test_events_are_kept_for_three_days(market: Client, receiver: Receiver) -> N
     wait_for(lambda: [e["status"] for e in market.ask(EVENTS)["nodes"]] == ["processed"])
     market.advance(3 * 86400 + 1)
     assert market.ask(EVENTS)["nodes"] == []
+
+
+def test_twenty_five_tries_take_about_twenty_four_days_from_a_minute_to_four_days_apart() -> None:
+    assert (RETRY_DELAYS[0], max(RETRY_DELAYS)) == (60.0, 4 * 86400.0)
+    assert 24 < sum(RETRY_DELAYS[:25]) / 86400 < 25
