@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from marketplace_sync.flows.attend import Attendant
-from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, mirakl_town, writes
 from marketplace_sync_tests.flows.stores import MagentoSide
 from marketplace_sync_tests.flows.town import JL, Town, town
 
@@ -81,52 +80,3 @@ def test_units_that_only_a_person_can_take_off_are_shown_and_the_marketplace_ans
         assert here.work_items() == {}
         (answered,) = here.jl_actions("cancel_acknowledge", part)
         assert answered["quantity"] == 1
-
-
-@pytest.mark.parametrize("with_klaviyo", [True, False], ids=["with Klaviyo", "without"])
-def test_an_order_of_a_mirakl_marketplace_lives_its_whole_life_in_magento(
-    database_url: str, tmp_path: Path, with_klaviyo: bool
-) -> None:
-    route = {BAZAAR: {} if with_klaviyo else {"marketing": None}}
-    with mirakl_town(database_url, tmp_path, store=MagentoSide(), routes=route) as here:
-        order_id = str(here.place("MUG-RED", "BOWL-BLUE", quantity=2, at=BAZAAR))
-        live(here)
-        stored = here.stored(order_id, BAZAAR)
-        assert stored.units == {"MUG-RED": 2, "BOWL-BLUE": 2}
-        assert len(writes(here, "OR21")) == 1
-        here.take_off(order_id, "BOWL-BLUE", at=BAZAAR)
-        live(here)
-        assert len(writes(here, "OR30")) == 1
-        here.ship(
-            order_id,
-            lines=[{"sku": "MUG-RED", "quantity": 2}, {"sku": "BOWL-BLUE", "quantity": 1}],
-            at=BAZAAR,
-        )
-        live(here)
-        assert bazaar_order(here, order_id)["state"] == "SHIPPED"
-        here.refund_in_store(order_id, "MUG-RED", at=BAZAAR)
-        live(here)
-        assert len(writes(here, "OR28")) == 1
-        mug = next(line for line in bazaar_order(here, order_id)["lines"] if line["sku"] == "MUG-RED")
-        here.sandbox.act(BAZAAR, "refund_by_operator", line_id=mug["id"], amount=300, quantity=1)
-        live(here)
-        kept = here.stored(order_id, BAZAAR)
-        assert (kept.credits, kept.credited) == (3, {"BOWL-BLUE": 1, "MUG-RED": 2}), "each once, in either direction"
-
-        cancelled = str(here.place("MUG-BLUE", at=BAZAAR))
-        live(here)
-        here.sandbox.act(BAZAAR, "buyer_cancel", order_id=cancelled)
-        live(here)
-        assert here.stored(cancelled, BAZAAR).cancelled
-        assert here.work_items() == {}
-        if with_klaviyo:
-            told = here.events(order_id)
-            assert (told["Placed Order"], told["Fulfilled Order"], told["Refunded Order"]) == (1, 1, 2)
-            assert here.events(cancelled)["Cancelled Order"] == 1
-        else:
-            assert here.event_list() == []
-
-
-def live(here: Town) -> None:
-    for _ in range(2):
-        here.settle()
