@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, Town, town
+from marketplace_sync_tests.flows.stores import StoreSide
+from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, SHOPIFY, Town, town
 
 MARKET = "market"
 KEY = {"env": "TOWN_MARKETPLACER_KEY", "default": "sandbox-marketplacer-operator-key"}
@@ -17,22 +18,30 @@ SHOP_OF_A_LARGE_PLAN = {"search_lag_seconds": 0, "routing_seconds": 0, "job_seco
 
 @contextmanager
 def marketplacer_town(
-    database_url: str, folder: Path, *, store: bool, like: dict[str, Any] | None = None, **connection: Any
+    database_url: str,
+    folder: Path,
+    *,
+    store: StoreSide | None,
+    with_klaviyo: bool = True,
+    like: dict[str, Any] | None = None,
+    **connection: Any,
 ) -> Iterator[Town]:
-    """One instance, with a route to Klaviyo, through Shopify or without a store."""
+    """One instance, with a route through a store or without one, to Klaviyo unless told otherwise."""
+    shop = {} if store is not None and store.name != SHOP else {SHOP: SHOP_OF_A_LARGE_PLAN}
     with town(
         database_url,
         folder,
         accounts={MARKET: "marketplacer"},
-        settings={MARKET: {"burst_seconds": 0.0, **(like or {})}, SHOP: SHOP_OF_A_LARGE_PLAN},
+        settings={MARKET: {"burst_seconds": 0.0, **(like or {})}, **shop},
         connections={MARKET: {"api_key": KEY, "webhook_secrets": [SECRET], **connection}},
         routes={
             MARKET: {
-                "store": SHOP if store else None,
-                "marketing": KLAVIYO,
+                "store": store.name if store else None,
+                "marketing": KLAVIYO if with_klaviyo else None,
                 "carriers": {"Royal Mail": "Royal Mail", "DPD UK": "Royal Mail"},
             }
         },
+        store=store or SHOPIFY,
     ) as found:
         yield found
 
