@@ -218,6 +218,8 @@ def _close_settled(connection: Connection, route: Route, order: Order) -> None:
     if order.open_units() == 0:
         codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "NOT_ENOUGH_STOCK", "UNUSABLE_ADDRESS"]
         work_items.close(connection, codes, [subject], "nothing of the order is open any more")
+        if not any(cancellation.wanted(order).values()):
+            cancellation.overtaken(connection, route, order)
 
 
 def progressed(

@@ -124,6 +124,13 @@ def cancel(
             _tell(connection, route, order, units, seller_can_cancel)
 
 
+def overtaken(connection: Connection, route: Route, order: Order) -> None:
+    """All of the order has left although its buyer had cancelled it: what the store refused asks nobody any more."""
+    key, because = f"cancel:{source_identifier(route.marketplace, order.order_id)}", "all of the order has left"
+    if route.store and outbox.supersede(connection, route.store, key, because):
+        work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{route.store}:{key}"], because)
+
+
 def _left_before_injection(
     connection: Connection, route: Route, order: Order, in_store: Mapping[str, int]
 ) -> dict[str, int]:

@@ -40,3 +40,19 @@ def test_a_shop_that_cannot_be_read_at_first_makes_no_product_unknown(here: Town
     placed = next(e for e in here.event_list(order_id) if e["name"] == "Placed Order")
     assert placed["value"] == 14.00
     assert here.work_items() == {}
+
+
+def test_an_order_that_left_while_its_buyer_cancelled_it_is_stated_as_sent_and_asks_nobody(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id)
+    for feed in ("orders", "sweep"):
+        here.read_marketplace(feed)
+    here.ship(order_id)
+    here.deliver(SHOP)
+    assert here.work_items()["EFFECT_REFUSED"] == 1, "the store cancels nothing that has left"
+    here.settle()
+    here.settle()
+    assert len(here.jl_actions("dispatch", order_id)) == 1
+    assert here.jl_actions("cancel_acknowledge", order_id) == []
+    assert here.work_items() == {}
