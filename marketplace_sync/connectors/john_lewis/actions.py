@@ -14,7 +14,7 @@ from marketplace_sync.connectors.john_lewis import fields
 from marketplace_sync.connectors.john_lewis.orders import decoded, rows_by_line
 from marketplace_sync.connectors.john_lewis.reading import ORDERS, Reader
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
-from marketplace_sync.connectors.john_lewis.statuses import progress
+from marketplace_sync.connectors.john_lewis.statuses import Progress, progress
 from marketplace_sync.connectors.john_lewis.verdicts import Action, verdict
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
 from marketplace_sync.connectors.ports import Malformed
@@ -42,6 +42,17 @@ _PATHS = {
 }
 _LONGEST_TRACKING_NUMBER = 100
 _LONGEST_TEXT = 255
+
+
+_HELD_SECONDS = 60.0
+
+
+def _held(action: Action, lines: dict[str, Progress]) -> str:
+    """The first of the action's lines that is in a status of no documentation; empty when none is."""
+    for units in action.lines:
+        if (counts := lines.get(units.line_id)) is not None and counts.unknown:
+            return f"line {units.line_id} is {counts.unknown[0]}"
+    return ""
 
 
 class Actions:
@@ -99,6 +110,11 @@ class Actions:
         return found
 
     def _seen(self, action: Action) -> Resolution:
+        lines = self._lines(action)
+        return verdict(action, lines) if isinstance(lines, dict) else lines
+
+    def _lines(self, action: Action) -> dict[str, Progress] | Refused | Postponed | InDoubt:
+        """The counts of the order's lines as they are now, or why there are none."""
         try:
             row = self._reader.order(action.order_id)
         except TransportError as problem:
@@ -107,10 +123,9 @@ class Actions:
             return Refused(f"John Lewis has no order {action.order_id}", code="ORDER_NOT_FOUND")
         try:
             stated = decoded(row.payload)
-            lines = {line_id: progress(line_id, rows, stated.status) for line_id, rows in rows_by_line(stated).items()}
+            return {line_id: progress(line_id, rows, stated.status) for line_id, rows in rows_by_line(stated).items()}
         except Malformed as problem:
             return InDoubt(f"order {action.order_id} cannot be read to find out: {problem}")
-        return verdict(action, lines)
 
     def _refused(self, action: Action, problem: RequestRejected) -> Outcome:
         """The Edge said no. Perhaps because it was done already: by hand in the portal, or by a try whose answer was
@@ -119,7 +134,11 @@ class Actions:
             return outcome_of(problem)  # it was not even sent
         said, code = fields.reason_in(problem.body)
         reason = f"John Lewis refused it ({problem.status}): {said or 'without a reason'}"
-        found = self._seen(action) if problem.status in (400, 409) else None
+        lines = self._lines(action) if problem.status in (400, 409) else None
+        if isinstance(lines, dict) and (held := _held(action, lines)):
+            # It becomes NEW, or whatever it will be, in its own time: refused until then is not refused for good.
+            return Postponed(f"{reason}; {held}, which is no status that we know; tried again", after=_HELD_SECONDS)
+        found = verdict(action, lines) if isinstance(lines, dict) else lines
         if isinstance(found, Delivered):
             return found
         if isinstance(found, Postponed):
