@@ -109,8 +109,11 @@ class ConnectionSettings(BaseModel):
     """The longest that one request may take from its first byte to the last byte of its answer."""
     max_answer_megabytes: int = Field(default=32, gt=0, le=1024)
     """A larger answer is not read to its end: it is refused and shown to a person."""
+    keep_trying: Duration = timedelta(hours=24)
+    """How long an effect is tried again while its vendor is down or fails, from its first failure: an outage over a
+    night must need nobody, and after a day most of what waits is no longer right."""
     max_attempts: int = Field(default=12, gt=0, le=100)
-    """Tries of one effect before it is given up and becomes a work item."""
+    """Tries of an effect that fails for a reason of its own (a permission, a defect of ours) before it is given up."""
 
 
 class Consent(BaseModel):

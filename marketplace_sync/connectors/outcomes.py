@@ -28,7 +28,14 @@ def outcome_of(problem: TransportError) -> Outcome:
     if isinstance(problem, AnswerLost | AnswerUnreadable):
         return InDoubt(reason)
     if isinstance(problem, CredentialsRefused):
-        return Postponed(reason, after=_CREDENTIALS_AGAIN_SECONDS, counts_as_attempt=problem.status != 401)
+        refused_as_a_whole = problem.status == 401
+        return Postponed(
+            reason,
+            after=_CREDENTIALS_AGAIN_SECONDS,
+            counts_as_attempt=not refused_as_a_whole,
+            of_its_own=not refused_as_a_whole,
+            shown=refused_as_a_whole,
+        )
     if isinstance(problem, RequestRejected):
         return Refused(reason, code=str(problem.status or ""))
     return Postponed(reason)
@@ -38,4 +45,4 @@ def unresolved(problem: TransportError) -> Postponed:
     """The resolution when the vendor could not even be asked: still in doubt, ask again later."""
     if isinstance(problem, Throttled):
         return Postponed(str(problem), after=problem.retry_after, counts_as_attempt=False)
-    return Postponed(str(problem), counts_as_attempt=False)
+    return Postponed(str(problem), counts_as_attempt=False, shown=True)

@@ -267,6 +267,10 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """The marketplace connection whose order caused it; empty when none did."""
     asked_by: dict[str, str] = msgspec.field(default_factory=dict)
     """What `InDoubt` gave to ask its vendor by, whoever's process it was; empty when nothing did."""
+    failing_since: datetime | None = None
+    """The first of its tries that failed for a reason of its vendor's; None when none did."""
+    broke_at: str = ""
+    """Where our own code failed over it; empty when it did not."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -288,6 +292,15 @@ class Postponed(msgspec.Struct, frozen=True):
     reason: str
     after: float | None = None
     counts_as_attempt: bool = True
+    """False when it merely waits for its turn, or for a person to put credentials right."""
+    of_its_own: bool = False
+    """The vendor is there and does not take this one: given up after `max_attempts`, and not after `keep_trying`."""
+    shown: bool = False
+    """To be shown to a person although it is no attempt: the vendor cannot be asked, or takes no credentials."""
+
+    @property
+    def is_failure(self) -> bool:
+        return self.counts_as_attempt or self.shown
 
 
 class InDoubt(msgspec.Struct, frozen=True):

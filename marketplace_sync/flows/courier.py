@@ -6,12 +6,10 @@ One that dies is followed by another, which first asks the vendor about what the
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -20,19 +18,16 @@ from marketplace_sync.connectors.ports import Outbound
 from marketplace_sync.domain.effects import (
     BULK_LANES,
     URGENT_LANES,
-    Delivered,
     Effect,
-    EffectState,
-    InDoubt,
     Lane,
     NotThere,
-    Postponed,
-    Refused,
     Resolution,
 )
-from marketplace_sync.flows import outcomes
+from marketplace_sync.flows import settling, trouble
 from marketplace_sync.flows.context import Context
+from marketplace_sync.flows.settling import DrainReport as DrainReport
 from marketplace_sync.ledger import outbox
+from marketplace_sync.ledger.database import is_unavailable
 from marketplace_sync.ledger.lease import lease
 
 _KEPT_FREE = 4
@@ -44,30 +39,8 @@ _BULK_BATCHES = 4
 PATIENCE = 10.0
 """Seconds that one call of a courier may wait for its vendor's rate budget before the effect is put back, so that
 something more urgent on another budget is not kept waiting."""
-
-
-DOUBT_FOR_A_PERSON = timedelta(minutes=10)
-"""After this long a person is shown an effect that its vendor cannot tell us about."""
-
-
-@dataclass
-class DrainReport:
-    """What one drain did."""
-
-    connection: str
-    held: bool = True
-    """False: another courier of this connection was at work, and this one did nothing."""
-    delivered: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(effect kind, marketplace connection that caused it) -> how many."""
-    postponed: int = 0
-    refused: int = 0
-    dead: int = 0
-    in_doubt: int = 0
-    resolved: int = 0
-    last_problem: str = ""
-
-    def total(self) -> int:
-        return sum(self.delivered.values())
+_REVIEW_EVERY = 5.0
+"""Seconds between two looks at what does not get through, while a courier is at work."""
 
 
 def drain(
@@ -89,6 +62,7 @@ def drain(
         with context.ledger.begin() as connection:
             outbox.abandon(connection, name)
         _Round(context, name, lanes, report).work(until, progress)
+        trouble.review(context, name, tried=report.tried() > 0)
     return report
 
 
@@ -119,8 +93,10 @@ class _Round:
         self._under_way: dict[Future[Sequence[Resolution]], _Task] = {}
 
     def work(self, until: Callable[[], bool], progress: Callable[[DrainReport], None]) -> None:
-        """Whatever happens, what came back is settled; then the first problem of a call, a bug, is raised."""
+        """Whatever happens, what came back is settled; then the first problem of the ledger's is raised. What our own
+        code fails over is noted with its effect, and keeps nobody."""
         broken: Exception | None = None
+        looked = time.monotonic()
         with ThreadPoolExecutor(self._size, thread_name_prefix=f"courier-{self._name}") as pool:
             while True:
                 over = broken is not None or until()
@@ -134,14 +110,54 @@ class _Round:
                 for future in wait(self._under_way, _LOOK_AGAIN, FIRST_COMPLETED).done:
                     task = self._under_way.pop(future)
                     try:
-                        answers = future.result()
+                        self._came_back(task, future)
                     except Exception as problem:
                         broken = broken or problem
                         continue
-                    self._settle(task, answers)
                     progress(self._report)
+                if broken is None and time.monotonic() - looked > _REVIEW_EVERY:
+                    looked = time.monotonic()
+                    trouble.review(self._context, self._name)
         if broken is not None:
             raise broken
+
+    def _came_back(self, task: _Task, future: Future[Sequence[Resolution]]) -> None:
+        """Raises what concerns more than these effects: that the ledger is not there."""
+        try:
+            answers = future.result()
+            if len(answers) != len(task.effects):
+                raise AssertionError(f"{len(answers)} answers to {len(task.effects)} effects")
+        except Exception as problem:
+            self._broke(task, problem)
+        else:
+            self._settle(task, answers)
+
+    def _settle(self, task: _Task, answers: Sequence[Resolution]) -> None:
+        report = settling.DrainReport(self._name)
+        try:
+            with self._context.ledger.begin() as connection:
+                if task.doubt:
+                    settling.resolved(connection, self._context, task.effects[0], answers[0], report)
+                else:
+                    settling.answered(connection, self._context, task.effects, answers, report)
+        except Exception as problem:
+            if len(task.effects) == 1 or is_unavailable(problem):
+                self._broke(task, problem)
+                return
+            for effect, answer in zip(task.effects, answers, strict=True):
+                self._settle(_Task([effect], task.doubt), [answer])
+        else:
+            self._report.add(report)
+
+    def _broke(self, task: _Task, problem: Exception) -> None:
+        if is_unavailable(problem):
+            raise problem
+        report = settling.DrainReport(self._name)
+        with self._context.ledger.begin() as connection:
+            trouble.broke(connection, task.effects, problem, was_in_doubt=task.doubt)
+            report.broken += len(task.effects)
+            report.last_problem = trouble.place_of(problem)
+        self._report.add(report)
 
     def _next(self, urgent: Sequence[Lane], bulk: Sequence[Lane]) -> list[_Task]:
         """What may be started now: questions about doubts, what is urgent, and bulk where there is room for it."""
@@ -177,13 +193,6 @@ class _Round:
         (effect,) = task.effects
         return [NotThere() if self._outbound.is_idempotent(effect.kind) else self._outbound.resolve(effect)]
 
-    def _settle(self, task: _Task, answers: Sequence[Resolution]) -> None:
-        with self._context.ledger.begin() as connection:
-            if task.doubt:
-                _resolved(connection, self._context, task.effects[0], answers[0], self._report)
-            else:
-                _settle(connection, self._context, task.effects, answers, self._report)
-
 
 def _is_bulk(task: _Task) -> bool:
     return task.effects[0].lane in BULK_LANES
@@ -197,87 +206,14 @@ def _batches(effects: Sequence[Effect], outbound: Outbound) -> list[list[Effect]
             last is not None
             and (last[0].kind, last[0].lane) == (effect.kind, effect.lane)
             and len(last) < outbound.batch_limit(effect.kind, effect.lane)
+            # what our own code failed over goes alone, so that it fails alone the next time
+            and not last[0].broke_at
+            and not effect.broke_at
         ):
             last.append(effect)
         else:
             batches.append([effect])
     return batches
-
-
-def _settle(
-    connection: Connection,
-    context: Context,
-    batch: Sequence[Effect],
-    results: Sequence[Resolution],
-    report: DrainReport,
-) -> None:
-    done = [(e, r) for e, r in zip(batch, results, strict=True) if isinstance(r, Delivered)]
-    for effect, _ in done:
-        outcomes.lock_order(connection, effect)
-    outbox.delivered(connection, [(effect.effect_id, result.result) for effect, result in done])
-    for effect, result in done:
-        report.delivered[effect.kind.value, effect.source] += 1
-        outcomes.delivered(connection, context, effect, result.result)
-    outcomes.nothing_to_decide(connection, [effect for effect, _ in done])
-    for effect, outcome in zip(batch, results, strict=True):
-        if not isinstance(outcome, Delivered):
-            _not_delivered(connection, context, effect, outcome, report)
-
-
-def _not_delivered(
-    connection: Connection, context: Context, effect: Effect, result: Resolution, report: DrainReport
-) -> None:
-    assert not isinstance(result, Delivered | NotThere)
-    report.last_problem = result.reason
-    if isinstance(result, Refused):
-        report.refused += 1
-        outcomes.lock_order(connection, effect)
-        outbox.finish(connection, effect.effect_id, EffectState.REFUSED, result.reason)
-        outcomes.given_up(connection, effect, "EFFECT_REFUSED", result.reason)
-        outcomes.refused(connection, context, effect)
-    elif isinstance(result, InDoubt):
-        report.in_doubt += 1
-        outbox.in_doubt(connection, effect.effect_id, result.reason, _pause(effect.attempts), result.ask_by)
-    elif result.counts_as_attempt and effect.attempts >= context.connections[effect.connection].max_attempts:
-        report.dead += 1
-        outbox.finish(connection, effect.effect_id, EffectState.DEAD, result.reason)
-        outcomes.given_up(connection, effect, "EFFECT_DEAD", result.reason)
-    else:
-        report.postponed += 1
-        after = _pause(effect.attempts) if result.after is None else timedelta(seconds=result.after)
-        outbox.postponed(connection, effect.effect_id, result.reason, after, counts_as_attempt=result.counts_as_attempt)
-
-
-def _pause(attempts: int) -> timedelta:
-    """Half a second, doubling to five minutes, with jitter so that many effects do not come back together."""
-    return timedelta(seconds=min(300.0, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1.0))
-
-
-def _resolved(
-    connection: Connection, context: Context, effect: Effect, answer: Resolution, report: DrainReport
-) -> None:
-    """What the vendor said about an effect in doubt."""
-    if isinstance(answer, Postponed | InDoubt):
-        after = answer.after if isinstance(answer, Postponed) else None
-        ask_by = answer.ask_by if isinstance(answer, InDoubt) else None
-        pause = _pause(effect.attempts) if after is None else timedelta(seconds=after)
-        since = outbox.in_doubt(connection, effect.effect_id, answer.reason, pause, ask_by)
-        if since > DOUBT_FOR_A_PERSON:
-            outcomes.given_up(connection, effect, "EFFECT_IN_DOUBT", answer.reason)
-        report.last_problem = answer.reason
-        return
-    report.resolved += 1
-    if isinstance(answer, Delivered):
-        _settle(connection, context, [effect], [answer], report)
-    elif not isinstance(answer, NotThere):
-        _not_delivered(connection, context, effect, answer, report)
-    elif effect.attempts >= context.connections[effect.connection].max_attempts:
-        report.dead += 1
-        outbox.finish(connection, effect.effect_id, EffectState.DEAD, "no answer, and it is not there")
-        outcomes.given_up(connection, effect, "EFFECT_DEAD", "no answer, and it is not there")
-    else:
-        said = "its answer was lost; it may be sent again"
-        outbox.postponed(connection, effect.effect_id, said, timedelta(), counts_as_attempt=True)
 
 
 def stop_after(seconds: float) -> Callable[[], bool]:

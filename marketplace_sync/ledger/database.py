@@ -10,7 +10,15 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    ResourceClosedError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from marketplace_sync.domain.errors import LedgerUnavailable, MarketplaceSyncError
 
@@ -73,6 +81,16 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
     found = connection.connection.driver_connection
     assert isinstance(found, psycopg.Connection)
     return found
+
+
+def is_unavailable(problem: BaseException) -> bool:
+    """Whether this says that the database went away, or would not let us in, rather than that something is wrong with
+    what we asked of it."""
+    gone = (
+        LedgerUnavailable, OperationalError, InterfaceError, PoolTimeout, PendingRollbackError, ResourceClosedError,
+        psycopg.OperationalError, psycopg.InterfaceError,
+    )  # fmt: skip
+    return isinstance(problem, gone) or (isinstance(problem, DBAPIError) and problem.connection_invalidated)
 
 
 def notify(connection: Connection, names: set[str]) -> None:

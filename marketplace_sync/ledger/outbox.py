@@ -40,6 +40,11 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Undelivered earlier wishes of the same kind and subject are dropped in favour of this one."""
 
 
+# what `_effect` makes an effect of
+_READ = (
+    "effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts, order_connection, ask_by,"
+    " failing_since, broke_at"
+)
 _COLUMNS = "connection, natural_key, kind, subject, lane, payload, order_connection, order_id"
 
 
@@ -127,13 +132,12 @@ def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, 
             f"UPDATE ledger.effects SET state = 'sending', attempts = attempts + 1, sending_until = now() + %(hold)s"
             f" WHERE effect_id IN (SELECT e.effect_id FROM ledger.effects e WHERE e.connection = %(connection)s"
             f" AND e.state = 'pending' AND e.lane = ANY(%(lanes)s) {_FIRST_OF_ITS_SUBJECT} FOR UPDATE SKIP LOCKED)"
-            f" RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
-            " order_connection, ask_by",
+            f" RETURNING {_READ}",
             {"connection": name, "lanes": [int(lane) for lane in lanes], "limit": limit, "hold": hold},
         )
         .fetchall()
     )
-    return sorted((_effect(row) for row in rows), key=lambda effect: (effect.lane, effect.effect_id))
+    return sorted(_readable(connection, rows), key=lambda effect: (effect.lane, effect.effect_id))
 
 
 def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
@@ -141,15 +145,14 @@ def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
     rows = (
         driver(connection)
         .execute(
-            "SELECT e.effect_id, e.connection, e.kind, e.subject, e.lane, e.payload::text, e.natural_key, e.attempts,"
-            " e.order_connection, e.ask_by FROM ledger.effects e"
+            f"SELECT {_READ} FROM ledger.effects e"
             " WHERE e.connection = %(connection)s AND e.state = 'in_doubt'"
             f" {_FIRST_OF_ITS_SUBJECT}",
             {"connection": name, "limit": limit},
         )
         .fetchall()
     )
-    return [_effect(row) for row in rows]
+    return _readable(connection, rows)
 
 
 def abandon(connection: Connection, name: str) -> int:
@@ -179,32 +182,54 @@ def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any
 
 
 def postponed(
-    connection: Connection, effect_id: int, problem: str, after: timedelta, *, counts_as_attempt: bool
+    connection: Connection,
+    effect_id: int,
+    problem: str,
+    after: timedelta,
+    *,
+    counts_as_attempt: bool,
+    failed: bool = False,
 ) -> None:
+    """To be tried again `after` from now. `failed`: for a reason of its vendor's."""
     connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
             " in_doubt_since = NULL, ask_by = NULL,"
-            " last_problem = :problem, attempts = attempts - :refund WHERE effect_id = :effect_id"
+            " last_problem = :problem, attempts = attempts - :refund,"
+            " failing_since = CASE WHEN :failed THEN COALESCE(failing_since, now()) ELSE failing_since END"
+            " WHERE effect_id = :effect_id"
         ),
         {
             "effect_id": effect_id,
             "after": after,
             "problem": plain(problem),
             "refund": 0 if counts_as_attempt else 1,
+            "failed": failed,
         },
     )
 
 
 def in_doubt(
-    connection: Connection, effect_id: int, problem: str, after: timedelta, ask_by: Mapping[str, str] | None = None
+    connection: Connection,
+    effect_id: int,
+    problem: str,
+    after: timedelta | None,
+    ask_by: Mapping[str, str] | None = None,
+    *,
+    failed: bool = False,
+    broke_at: str | None = None,
 ) -> timedelta:
-    """Its outcome is unknown; to be asked about `after` from now, by `ask_by` (None: as known before). Returns how long
-    it has been so."""
+    """Its outcome is unknown; to be asked about `after` from now (None: the longer it has been so the later, at most
+    five minutes) by `ask_by` (None: as known before). `failed` as in `postponed`; `broke_at`: where our own code failed
+    over it. Returns how long it has been so."""
     since = connection.execute(
         text(
-            "UPDATE ledger.effects SET state = 'in_doubt', not_before = now() + :after, sending_until = NULL,"
+            "UPDATE ledger.effects SET state = 'in_doubt', sending_until = NULL,"
+            " not_before = now() + COALESCE(CAST(:after AS interval), GREATEST(interval '0.5 s',"
+            " LEAST(interval '5 min', (now() - COALESCE(in_doubt_since, now())) / 4))),"
             " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()),"
+            " failing_since = CASE WHEN :failed THEN COALESCE(failing_since, now()) ELSE failing_since END,"
+            " broke_at = COALESCE(:broke_at, broke_at),"
             " ask_by = COALESCE(CAST(:ask_by AS json), ask_by) WHERE effect_id = :effect_id"
             " RETURNING now() - in_doubt_since"
         ),
@@ -213,6 +238,8 @@ def in_doubt(
             "after": after,
             "problem": plain(problem),
             "ask_by": msgspec.json.encode(plain_value(dict(ask_by))).decode() if ask_by else None,
+            "failed": failed,
+            "broke_at": broke_at,
         },
     ).scalar_one()
     assert isinstance(since, timedelta)
@@ -262,16 +289,18 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
         driver(connection)
         .execute(
             "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
-            " in_doubt_since = NULL, ask_by = NULL,"
+            " in_doubt_since = NULL, ask_by = NULL, failing_since = NULL, broke_at = NULL,"
             " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
-            " RETURNING effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts,"
-            " order_connection, ask_by",
+            f" RETURNING {_READ}",
             (encoded, effect_id),
         )
         .fetchone()
     )
     assert changed is not None
-    effect = _effect(changed)
+    try:
+        effect = _effect(changed)
+    except ValueError as problem:
+        raise ValueError(f"its payload is not what {row[0]} needs: {problem}; give it another") from None
     notify(connection, {effect.connection})
     return effect
 
@@ -350,6 +379,22 @@ def of_order(connection: Connection, name: str, kind: EffectKind, order_connecti
     ]
 
 
+def _readable(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Effect]:
+    """The effects in these rows. One whose payload is not what its kind needs (a later version wrote it, or somebody's
+    hand) is given up, so that it does not keep the others."""
+    effects = []
+    for row in rows:
+        try:
+            effects.append(_effect(row))
+        except ValueError as problem:
+            finish(connection, row[0], EffectState.DEAD, f"its payload is not what {row[2]} needs: {problem}")
+            connection.execute(
+                text("UPDATE ledger.effects SET broke_at = 'reading its payload' WHERE effect_id = :effect_id"),
+                {"effect_id": row[0]},
+            )
+    return effects
+
+
 def _effect(row: Sequence[Any]) -> Effect:
     kind = EffectKind(row[2])
     return Effect(
@@ -363,4 +408,6 @@ def _effect(row: Sequence[Any]) -> Effect:
         attempts=row[7],
         source=row[8] or "",
         asked_by=row[9] or {},
+        failing_since=row[10],
+        broke_at=row[11] or "",
     )

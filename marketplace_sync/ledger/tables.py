@@ -148,6 +148,8 @@ effects = Table(
     _time("sending_until", nullable=True),
     _time("in_doubt_since", nullable=True),
     Column("ask_by", JSON, nullable=True),
+    _time("failing_since", nullable=True),
+    Column("broke_at", Text, nullable=True),
     _time("finished_at", nullable=True),
     Column("order_connection", Text),
     Column("order_id", Text),
@@ -175,6 +177,14 @@ effects = Table(
     ),
     # What a courier begins with: next to nothing, however much waits.
     Index("ix_effects_unsettled", "connection", "effect_id", postgresql_where=text("state IN ('sending','in_doubt')")),
+    # What a courier ends with: what fails, and what our own code fails over.
+    Index(
+        "ix_effects_failing",
+        "connection",
+        "failing_since",
+        postgresql_where=text("failing_since IS NOT NULL AND state IN ('pending','sending','in_doubt')"),
+    ),
+    Index("ix_effects_broken", "connection", postgresql_where=text("broke_at IS NOT NULL")),
     Index("ix_effects_order", "order_connection", "order_id"),
     Index(
         "ix_effects_finished",

@@ -87,10 +87,10 @@ class Calls:
         except RequestRejected as refusal:
             if refusal.status is None:
                 # It cannot even be written as a request: an address or a key with characters that do not belong there.
-                return Postponed(str(refusal), after=CREDENTIALS_WAIT, counts_as_attempt=False)
+                return Postponed(str(refusal), after=CREDENTIALS_WAIT, counts_as_attempt=False, shown=True)
             if refusal.status in _WRONG_ADDRESS or (refusal.status == 404 and not errors(refusal.body)):
                 reason = f"{refusal}. Every request would be: check base_url and revision of this connection"
-                return Postponed(reason, after=CREDENTIALS_WAIT, counts_as_attempt=False)
+                return Postponed(reason, after=CREDENTIALS_WAIT, counts_as_attempt=False, shown=True)
             return Answer(status=refusal.status, headers={}, body=refusal.body)
         except (Throttled, VendorUnavailable, CredentialsRefused, AnswerLost, AnswerUnreadable) as problem:
             return no_answer(problem)
@@ -142,6 +142,6 @@ def no_answer(problem: TransportError) -> Postponed | InDoubt:
         case Throttled():
             return Postponed(str(problem), after=max(_SHORTEST_WAIT, problem.retry_after), counts_as_attempt=False)
         case CredentialsRefused():
-            return Postponed(str(problem), after=CREDENTIALS_WAIT, counts_as_attempt=False)
+            return Postponed(str(problem), after=CREDENTIALS_WAIT, counts_as_attempt=False, shown=True)
         case _:
             return Postponed(str(problem))
