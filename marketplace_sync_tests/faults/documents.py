@@ -44,6 +44,8 @@ class StoreOrder:
     """(carrier, tracking number, units) of every parcel that left."""
     refunds: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(reference in the note, line) -> units given back after they left."""
+    by_hand: Counter[str] = field(default_factory=Counter)
+    """Of the removed units those that somebody took off in the store."""
 
 
 @dataclass
@@ -123,10 +125,12 @@ def store_order(document: Mapping[str, Any]) -> StoreOrder:
             tracking = next((t for t in parcel["trackingInfo"] if t["number"]), {"company": "", "number": ""})
             found.parcels.append((tracking["company"], tracking["number"], units))
     for refund in document["refunds"]:
-        reference = (refund["note"] or "").rpartition("[marketplace-sync ")[2].rstrip("]")
+        _, mark, rest = (refund["note"] or "").rpartition("[marketplace-sync ")
+        reference = rest.rstrip("]") if mark else ""
         for line in refund["lines"]:
             if line["restockType"] == "CANCEL":
                 found.removed[marks[line["lineId"]]] += int(line["quantity"])
+                found.by_hand[marks[line["lineId"]]] += 0 if reference else int(line["quantity"])
             else:
                 found.refunds[reference, marks[line["lineId"]]] += int(line["quantity"])
     return found

@@ -39,6 +39,7 @@ _PARTS = {
     "daemon": "dagster._daemon",
     "code server": " api grpc ",
     "run": " api execute_run ",
+    "step of a run": " api execute_step ",
     "closer of the database": "marketplace_sync.ledger.embedded",
 }
 
@@ -86,6 +87,7 @@ class Installation:
         self.shop = dict(shop or {})
         """Knobs of the simulated shop; a sandbox that was killed forgets them, so they are set again."""
         self.kills: dict[str, int] = {}
+        self.passing: subprocess.Popen[bytes] | None = None
         self.going = self._up()
 
     def _up(self) -> Going:
@@ -145,14 +147,19 @@ class Installation:
             server = psutil.Process(pid)
             found["database server"] = [server]
             found["database session"] = server.children()
+        if self.passing is not None and self.passing.poll() is None:
+            found["pass by hand"] = [psutil.Process(self.passing.pid)]
         return {part: processes for part, processes in found.items() if processes}
 
     def shoot(self, chance: random.Random, part: str | None = None) -> str:
-        """SIGKILL for one process: any part with the same chance. Returns which part it was."""
+        """SIGKILL for one process of this part, or of any with the same chance. Returns which part it was; empty when
+        that process had just ended by itself."""
         targets = self.targets()
         part = part if part in targets else chance.choice(sorted(targets))
-        with contextlib.suppress(psutil.NoSuchProcess):
+        try:
             chance.choice(targets[part]).send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            return ""
         self.kills[part] = self.kills.get(part, 0) + 1
         if part == "up":
             self.going.end()
@@ -164,11 +171,36 @@ class Installation:
 
     # settling
 
+    def keep_passing(self) -> None:
+        """Have a pass over everything under way, beside what `up` does: a further courier, import and target."""
+        if self.passing is None or self.passing.poll() is not None:
+            self.passing = subprocess.Popen(
+                [*COMMAND, "sync"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, **self.environ}, cwd=self.home.parent,
+            )  # fmt: skip
+
+    def end_passing(self) -> None:
+        """Let the pass come to its end, or give it one: being killed must cost nothing."""
+        if self.passing is not None:
+            try:
+                self.passing.wait(60)
+            except subprocess.TimeoutExpired:
+                self.passing.kill()
+                self.passing.wait(10)
+
     def pass_over_everything(self) -> str:
         """`marketplace-sync sync`: what the schedules would do within the hour, now. What it said."""
+        return self.say("sync")
+
+    def open_items(self) -> str:
+        """The open work items and what waits, as a person sees them."""
+        return self.say("work-items") + self.say("effects", "list", "--state", "dead", "--state", "in_doubt")
+
+    def say(self, *arguments: str) -> str:
+        """What a command prints."""
         done = subprocess.run(
-            [*COMMAND, "sync"], capture_output=True, text=True, env={**os.environ, **self.environ},
-            cwd=self.home.parent, timeout=300,
+            [*COMMAND, *arguments], capture_output=True, text=True,
+            env={**os.environ, "COLUMNS": "250", **self.environ}, cwd=self.home.parent, timeout=900,
         )  # fmt: skip
         return done.stdout + done.stderr
 
@@ -185,6 +217,9 @@ class Installation:
             time.sleep(1)
 
     def stop(self) -> None:
+        if self.passing is not None and self.passing.poll() is None:
+            self.passing.kill()
+            self.passing.wait(10)
         if self.going.process.poll() is None:
             self.going.process.send_signal(signal.SIGINT)
             try:

@@ -1,0 +1,144 @@
+"""Campaigns against a whole installation: kills, and faults of every kind at its vendors; the books afterwards."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marketplace_sync_tests.faults.books import Books
+from marketplace_sync_tests.faults.documents import JL, KLAVIYO, SHOP
+from marketplace_sync_tests.faults.installation import Installation, installation
+
+LIVELY = {
+    "orders_per_minute": 60.0, "history": 10, "ship_after_seconds": 2.0, "ship_within_seconds": 6.0,
+    "buyer_cancel_rate": 0.08, "return_rate": 0.06, "return_after_seconds": 20.0, "consent_change_rate": 0.0,
+}  # fmt: skip
+"""A shop in which everything that can happen to an order happens within a minute."""
+
+PARTS = (
+    "up", "sandbox", "receiver", "web interface", "daemon", "code server", "run", "pass by hand", "database server",
+    "database session",
+)  # fmt: skip
+"""What is shot at in turn. A code server is where the couriers' threads are; what appears rarely is waited for."""
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "delay": {"seconds": 0.3},
+    "status": {"retry_after": None},
+    "throttle": {},
+    "cut": {},
+    "lost_answer": {},
+    "error_after": {},
+    "truncate": {},
+    "html": {},
+    "garbage": {},
+    "huge": {"megabytes": 40},
+}
+"""Every kind of fault on the wire. Repeated and reordered deliveries are knobs of the webhooks' sender."""
+
+
+@dataclass
+class Outcome:
+    """What a campaign did, and what the vendors' own books say after it."""
+
+    title: str
+    done: Counter[str] = field(default_factory=Counter)
+    books: Books = field(default_factory=Books)
+    seconds: float = 0.0
+    open_items: str = ""
+    said: str = ""
+    """Of the last pass over everything."""
+
+    def text(self) -> str:
+        rows = [f"  {count:>7}  {what}" for what, count in sorted(self.done.items())]
+        return "\n".join([f"\n{self.title}, {self.seconds:.0f} s", *rows, self.books.text()])
+
+    def check(self) -> None:
+        assert self.books.balanced, f"{self.text()}\n{self.open_items}\n{self.said}"
+
+
+def _turns(chance: random.Random, parts: tuple[str, ...]) -> Iterator[str]:
+    while True:
+        yield from chance.sample(parts, len(parts))
+
+
+def kill(
+    home: Path,
+    *,
+    kills: int,
+    seed: int,
+    parts: tuple[str, ...] = PARTS,
+    pause: tuple[float, float] = (0.1, 3.0),
+    patience: float = 10.0,
+    settle_within: float = 600.0,
+    shop: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """An installation under load, of which `kills` processes are shot at random moments, every part in turn."""
+    outcome = Outcome(f"{kills} kills (seed {seed})")
+    began, chance = time.monotonic(), random.Random(seed)
+    with installation(home, {**LIVELY, **(shop or {})}) as running:
+        turns = _turns(chance, parts)
+        while sum(running.kills.values()) < kills:
+            running.keep_passing()
+            time.sleep(chance.uniform(*pause))
+            part, give_up = next(turns), time.monotonic() + patience
+            while part not in running.targets() and time.monotonic() < give_up:
+                running.keep_passing()
+                time.sleep(0.1)
+            shot = running.shoot(chance, part)
+            tell(f"{time.monotonic() - began:6.0f} s  {sum(running.kills.values()):>3}  {shot or part + ' had gone'}")
+        running.end_passing()
+        running.set_shop(orders_per_minute=0.0)
+        outcome.done.update({f"killed: {part}": count for part, count in running.kills.items()})
+        _settle(running, outcome, settle_within)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def strike(
+    home: Path, *, seconds: float, probability: float = 0.2, settle_within: float = 900.0, shop: dict[str, Any]
+) -> Outcome:
+    """An installation under load for so long while every kind of fault strikes all vendors. Faults go on until the
+    shop has nothing left to do and the books balance."""
+    outcome = Outcome(f"every fault at {probability:.0%}")
+    began = time.monotonic()
+    with installation(home, {**LIVELY, **shop}) as running:
+        for turn, account in enumerate((JL, SHOP, KLAVIYO)):
+            running.set_faults(account, rules(probability, turn))
+            knobs = {"duplicate": probability, "reorder": probability, "drop": probability, "time_scale": 0.1}
+            running.ask(f"{account}/webhooks", knobs, "PUT")
+        while time.monotonic() - began < seconds:
+            running.keep_passing()
+            time.sleep(1)
+        running.end_passing()
+        running.set_shop(orders_per_minute=0.0)
+        _settle(running, outcome, settle_within)
+        struck(outcome, running.ask("")["accounts"])
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def rules(probability: float, turn: int = 0) -> list[dict[str, Any]]:
+    """Every kind with this probability. The first to strike a call spares it the others, so each vendor has them in
+    another sequence."""
+    kinds = list(FAULTS)
+    shift = turn * 3 % len(kinds)
+    return [{"kind": kind, "probability": probability, **FAULTS[kind]} for kind in [*kinds[shift:], *kinds[:shift]]]
+
+
+def struck(outcome: Outcome, accounts: dict[str, Any]) -> None:
+    """Note how often each fault struck, from the sandbox's overview."""
+    for account in (JL, SHOP, KLAVIYO):
+        for kind, count in accounts[account]["faults"]["struck"].items():
+            outcome.done[f"struck: {kind}"] += count
+
+
+def _settle(running: Installation, outcome: Outcome, within: float) -> None:
+    outcome.books, outcome.said = running.settle(within)
+    outcome.open_items = running.open_items()
+    assert running.ask("")["failures"] == [], "the simulation itself failed"
