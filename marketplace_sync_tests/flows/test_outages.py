@@ -21,9 +21,9 @@ def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
         yield found
 
 
-def down(here: Town, *accounts: str, status: int = 500) -> None:
+def down(here: Town, *accounts: str) -> None:
     for account in accounts:
-        rule = {"kind": "status", "status": status, "retry_after": None}
+        rule = {"kind": "status", "status": 500, "retry_after": None}
         here.sandbox.control("PUT", f"{account}/faults", [rule])
 
 
@@ -69,21 +69,21 @@ def message(here: Town, code: str, subject: str) -> str:
         )
 
 
-@pytest.mark.parametrize("status", [500, 503])
-def test_an_hour_of_errors_is_sat_out_under_one_work_item_that_closes_by_itself(here: Town, status: int) -> None:
+def test_an_hour_of_errors_is_sat_out_under_one_work_item_that_closes_by_itself(here: Town) -> None:
     here.sync()
     orders = [here.place() for _ in range(3)]
     here.read_marketplace()
-    down(here, SHOP, KLAVIYO, status=status)
-    for _ in range(14):  # more tries than `max_attempts`, over an hour and ten minutes
-        here.deliver(SHOP)
+    down(here, SHOP, KLAVIYO)
+    for number in range(14):  # more tries than `max_attempts`, over an hour and ten minutes
+        if number in (0, 6, 13):  # what is read before a write is tried several times by itself: seconds, each time
+            here.deliver(SHOP)
         here.deliver(KLAVIYO)
         later(here, 5)
     for name in (SHOP, KLAVIYO):
         waiting = effects(here, name)
         assert {one.state for one in waiting} <= {"pending", "in_doubt"}, waiting
         assert max(one.attempts for one in waiting) >= (13 if name == KLAVIYO else 1)
-        assert f"the vendor answered {status}" in message(here, "DELIVERIES_FAILING", name)
+        assert "the vendor answered 500" in message(here, "DELIVERIES_FAILING", name)
         assert "have been failing since" in message(here, "DELIVERIES_FAILING", name)
     assert here.work_items() == {"DELIVERIES_FAILING": 2}
     up(here, SHOP, KLAVIYO)
