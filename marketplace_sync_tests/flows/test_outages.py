@@ -69,6 +69,7 @@ def message(here: Town, code: str, subject: str) -> str:
         )
 
 
+@pytest.mark.soak
 def test_an_hour_of_errors_is_sat_out_under_one_work_item_that_closes_by_itself(here: Town) -> None:
     here.sync()
     orders = [here.place() for _ in range(3)]
