@@ -82,7 +82,7 @@ def test_a_sandbox_that_does_not_run_is_said_at_once(file: Path, sandbox: Runnin
 
 
 def test_problems_of_the_file_are_told_to_people_and_programs(file: Path) -> None:
-    file.write_text(file.read_text().replace("store: shopify_main", "store: shopify_mian").replace("24h", "soon"))
+    file.write_text(file.read_text().replace("store: shopify_main", "store: shopify_mian", 1).replace("24h", "soon"))
     code, output = check(file)
     assert code == 2
     assert f"{file}: 1 problem\n" in output

@@ -104,10 +104,12 @@ class Town:
         return Counter(event["name"] for event in self.event_list(order_id))
 
     def event_list(self, order_id: Any = None) -> list[dict[str, Any]]:
+        events = self.sandbox.documents(KLAVIYO, "events")
+        # after the events: a metric comes into being with its first one
         names = {metric["id"]: metric["name"] for metric in self.sandbox.documents(KLAVIYO, "metrics")}
         return [
             {**event, "name": names[event["metric"]]}
-            for event in self.sandbox.documents(KLAVIYO, "events")
+            for event in events
             if order_id is None or event["properties"]["MarketplaceOrderId"] == str(order_id)
         ]
 
