@@ -35,7 +35,8 @@ ACCOUNTS = {
 }  # fmt: skip
 
 _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
-    EDGE: {"limit": None},
+    # else John Lewis lets nobody take off part of a line, and each such order would wait for a person
+    EDGE: {"limit": None, "partial_seller_cancel": True},
     HOME: {"shop_model": "DROPSHIP", "instance": "john-lewis", "multi_shipment": True, "rate_factor": 0},
     BAZAAR: {"instance": "bazaar", "multi_shipment": True, "rate_factor": 0},
     SHOPIFY: {"restore_rate": 100_000, "bucket": 1_000_000, "search_lag_seconds": 0},
@@ -63,10 +64,10 @@ _CONNECTIONS: dict[str, dict[str, Any]] = {
 _HABITS: dict[str, Any] = {
     "orders_per_minute": 0, "stock_changes_per_minute": 0, "history": 0, "discrepancies": False,
     "buyer_cancel_rate": 0.08, "return_rate": 0.12, "seller_cancel_rate": 0.05,
+    # longer than a parcel takes: whoever has nothing to send back within hours gives it up
+    "return_after_seconds": 1.5 * 86_400,
 }  # fmt: skip
 """Somewhat more is cancelled and sent back than the shop has by itself, so that a small dose meets it too."""
-ENDLESS_PLANS = {"change_consent", "return"}
-"""What buyers may have in mind for hours: an order that never leaves is never sent back."""
 
 
 def settings(folder: Path, seed: int) -> WorldSettings:
@@ -133,7 +134,7 @@ class Brand:
         self.ask("shop", {"orders_per_minute": 0}, "PUT")
 
     def planned(self) -> set[str]:
-        return set(self.ask()["shop"]["plans"]) - ENDLESS_PLANS
+        return set(self.ask()["shop"]["plans"])
 
     def _until(self, there: Any, seconds: float = 300.0) -> None:
         give_up = time.monotonic() + seconds
