@@ -146,10 +146,10 @@ def observed(connection: Connection, context: Context, name: str, store_order: S
     if known is not None and known.store_order_id != store_order.store_order_id:
         _twice(connection, route.display_name, name, order.reference, known, store_order)
         return None
+    unreadable.close_store_order(connection, name, store_order.store_order_id)
     if known == store_order or not store.save_order(connection, name, store_order, ours[0], ours[1], context.now()):
         return False
     advance.order_changed(connection, context, route, order, ())
-    unreadable.close_store_order(connection, name, store_order.store_order_id)
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -126,7 +127,8 @@ def _created(connection: Connection, context: Context, name: str, payload: Creat
             store_order_id=result["store_order_id"],
             name=result.get("name", ""),
             source_identifier=payload.source_identifier,
-            updated_at=order.placed_at,  # older than anything the store will say of it
+            # older than anything the store will say of it, whatever the clocks of the two sides
+            updated_at=datetime.fromtimestamp(0, UTC),
             lines=tuple(
                 StoreOrderLine(
                     line_id=lines.get(variant.line_id, ""),

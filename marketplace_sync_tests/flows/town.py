@@ -58,10 +58,14 @@ class Town:
         return sync(self.context)
 
     def settle(self, rounds: int = 12) -> None:
-        """Passes until nothing waits any more; effects that were postponed come due in between."""
+        """Passes until nothing waits any more; effects that were postponed come due in between, and are waited for
+        when that is soon."""
         import time
 
-        for _ in range(rounds):
+        began = time.monotonic()
+        passes = 0
+        while passes < rounds or (self._due_soon() and time.monotonic() - began < 30):
+            passes += 1
             report = self.sync()
             with self.project.ledger.begin() as connection:
                 from sqlalchemy import text
@@ -72,6 +76,13 @@ class Town:
             if not waiting and not report.problems:
                 return
             time.sleep(0.3)
+
+    def _due_soon(self) -> bool:
+        from sqlalchemy import text
+
+        soon = "state = 'pending' AND not_before < now() + interval '3 s'"
+        with self.project.ledger.begin() as connection:
+            return bool(connection.execute(text(f"SELECT EXISTS (SELECT FROM ledger.effects WHERE {soon})")).scalar())
 
     # what is there afterwards
 

@@ -10,6 +10,7 @@ import pytest
 from marketplace_sync.config import load
 from marketplace_sync.connectors import registry
 from marketplace_sync.domain.errors import ConfigurationError
+from marketplace_sync_tests.flows.mirakl_town import SHOP_OF_A_LARGE_PLAN
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town, write_configuration
 
 FAIR = "fair"
@@ -34,6 +35,7 @@ def here(installed: None, database_url: str, tmp_path: Path) -> Iterator[Town]:
         accounts={FAIR: "fair"},
         connections={FAIR: {"api_key": KEY}},
         routes={FAIR: ROUTE},
+        settings={SHOP: SHOP_OF_A_LARGE_PLAN},
     ) as found:
         yield found
 

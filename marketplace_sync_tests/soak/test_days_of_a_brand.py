@@ -25,6 +25,7 @@ def _agree(account: Account, orders: int) -> None:
     assert counts["units dispatched"] > orders
 
 
+@pytest.mark.soak
 def test_in_two_short_days_nothing_is_lost_and_nothing_doubled(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,9 +115,15 @@ def _refunds(
     facts: OrderFacts, items: Sequence[Item], shipments: Sequence[Shipment], memos: Sequence[CreditMemo]
 ) -> list[StoreRefund]:
     """Credit memos, oldest first. Magento does not say of their units whether they had left: units beyond those that
-    were shipped by then were taken off (Magento, credit memo)."""
+    were shipped by then were taken off (Magento, credit memo), and no more than were never shipped. Its times are
+    whole seconds: a shipment of the same second counts as later, where the quantities allow it."""
     known = {item.item_id for item in items}
     credited = dict.fromkeys(known, 0)
+    never_shipped = {
+        item.item_id: whole(item.qty_ordered, f"qty of item {item.item_id}")
+        - _shipped_by(item.item_id, None, shipments)
+        for item in items
+    }
     found = []
     for memo in memos:
         currency = memo.order_currency_code or facts.order_currency_code or ""
@@ -138,8 +144,10 @@ def _refunds(
             credited[line.order_item_id] = before + quantity
             shipped = _shipped_by(line.order_item_id, memo.created_at, shipments)
             taken = max(0, before + quantity - shipped) - max(0, before - shipped)
+            taken = min(taken, max(0, never_shipped[line.order_item_id]))
             if reference:
                 taken = quantity if reference.startswith(TAKEN_OFF) else 0
+            never_shipped[line.order_item_id] -= taken
             for unshipped, units in ((True, taken), (False, quantity - taken)):
                 if units:
                     lines.append(
@@ -164,11 +172,12 @@ def _refunds(
     return found
 
 
-def _shipped_by(item_id: int, at: str, shipments: Sequence[Shipment]) -> int:
+def _shipped_by(item_id: int, at: str | None, shipments: Sequence[Shipment]) -> int:
+    """Units of the item that were shipped before this second; None: at all."""
     return sum(
         whole(line.qty, f"qty in shipment {one.entity_id}")
         for one in shipments
-        if one.created_at <= at
+        if at is None or one.created_at < at
         for line in one.items or ()
         if line.order_item_id == item_id
     )
