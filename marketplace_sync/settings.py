@@ -111,7 +111,8 @@ class ConnectionSettings(BaseModel):
     """A larger answer is not read to its end: it is refused and shown to a person."""
     keep_trying: Duration = timedelta(hours=24)
     """How long an effect is tried again while its vendor is down or fails, from its first failure: an outage over a
-    night must need nobody, and after a day most of what waits is no longer right."""
+    night must need nobody, and after a day most of what waits is no longer right. Never before `max_attempts` tries:
+    whoever was switched off meanwhile has not tried."""
     max_attempts: int = Field(default=12, gt=0, le=100)
     """Tries of an effect that fails for a reason of its own (a permission, a defect of ours) before it is given up."""
 

@@ -5,7 +5,7 @@ Lanes, most urgent first: a courier always takes the lowest number it may.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -269,6 +269,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What `InDoubt` gave to ask its vendor by, whoever's process it was; empty when nothing did."""
     failing_since: datetime | None = None
     """The first of its tries that failed for a reason of its vendor's; None when none did."""
+    failing_for: timedelta = timedelta()
+    """How long ago that was, by the clock that noted it."""
     broke_at: str = ""
     """Where our own code failed over it; empty when it did not."""
 

@@ -1,7 +1,7 @@
 """What a courier notes of each effect when its vendor answered, or did not: the one place that judges a failure.
 
 An effect ends in one of these ways: delivered; refused, when its vendor said why not; dead, when it failed for a reason
-of its own `max_attempts` times, or for `keep_trying` because its vendor was not there.
+of its own `max_attempts` times, or, that often too, for `keep_trying` because its vendor was not there.
 """
 
 from __future__ import annotations
@@ -164,7 +164,9 @@ def _given_up(context: Context, effect: Effect, *, of_its_own: bool) -> str:
     settings = context.connections[effect.connection]
     if of_its_own:
         return f" (tried {effect.attempts} times)" if effect.attempts >= settings.max_attempts else ""
-    if effect.failing_since is None or context.now() - effect.failing_since < settings.keep_trying:
+    # An installation that was off for longer than that has not tried: then its last failure is not the vendor's.
+    tried = effect.attempts >= settings.max_attempts
+    if effect.failing_since is None or effect.failing_for < settings.keep_trying or not tried:
         return ""
     return f" (failing since {effect.failing_since:%Y-%m-%d %H:%M} UTC)"
 

@@ -43,7 +43,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 # what `_effect` makes an effect of
 _READ = (
     "effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts, order_connection, ask_by,"
-    " failing_since, broke_at"
+    " failing_since, broke_at, COALESCE(now() - failing_since, interval '0')"
 )
 _COLUMNS = "connection, natural_key, kind, subject, lane, payload, order_connection, order_id"
 
@@ -410,4 +410,5 @@ def _effect(row: Sequence[Any]) -> Effect:
         asked_by=row[9] or {},
         failing_since=row[10],
         broke_at=row[11] or "",
+        failing_for=row[12],
     )

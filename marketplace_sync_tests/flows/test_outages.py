@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from marketplace_sync.flows import courier
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
 
 
 @pytest.fixture
 def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
     impatient = {"settle_after": "1s"}
-    with town(database_url, tmp_path, connections={JL: impatient, SHOP: {"doubt_settles_after": "1s"}}) as found:
+    connections: dict[str, dict[str, Any]] = {
+        JL: impatient,
+        SHOP: {"doubt_settles_after": "1s"},
+        KLAVIYO: {"max_attempts": 3},
+    }
+    with town(database_url, tmp_path, connections=connections) as found:
         yield found
 
 
@@ -115,13 +122,45 @@ def test_a_day_of_it_is_the_end_and_a_person_decides(here: Town) -> None:
     later(here, 24 * 60 - 5)
     here.deliver(KLAVIYO)
     assert {one.state for one in effects(here, KLAVIYO)} <= {"pending", "in_doubt"}
-    for _ in range(4):  # events wait behind the profile, so their day begins later
+    for _ in range(6):  # events wait behind the profile, so their day begins later
         later(here, 25 * 60)
         here.deliver(KLAVIYO)
     found = effects(here, KLAVIYO)
     assert {one.state for one in found} == {"dead"}, found
     assert all("failing since" in one.last_problem for one in found)
     assert here.work_items() == {"EFFECT_DEAD": len(found)}
+
+
+def test_a_day_is_measured_by_the_clock_that_noted_the_failure(here: Town) -> None:
+    here.sync()
+    order_id = here.place()
+    here.read_marketplace()
+    down(here, KLAVIYO)
+    here.deliver(KLAVIYO)
+    up(here, KLAVIYO)
+    later(here, 5)
+    ahead = replace(here.context, now=lambda: datetime.now(UTC) + timedelta(days=3))
+    courier.drain(ahead, KLAVIYO)
+    later(here, 5)
+    courier.drain(ahead, KLAVIYO)
+    assert {one.state for one in effects(here, KLAVIYO)} == {"delivered"}
+    assert here.events(order_id)["Placed Order"] == 1
+
+
+def test_days_in_which_nobody_tried_are_not_the_end(here: Town) -> None:
+    here.sync()
+    order_id = here.place()
+    here.read_marketplace()
+    down(here, KLAVIYO)
+    here.deliver(KLAVIYO)
+    later(here, 3 * 24 * 60)
+    here.deliver(KLAVIYO)
+    waiting = effects(here, KLAVIYO)
+    assert {one.state for one in waiting} <= {"pending", "in_doubt"}, waiting
+    up(here, KLAVIYO)
+    later(here, 5)
+    here.settle()
+    assert here.events(order_id)["Placed Order"] == 1
 
 
 def test_what_a_vendor_forbids_for_this_effect_alone_is_given_up_after_its_attempts(here: Town) -> None:

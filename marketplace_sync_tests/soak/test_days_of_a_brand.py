@@ -29,7 +29,7 @@ def _agree(account: Account, orders: int) -> None:
 def test_in_two_short_days_nothing_is_lost_and_nothing_doubled(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with brand(database_url, tmp_path) as here:
+    with brand(database_url, tmp_path, dose("SOAK_SEED", 1)) as here:
         account = live(here, days=2, orders_a_day=20, parts=2, share=SHARE, patience=90)
         ordered = here.ask(f"{BAZAAR}/act/place_order", {"lines": [{"sku": "MUG-RED", "quantity": 2}]})
         afterwards = brand_balance(here.ask, ROLES, set(CARRIERS))
@@ -46,7 +46,7 @@ def test_in_many_days_nothing_is_lost_and_nothing_doubled(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     days, orders = dose("SOAK_DAYS", 5), dose("SOAK_ORDERS_A_DAY", 100)
-    with brand(database_url, tmp_path) as here:
+    with brand(database_url, tmp_path, dose("SOAK_SEED", 1)) as here:
         account = live(here, days, orders, dose("SOAK_PARTS_OF_A_DAY", 2), share=SHARE, patience=900)
     with capsys.disabled():
         print(account.text())
