@@ -38,8 +38,7 @@ _PARTS = {
     "web interface": "dagster_webserver",
     "daemon": "dagster._daemon",
     "code server": " api grpc ",
-    "run": " api execute_run ",
-    "step of a run": " api execute_step ",
+    "run": "multiprocessing.spawn import spawn_main",
     "closer of the database": "marketplace_sync.ledger.embedded",
 }
 
