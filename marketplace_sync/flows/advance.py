@@ -15,9 +15,8 @@ from marketplace_sync.connectors.ports import Silence
 from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order
-from marketplace_sync.domain.store import Tracking
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import cancellation, fulfilment, injection, releasing, returning, silence
+from marketplace_sync.flows import cancellation, confirmed, fulfilment, injection, releasing, returning, silence
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
 from marketplace_sync.ledger import orders, outbox, store, work_items
@@ -96,7 +95,7 @@ def order_changed(
                 events = orders.events_of(connection, route.marketplace, order.order_id)
         _tell_reversals(connection, route, order, events, now)
         if route.store is None:
-            _tell_confirmed(connection, route, order, events, now)
+            confirmed.tell(connection, route, order, events, now)
     _close_settled(connection, route, order)
 
 
@@ -180,34 +179,6 @@ def _tell_reversals(
         key = first_reversal_key(route, order, kind)
         first = not outbox.is_known(connection, teller.marketing, key)
         outbox.record(connection, [teller.reversal(order, together, first)])
-
-
-def _tell_confirmed(
-    connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent], now: datetime
-) -> None:
-    """Without a store of ours the marketplace's own word on dispatch is what the buyer is told."""
-    confirmed = [event for event in events if event.kind is EventKind.DISPATCH_CONFIRMED]
-    if not confirmed:
-        return
-    units = {event.line_id: event.quantity for event in confirmed}
-    complete = order.open_units() == 0
-    key = ",".join(f"{event.line_id}={event.key}" for event in confirmed)
-    teller = Teller(connection, route, [order], now)
-    tracking = _tracking(order, confirmed)
-    outbox.record(connection, [teller.fulfilled(order, key, confirmed[0].occurred_at, units, tracking, complete)])
-
-
-def _tracking(order: Order, confirmed: Sequence[OrderEvent]) -> list[Tracking]:
-    """Of the parcels that the confirmed units are in: each line's counts go through its parcels in turn."""
-    found: dict[int, Tracking] = {}
-    for event in confirmed:
-        passed, until = 0, int(event.key)
-        for place, parcel in enumerate(order.parcels):
-            units = parcel.units.get(event.line_id, 0)
-            if units and passed < until and passed + units > until - event.quantity:
-                found[place] = Tracking(company=parcel.carrier, number=parcel.number, url=parcel.url)
-            passed += units
-    return [found[place] for place in sorted(found)]
 
 
 def _close_settled(connection: Connection, route: Route, order: Order) -> None:

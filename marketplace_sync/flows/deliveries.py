@@ -59,6 +59,10 @@ def _read_again(context: Context, name: str, order_id: str, delivery_ids: list[s
         if name in context.stores:
             observe_store.read_again(context, name, order_id)
         else:
+            for route in context.routes_of(name):
+                if route.store is not None:
+                    # a delivery may come before anything was ever read, and then every product would be unknown
+                    observe_store.ensure_catalogue(context, route.store)
             import_orders.import_order(context, name, order_id)
     except TransportError as problem:
         with context.ledger.begin() as connection:

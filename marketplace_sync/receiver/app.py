@@ -26,8 +26,9 @@ from starlette.routing import Route
 
 from marketplace_sync.connectors.ports import ForgedWebhook, WebhookSource
 from marketplace_sync.domain.errors import LedgerError, TransportError
+from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import subscribe
-from marketplace_sync.ledger import inbox
+from marketplace_sync.ledger import inbox, work_items
 from marketplace_sync.project import Project
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -122,7 +123,7 @@ async def _receive(project: Project, name: str, request: Request) -> tuple[str, 
         delivery = source.verify({key.lower(): value for key, value in request.headers.items()}, body)
     except ForgedWebhook:
         _log.warning("webhook refused", connection=name, reason="its signature does not fit", bytes=len(body))
-        return "forged", PlainTextResponse("the signature does not fit", status_code=project.webhook_refusal(name, 401))
+        return await _refuse(project, name)
     try:
         new = await anyio.to_thread.run_sync(_store, project, name, delivery.delivery_id, delivery.topic, body)
     except (LedgerError, SQLAlchemyError):
@@ -130,6 +131,17 @@ async def _receive(project: Project, name: str, request: Request) -> tuple[str, 
         _log.error("webhook not stored", connection=name, topic=delivery.topic, reason="the ledger does not answer")
         return "not_stored", PlainTextResponse("come again", status_code=503)
     return ("stored" if new else "repeated"), Response(status_code=200)
+
+
+async def _refuse(project: Project, name: str) -> tuple[str, Response]:
+    """A vendor that may not be told that its delivery was refused will never come to say so: a person is told."""
+    status = project.webhook_refusal(name, 401)
+    if status < 400:
+        try:
+            await anyio.to_thread.run_sync(_show_forged, project, name)
+        except (LedgerError, SQLAlchemyError):
+            return "not_stored", PlainTextResponse("come again", status_code=503)
+    return "forged", PlainTextResponse("the signature does not fit", status_code=status)
 
 
 async def _body(request: Request) -> bytes | None:
@@ -144,7 +156,23 @@ async def _body(request: Request) -> bytes | None:
 
 def _store(project: Project, name: str, delivery_id: str, topic: str, body: bytes) -> bool:
     with project.ledger.begin() as connection:
+        if project.webhook_refusal(name, 401) < 400:
+            work_items.close(connection, ["FORGED_WEBHOOK"], [name], "a delivery carried the right signature")
         return inbox.receive(connection, name, delivery_id, topic, body)
+
+
+def _show_forged(project: Project, name: str) -> None:
+    problem = Problem(
+        code="FORGED_WEBHOOK",
+        subject=name,
+        connection=name,
+        message=f"A delivery for {name} carried no signature that fits any of its webhook_secrets. It was answered as"
+        " if it were taken, or the vendor would stop delivering, and nothing of it was kept. Polling covers what it may"
+        " have been about.",
+        evidence={"setting": f"connections.{name}.webhook_secrets"},
+    )
+    with project.ledger.begin() as connection:
+        work_items.report(connection, [problem])
 
 
 def _ask_ledger(project: Project) -> None:

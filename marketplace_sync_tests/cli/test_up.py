@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,13 @@ def ask(url: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
+def until(there: Callable[[], bool], seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < give_up, "it never happened"
+        time.sleep(0.2)
+
+
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """As closed as temporary folders are, and short enough for sockets."""
@@ -116,6 +123,25 @@ def test_runs_and_ticks_are_kept_in_the_one_database_in_a_schema_of_their_own(up
     assert beats is not None
     assert beats[0] > 0
     assert versions == [("dagster",), ("ledger",)]
+
+
+def test_marketplacer_delivers_to_the_receiver_and_what_it_delivers_is_followed(up: Up) -> None:
+    control = f"http://127.0.0.1:{up.sandbox_port}/control/arcade"
+    until(lambda: len(ask(f"{control}/state/webhooks")) == 3, 60)
+    order = ask(f"{control}/act/place_order", {"lines": [{"sku": "MUG-RED", "quantity": 1}]})
+    about = order["invoices"][0]["id"]
+
+    def delivered() -> bool:
+        events = ask(f"{control}/state/webhook_events?limit=1000")
+        return any(
+            event["status"] == "processed" and event["payload"]["data"]["node"]["id"] == about for event in events
+        )
+
+    until(delivered, 60)
+    with embedded.start(up.home) as server, psycopg.connect(server.url.replace("+psycopg", "")) as connection:
+        held = "SELECT count(*) FROM ledger.orders WHERE connection = 'arcade' AND order_id = %s"
+        until(lambda: connection.execute(held, (order["id"],)).fetchone() == (1,), 60)
+    assert all(hook["enabled"] for hook in ask(f"{control}/state/webhooks"))
 
 
 def test_nothing_listens_beyond_this_machine_and_no_command_line_has_a_secret(up: Up) -> None:

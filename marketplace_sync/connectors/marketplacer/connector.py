@@ -105,6 +105,10 @@ class Marketplacer:
             raise Malformed(f"{statement.kind} {statement.key}: {problem}") from None
 
     def fetch_order(self, order_id: str) -> Statement | None:
+        """See `ports.Marketplace.fetch_order`. Whether the operator tells Klaviyo itself is learnt before anything is
+        told on, as it is before a list is read."""
+        if self._settings.key_of == "operator":
+            self._account.native_klaviyo()
         return next(iter(self._reader.whole([order_id])), None)
 
     # -- writing -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from marketplace_sync.connectors.marketplacer import documents, fields
+from marketplace_sync.connectors.marketplacer import documents
 from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import GraphQL
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
@@ -136,13 +136,15 @@ def concerns(settings: MarketplacerSettings, body: bytes) -> Sequence[str]:
 
 
 def subscribe(settings: MarketplacerSettings, calls: GraphQL, account: Account, url: str) -> Sequence[str]:
-    """One hook per kind, made or corrected. A hook that the instance switched off stays so unless the settings say
-    otherwise: somebody may have had a reason. Raises TransportError."""
+    """One hook per kind, made or corrected. The secret is handed over each time: it cannot be read back, and this is
+    how a new one comes into use. A hook that the instance switched off stays so unless the settings say otherwise:
+    somebody may have had a reason. Raises TransportError."""
     if not settings.webhook_secrets:
         return []
     secret = settings.webhook_secrets[0].reveal()
     rows = [row for page in account.pages(documents.HOOKS, {}, "webhooks") for row in page]
     hooks = [account.decoded(documents.HOOKS, row, _Hook) for row in rows]
+    key: dict[str, Any] = {"headers": {settings.webhook_header: secret}} if account.is_seller else {"hmacKey": secret}
     subscribed = []
     for kind in KINDS:
         query = documents.hook_query(kind, account.is_seller)
@@ -151,16 +153,14 @@ def subscribe(settings: MarketplacerSettings, calls: GraphQL, account: Account, 
             attributes: dict[str, Any] = {
                 "type": kind, "url": url, "queryString": query, "enabled": True, "allowSkip": False,
             }  # fmt: skip
-            key = {"headers": {settings.webhook_header: secret}} if account.is_seller else {"hmacKey": secret}
             calls.write(documents.CREATE_HOOK, {"input": {"attributes": {**attributes, **key}}})
         else:
-            change: dict[str, Any] = {} if fields.text(mine.query_string) == query else {"queryString": query}
+            change: dict[str, Any] = {**key, "queryString": query}
             if mine.enabled is False:
                 if not settings.re_enable_webhooks:
                     continue
                 change["enabled"] = True
-            if change:
-                calls.write(documents.UPDATE_HOOK, {"input": {"webhookId": mine.id, "attributes": change}})
+            calls.write(documents.UPDATE_HOOK, {"input": {"webhookId": mine.id, "attributes": change}})
         subscribed.append(kind)
     return subscribed
 
