@@ -55,7 +55,7 @@ def reconcile_connection(context: Context, name: str, as_of: date | None = None)
         refresh(connection, context, owner)
         read_at = reconciliations.clock(connection)
         store_known = owner.store is not None or store_is_known(connection, name)
-        book = read_book(connection, name, owner.channel, store_known=store_known)
+        book = read_book(connection, name, owner.channel, store_known=store_known, zone=str(owner.zone))
         result = reconcile(book, owner.finance, day)
         del book
         last = reconciliations.last_run(connection, name)

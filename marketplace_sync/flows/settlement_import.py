@@ -107,7 +107,8 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
             totals=report.as_dict()["totals"],
         )
         if kind is FileKind.SETTLEMENT:
-            _store_lines(connection, name, frame, file_id, report)
+            names_orders = "customer_order_number" in layout.columns
+            _store_lines(connection, name, frame, file_id, report, names_orders=names_orders)
         elif kind is FileKind.BANK_RECEIPTS:
             report.new = ledger.merge_receipts(connection, name, frame, file_id)
             report.unchanged = frame.height - report.new
@@ -150,14 +151,27 @@ def _totals(frame: pl.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
     return {(document, currency): (count, total) for document, currency, count, total in sums.iter_rows()}
 
 
-def _store_lines(connection: Connection, name: str, frame: pl.DataFrame, file_id: int, report: ImportReport) -> None:
-    """Lines of a file into the ledger, and its control totals against what is there afterwards."""
+def _store_lines(
+    connection: Connection,
+    name: str,
+    frame: pl.DataFrame,
+    file_id: int,
+    report: ImportReport,
+    *,
+    names_orders: bool,
+) -> None:
+    """Lines of a file into the ledger, and its control totals against what is there afterwards. `names_orders`: the
+    file calls orders otherwise than by their ids."""
     import polars as pl
 
     from marketplace_sync.domain.settlement.frames import once
 
     lines = once(frame.with_columns(pl.lit(None, pl.Date).alias("document_created_on")))
     stored = ledger.merge_lines(connection, name, lines, file_id)
+    said = ("customer_order_number", "ean", "stock_number")
+    goods = lines.filter(names_orders or pl.any_horizontal(pl.col(column) != "" for column in said))
+    if goods.height:
+        ledger.merge_goods(connection, name, goods)
     report.new, report.changed = stored["new"], stored["changed"]
     report.superseded = ledger.count_superseded(connection, name, lines)
     report.unchanged = lines.height - report.new - report.changed - report.superseded

@@ -165,6 +165,7 @@ def of_documents(result: Result, numbers: Iterable[str]) -> Result:
         unallocated=result.unallocated.filter(is_wanted),
         documents=tuple(each for each in result.documents if each.accounting_document_number in wanted),
         sums=result.sums.filter(is_wanted),
+        placed=result.placed.filter(is_wanted),
     )
 
 
@@ -175,9 +176,9 @@ def _figures(part: Result, kept: pl.DataFrame, document: Document, as_of: date, 
 
     in_time = pl.col("created_on").is_null() | (pl.col("created_on") <= as_of)
     lines = kept.filter((pl.col("currency") == document.currency) & (pl.col("type") != PAYMENT) & in_time)
-    outside = lines.join(part.unallocated.select("line_id"), on="line_id", how="semi")
-    on_orders = lines.join(part.unallocated.select("line_id"), on="line_id", how="anti")
-    sums = _by_status(part, on_orders)
+    outside = part.unallocated.filter(pl.col("currency") == document.currency)
+    elsewhere = pl.concat([part.unallocated.select("line_id"), part.placed.select("line_id")])
+    sums = _by_status(part, lines.join(elsewhere, on="line_id", how="anti"), document.currency)
     per_type = part.sums.filter(pl.col("currency") == document.currency).select("type", "amount")
     return Figures(
         currency=document.currency,
@@ -200,17 +201,19 @@ def _figures(part: Result, kept: pl.DataFrame, document: Document, as_of: date, 
     )
 
 
-def _by_status(part: Result, lines: pl.DataFrame) -> dict[str, int]:
+def _by_status(part: Result, lines: pl.DataFrame, currency: str) -> dict[str, int]:
     """What lines on orders come to, by the status of their order. A line that names its order line only is its
-    order's."""
+    order's, and one that names goods only that of the orders it was found to pay."""
     import polars as pl
 
     named = part.components.filter(pl.col("order_line_id") != "").join(part.orders.select("o", "status"), on="o")
     by_line = named.select("order_line_id", pl.col("status").alias("status_by_line")).unique("order_line_id")
     orders = part.orders.select("channel", "order_id", "status")
     found = lines.join(orders, on=["channel", "order_id"], how="left").join(by_line, on="order_line_id", how="left")
-    status = pl.coalesce("status", "status_by_line")
-    sums = found.group_by(status.alias("status")).agg(pl.col("amount").sum())
+    placed = part.placed.filter(pl.col("currency") == currency)
+    placed = placed.join(part.orders.select("order_id", "status"), on="order_id", how="left").select("status", "amount")
+    found = found.select(pl.coalesce("status", "status_by_line").alias("status"), "amount")
+    sums = pl.concat([found, placed]).group_by("status").agg(pl.col("amount").sum())
     return {row["status"]: row["amount"] for row in sums.iter_rows(named=True) if row["status"] is not None}
 
 

@@ -24,6 +24,7 @@ LINE_COLUMNS = (
     "line_id", "type", "amount", "currency", "channel", "order_id", "order_line_id", "refund_id", "document",
     "document_created_on", "payment_state", "created_on", "date_created", "description",
 )  # fmt: skip
+GOODS_COLUMNS = ("line_id", "ean", "stock_number", "sold", "returned", "net_of_tax", "customer_order_number")
 SOLD_ORDER_COLUMNS = (
     "order_id", "commercial_id", "currency", "cancelled", "placed_on", "shipped_on", "stated",
 )  # fmt: skip
@@ -152,6 +153,23 @@ def count_superseded(connection: Connection, name: str, lines: pl.DataFrame) -> 
     ).fetchone()
     cursor.execute("DROP TABLE staged_states")
     return int(found[0]) if found else 0
+
+
+def merge_goods(connection: Connection, name: str, lines: pl.DataFrame) -> None:
+    """What lines say of goods (columns `GOODS`), in place of what they said before."""
+    cursor = driver(connection).cursor()
+    listed = ", ".join(GOODS_COLUMNS)
+    cursor.execute(
+        f"CREATE TEMP TABLE staged_goods ON COMMIT DROP AS SELECT {listed} FROM ledger.settlement_goods WITH NO DATA"
+    )
+    copy_in(connection, "staged_goods", GOODS_COLUMNS, lines)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in GOODS_COLUMNS if column != "line_id")
+    cursor.execute(
+        f"INSERT INTO ledger.settlement_goods (connection, {listed}) SELECT %(name)s, {listed} FROM staged_goods"
+        f" ON CONFLICT (connection, line_id) DO UPDATE SET {changes}",
+        {"name": name},
+    )
+    cursor.execute("DROP TABLE staged_goods")
 
 
 def merge_receipts(connection: Connection, name: str, receipts: pl.DataFrame, file_id: int) -> int:

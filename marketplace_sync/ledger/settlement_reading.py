@@ -134,22 +134,50 @@ _REASONS = """
     WHERE connection = %(name)s AND source = 'marketplace' AND refund_id <> '' AND reason <> ''
 """
 
+_DISPATCHES = """
+    SELECT e.order_id, e.line_id, (e.occurred_at AT TIME ZONE %(zone)s)::date, sum(e.quantity)::bigint,
+        min(l.quantity - l.cancelled)::bigint,
+        array_to_json(ARRAY[COALESCE(min(d.barcode), ''), min(l.stock_number), min(l.sku)]),
+        bool_or(l.unit_price IS NOT NULL)
+    FROM ledger.order_events e JOIN ledger.order_lines l USING (connection, order_id, line_id)
+    LEFT JOIN (SELECT o.connection, o.order_id, line ->> 'line_id' AS line_id, line ->> 'barcode' AS barcode
+        FROM ledger.orders o, json_array_elements(o.document -> 'lines') line WHERE o.connection = %(name)s) d
+        USING (connection, order_id, line_id)
+    WHERE e.connection = %(name)s AND e.kind = 'dispatched'
+    GROUP BY e.order_id, e.line_id, (e.occurred_at AT TIME ZONE %(zone)s)::date
+"""
+"""Units by the day on which they left, with all that their product is called by."""
+
+_NAMES = """
+    SELECT order_id, name FROM (
+        SELECT order_id, reference AS name FROM ledger.orders WHERE connection = %(name)s
+        UNION SELECT order_id, customer_order_number FROM ledger.orders WHERE connection = %(name)s
+        UNION SELECT order_id, commercial_id FROM ledger.sold_orders WHERE connection = %(name)s) called
+    WHERE name <> ''
+"""
+
 _RECEIPTS = (
     "SELECT bank_ref, amount, currency, received_on, documents FROM ledger.bank_receipts WHERE connection = %s"
     " ORDER BY bank_ref, received_on, amount, digest"
 )
 
 
-def read_book(connection: Connection, name: str, channel: str, *, store_known: bool) -> Book:
-    """The book of a connection as it is now. `store_known`: there is a store's record, which says what is held."""
-    from marketplace_sync.domain.settlement import frames
+def read_book(connection: Connection, name: str, channel: str, *, store_known: bool, zone: str = "UTC") -> Book:
+    """The book of a connection as it is now. `store_known`: there is a store's record, which says what is held.
+    `zone`: in which days are counted."""
+    from marketplace_sync.domain.settlement import frames, goods
 
-    known = {"name": name, "channel": channel, "known": store_known}
+    known = {"name": name, "channel": channel, "known": store_known, "zone": zone}
 
     def read(query: str, schema: pl.Schema) -> pl.DataFrame:
         return read_frame(connection, query, schema, known)
 
     lines = f"SELECT {_listed(frames.LINES)} FROM ledger.settlement_lines WHERE connection = %(name)s"
+    stated = f"SELECT {_listed(goods.GOODS)} FROM ledger.settlement_goods WHERE connection = %(name)s"
+    of_goods = read(stated, goods.GOODS)
+    more = {"goods": of_goods}
+    if of_goods.height:
+        more |= {"dispatches": read(_DISPATCHES, goods.DISPATCHES), "names": read(_NAMES, goods.NAMES)}
     receipts = driver(connection).execute(_RECEIPTS, (name,)).fetchall()
     return frames.Book(
         orders=read(_ORDERS, frames.ORDERS),
@@ -159,6 +187,7 @@ def read_book(connection: Connection, name: str, channel: str, *, store_known: b
         lines=read(lines, frames.LINES),
         receipts=tuple(_receipt(*row) for row in receipts),
         each_line_once=True,
+        **more,
     )
 
 

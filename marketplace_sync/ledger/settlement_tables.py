@@ -82,6 +82,21 @@ settlement_lines = Table(
     Index("ix_settlement_lines_changed", "connection", "changed_at"),
 )
 
+settlement_goods = Table(
+    "settlement_goods",
+    metadata,
+    # What a line says instead of an order: a product and units of it, or what the buyer calls the order.
+    Column("connection", Text, primary_key=True),
+    Column("line_id", Text, primary_key=True),
+    _text("ean"),
+    _text("stock_number"),
+    Column("sold", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    # Whether the line's amount is without the tax that order lines include.
+    Column("net_of_tax", Boolean, nullable=False),
+    _text("customer_order_number"),
+)
+
 settlement_documents = Table(
     "settlement_documents",
     metadata,

@@ -23,12 +23,13 @@ from marketplace_sync.flows.settlement_import import ImportReport, import_file
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.reports.settlement_json import write_json
+from marketplace_sync_tests.settlement.scene import Goods
 
 NAME = "bazaar"
 TABLES = (
     "reconciliation_changes, reconciliation_results, reconciliation_runs, bank_receipts, settlement_lines,"
-    " settlement_documents, sold_orders, sold_lines, sold_refunds, settlement_files, work_items, statements, orders,"
-    " order_lines, watermarks"
+    " settlement_documents, settlement_goods, sold_orders, sold_lines, sold_refunds, settlement_files, work_items,"
+    " statements, orders, order_lines, watermarks"
 )
 
 Row = Mapping[str, Any]
@@ -87,21 +88,40 @@ def opened(database_url: str, folder: Path, finance: Mapping[str, Any], **more: 
         yield Office(project)
 
 
+GOODS = {"customer_order_number", "ean", "stock_number", "quantity", "returned_quantity"}
+
+
 def table(kind: FileKind, rows: Iterable[Row]) -> str:
-    """A file in our layout."""
+    """A file in our layout; with the columns about goods only where there are any."""
+    rows = list(rows)
     stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, columns_of(kind), restval="")
+    goods = kind is FileKind.SETTLEMENT and any(not GOODS.isdisjoint(row) for row in rows)
+    columns = [name for name in columns_of(kind) if goods or kind is not FileKind.SETTLEMENT or name not in GOODS]
+    writer = csv.DictWriter(stream, columns, restval="")
     writer.writeheader()
     for row in rows:
         writer.writerow(row)
     return stream.getvalue()
 
 
-def settlement_file(lines: Sequence[SettlementLine]) -> str:
-    return table(FileKind.SETTLEMENT, [_settlement_row(line) for line in lines])
+def settlement_file(lines: Sequence[SettlementLine], goods: Mapping[str, Goods] | None = None) -> str:
+    rows = [_settlement_row(line) | _goods((goods or {}).get(line.line_id)) for line in lines]
+    return table(FileKind.SETTLEMENT, rows)
 
 
-def _settlement_row(line: SettlementLine) -> Row:
+def _goods(named: Goods | None) -> dict[str, Any]:
+    if named is None:
+        return {}
+    return {
+        "ean": named.ean,
+        "stock_number": named.stock_number,
+        "customer_order_number": named.customer_order_number,
+        "quantity": named.sold,
+        "returned_quantity": named.returned,
+    }
+
+
+def _settlement_row(line: SettlementLine) -> dict[str, Any]:
     return {
         "id": line.line_id,
         "type": line.type,
@@ -156,6 +176,7 @@ def _order_rows(order: SoldOrder) -> list[Row]:
             "refund_date": refund.refunded_on.isoformat() if refund.refunded_on else "",
             "refund_amount": amount(refund.amount),
             "refund_shipping_amount": amount(refund.shipping),
+            "refund_quantity": "" if refund.quantity is None else refund.quantity,
             "refund_reason": refund.reason,
         }
         for refund in order.refunds

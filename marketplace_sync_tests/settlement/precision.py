@@ -15,6 +15,7 @@ from marketplace_sync.domain.settlement.inputs import SettlementLine
 from marketplace_sync.domain.settlement.reconcile import reconcile
 from marketplace_sync.domain.settlement.result import Result
 from marketplace_sync_tests.settlement.cases import CASES
+from marketplace_sync_tests.settlement.goods_months import goods_month
 from marketplace_sync_tests.settlement.months import month
 
 Labels = Mapping[str, set[str]]
@@ -67,6 +68,13 @@ def score(months: int, orders: int) -> Score:
         found.count(labelled, concluded_codes(result))
         found.books += 1
         found.unbalanced += lost(made.lines, result)
+        reports = goods_month(seed, orders // 10)
+        result = reports.reconciled()
+        labelled = reports.orders | {f"line {name}": {code} for name, code in reports.outside.items()}
+        concluded = concluded_codes(result)
+        found.count(labelled, {name: codes for name, codes in concluded.items() if not name.startswith("document ")})
+        found.books += 1
+        found.unbalanced += lost(reports.lines, result)
     return found
 
 

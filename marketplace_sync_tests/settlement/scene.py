@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+import polars as pl
+
 from marketplace_sync.domain.settlement.frames import Book
+from marketplace_sync.domain.settlement.goods import GOODS, NAMES
 from marketplace_sync.domain.settlement.inputs import BankReceipt, SettlementLine, SoldLine, SoldOrder, StoreRefund
 from marketplace_sync.domain.settlement.reconcile import reconcile
 from marketplace_sync.domain.settlement.result import Result
@@ -20,6 +23,17 @@ LONG_AGO = date(2026, 7, 1)
 SETTINGS: dict[str, Any] = {"commission_rates": {"default": "0.15"}}
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Goods:
+    """What a line names instead of an order."""
+
+    sold: int = 0
+    returned: int = 0
+    ean: str = ""
+    stock_number: str = ""
+    customer_order_number: str = ""
 
 
 @dataclass
@@ -44,6 +58,10 @@ class Scene:
     document_status: dict[str, str] = field(default_factory=dict)
     balances: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Document -> (opening, closing)."""
+    goods: dict[str, Goods] = field(default_factory=dict)
+    """Line id -> the product, and the units, that a line names instead of an order."""
+    unsettled: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Order id -> order line id -> what is expected of it and neither settled nor held."""
 
     @property
     def finance(self) -> FinanceSettings:
@@ -51,7 +69,14 @@ class Scene:
 
     @property
     def book(self) -> Book:
-        return Book.of(self.sold, self.lines, self.receipts)
+        rows = [(name, each.ean, each.stock_number, each.sold, each.returned, False, each.customer_order_number)
+                for name, each in self.goods.items()]  # fmt: skip
+        names = [(each.order_id, each.commercial_id) for each in self.sold]
+        return replace(
+            Book.of(self.sold, self.lines, self.receipts),
+            goods=pl.DataFrame(rows, GOODS, orient="row"),
+            names=pl.DataFrame(names, NAMES, orient="row"),
+        )
 
     def reconciled(self, *, all_careful: bool = False) -> Result:
         return reconcile(self.book, self.finance, self.as_of, all_careful=all_careful)

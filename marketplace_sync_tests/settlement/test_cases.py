@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import polars as pl
 import pytest
 
 from marketplace_sync.domain.settlement.codes import Code, order_status
@@ -48,6 +49,13 @@ def test_a_case_is_concluded_as_labelled(scene: Scene, all_careful: bool) -> Non
         assert row["status"] == status, name
     assert {name: orders[name]["variance"] for name in scene.variance} == scene.variance
     assert {name: orders[name]["expected"] for name in scene.expected_net} == scene.expected_net
+    for name, waiting in scene.unsettled.items():
+        parts = result.components.filter(pl.col("o") == orders[name]["o"])
+        open_parts = {
+            row["order_line_id"]: row["expected"]
+            for row in parts.filter((pl.col("settled") == 0) & (pl.col("held") == 0)).iter_rows(named=True)
+        }
+        assert open_parts == waiting, name
     _outside_and_documents_are_as_labelled(scene, result)
     _adds_up(result)
 

@@ -44,7 +44,7 @@ def test_a_case_from_files_is_concluded_as_labelled(scene: Scene, office: Office
     office.clear()
     _under(office, scene)
     assert not office.take(FileKind.STORE_ORDERS, store_file(scene.sold)).rejected
-    assert not office.take(FileKind.SETTLEMENT, settlement_file(scene.lines)).rejected
+    assert not office.take(FileKind.SETTLEMENT, settlement_file(scene.lines, scene.goods)).rejected
     assert not office.take(FileKind.BANK_RECEIPTS, bank_file(scene.receipts)).rejected
     report = office.report(scene.as_of)
     assert {order["order_id"]: set(order["codes"]) for order in report["orders"]} == scene.orders, scene.why

@@ -17,6 +17,7 @@ from marketplace_sync.domain.settlement.reconcile import reconcile
 from marketplace_sync.domain.settlement.result import Result
 from marketplace_sync.domain.settlement.settings import JournalSettings
 from marketplace_sync.reports.settlement_journal import journals
+from marketplace_sync_tests.settlement.goods_months import goods_month
 from marketplace_sync_tests.settlement.months import Month, month
 from marketplace_sync_tests.settlement.precision import concluded_codes, lost
 
@@ -148,3 +149,28 @@ def test_everything_that_is_reported_of_a_payout_is_the_payout(seed: int) -> Non
 
 def _counts(line: SettlementLine, made: Month) -> bool:
     return line.type != "PAYMENT" and (line.created_on is None or line.created_on <= made.as_of)
+
+
+@MONTHS
+@given(SEEDS)
+def test_a_month_of_reports_without_orders_is_concluded_as_it_was_made_up(seed: int) -> None:
+    made = goods_month(seed, 60)
+    result = made.reconciled()
+    labelled = made.orders | {f"line {name}": {code} for name, code in made.outside.items()}
+    found = {name: codes for name, codes in concluded_codes(result).items() if not name.startswith("document ")}
+    assert found == labelled
+    assert not lost(made.lines, result)
+
+
+@MONTHS
+@given(SEEDS, SHUFFLES)
+def test_the_order_in_which_reports_name_goods_changes_nothing(seed: int, shuffle: int) -> None:
+    rng = Random(shuffle)
+    made = goods_month(seed, 60)
+    before = made.reconciled()
+    assert same(before, made.reconciled(all_careful=True))
+    for records in (made.lines, made.sold):
+        rng.shuffle(records)
+    made.lines += [line for line in made.lines if rng.random() < 0.3]
+    made.goods = dict(rng.sample(list(made.goods.items()), len(made.goods)))
+    assert same(before, made.reconciled())

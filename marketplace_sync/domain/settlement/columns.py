@@ -38,9 +38,12 @@ class Typed:
 
 def settlement(rows: Rows, layout: FileLayout, zone: ZoneInfo, channels: Channels) -> Typed:
     """line_id, type, amount, currency, channel, order_id, order_line_id, refund_id, document, payment_state,
-    created_on, date_created, description."""
+    created_on, date_created, description; of rows that name goods: customer_order_number, ean, stock_number, sold,
+    returned, net_of_tax."""
     work = _Work(rows, layout, zone)
     work.required("id", "type")
+    work.units("quantity")
+    work.units("returned_quantity")
     work.currency()
     work.amount("amount", "amount", signed=True)
     work.day("date_created", "created_on")
@@ -61,6 +64,13 @@ def settlement(rows: Rows, layout: FileLayout, zone: ZoneInfo, channels: Channel
         "created_on",
         "date_created",
         "description",
+        "customer_order_number",
+        "ean",
+        "stock_number",
+        # some write what came back as units sold less than none
+        pl.max_horizontal("quantity_units", 0).alias("sold"),
+        (pl.col("returned_quantity_units").abs() + pl.max_horizontal(-pl.col("quantity_units"), 0)).alias("returned"),
+        pl.lit(layout.net_of_tax).alias("net_of_tax"),
     )
 
 
@@ -211,6 +221,20 @@ class _Work:
             )
 
         self._convert([column], f"{column}_whole", read, pl.Int64, None)
+
+    def units(self, column: str) -> None:
+        """Adds `<column>_units`: a whole number, none where the cell is empty."""
+
+        def read(text: str) -> tuple[int | None, str]:
+            whole, _, rest = text.replace(self._layout.decimal, ".").partition(".")
+            digits = whole.removeprefix("-").removeprefix("+")
+            if not text:
+                return 0, ""
+            if not digits.isascii() or not digits.isdigit() or len(digits) > 9 or rest.strip("0"):
+                return None, f"`{column}` {text[:40]!r} is no number of units"
+            return int(whole), ""
+
+        self._convert([column], f"{column}_units", read, pl.Int64, None)
 
     def day(self, column: str, name: str) -> None:
         """Adds `name`: the local day of a date, or of a date and time, which is local unless it says otherwise."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import polars as pl
 
+from marketplace_sync.domain.settlement.goods import DISPATCHES, GOODS, NAMES
 from marketplace_sync.domain.settlement.inputs import BankReceipt, SettlementLine, SoldLine, SoldOrder, StoreRefund
 
 _KEY: dict[str, Any] = {"channel": pl.String, "order_id": pl.String}
@@ -92,6 +93,10 @@ class Book:
     receipts: tuple[BankReceipt, ...] = ()
     each_line_once: bool = False
     """Whoever made the book knows that no line id is there twice; otherwise it is looked at."""
+    goods: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=GOODS))
+    dispatches: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DISPATCHES))
+    names: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NAMES))
+    """The last three only where lines name goods, or orders by another name than their id."""
 
     @classmethod
     def of(
@@ -159,6 +164,9 @@ class Book:
             lines=lines if self.each_line_once else once(lines),
             receipts=tuple(r for r in self.receipts if r.received_on is None or r.received_on <= as_of),
             each_line_once=True,
+            goods=self.goods,
+            dispatches=until(self.dispatches, "day"),
+            names=self.names,
         )
 
 

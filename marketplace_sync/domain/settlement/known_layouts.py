@@ -13,6 +13,7 @@ JOHN_LEWIS_ITEMISED = FileLayout(
     columns={
         "order_id": "Order Number",
         "order_line_id": "Line Ref",
+        "customer_order_number": "Customer Order Number",
         "accounting_document_number": "PO Number",
         "date_created": "Day Date",
         "description": "Product_Description",
@@ -40,13 +41,18 @@ JOHN_LEWIS_AGGREGATE = FileLayout(
     columns={
         "accounting_document_number": "Week Ending Date",
         "date_created": "Day Date",
-        "description": "EAN Product Code",
+        "description": "Product_Description",
+        "ean": "EAN Product Code",
+        "stock_number": "Product Code",
+        "quantity": "Total Sales Quantity",
+        "returned_quantity": "Total Returns Quantity",
     },
     constants=_GBP,
     amounts={"*": {"Net Cost Value": "ORDER_AMOUNT|REFUND_ORDER_AMOUNT"}},
+    net_of_tax=True,
 )
-"""A day, a branch and an EAN per row, and no order: what is owed is the cost, and belongs to no order that anybody
-could name. (John Lewis, settlement)"""
+"""A day, a branch and a product per row, and no order: what is owed is the cost, without VAT (assumed: reports are
+split by VAT code), and the units are looked for among those that left on that day. (John Lewis, settlement)"""
 
 JOHN_LEWIS_REMITTANCE = FileLayout(
     columns={

@@ -47,6 +47,11 @@ OPTIONAL: dict[FileKind, tuple[str, ...]] = {
         "payment_state",
         "date_created",
         "description",
+        "customer_order_number",
+        "ean",
+        "stock_number",
+        "quantity",
+        "returned_quantity",
     ),
     FileKind.BANK_RECEIPTS: ("date", "documents"),
 }
@@ -86,6 +91,8 @@ class FileLayout(BaseModel):
     """The file's column that says of what kind a row is."""
     net: str = ""
     """The file's column with what a row comes to: whatever its parts do not explain becomes a line of its own."""
+    net_of_tax: bool = False
+    """Whether amounts of rows that name goods are without the tax that order lines include."""
     row_key: tuple[str, ...] = ()
     """The file's columns that make a row unique, where `amounts` are declared; all of them by default."""
 

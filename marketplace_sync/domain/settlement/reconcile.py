@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,9 @@ import polars as pl
 
 from marketplace_sync.domain.settlement import bulk, documents, outside, result
 from marketplace_sync.domain.settlement.cells import Cell
+from marketplace_sync.domain.settlement.codes import Code
 from marketplace_sync.domain.settlement.frames import Book, settlement_lines, sold_orders
+from marketplace_sync.domain.settlement.goods_placing import place
 from marketplace_sync.domain.settlement.inputs import HELD_STATE, SETTLED_STATES, SettlementLine, SoldOrder
 from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, PLAIN_TYPES, Place
 from marketplace_sync.domain.settlement.order import Verdict, judge
@@ -25,7 +27,9 @@ _OUTSIDE = [t.name for t in KNOWN.values() if t.place is Place.OUTSIDE]
 def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful: bool = False) -> Result:
     """What a correct matcher concludes on the evening of `as_of`. `all_careful` judges every order one by one: slower,
     with the same result. Raises NotConserved (a bug, never bad input)."""
-    book = book.on(as_of)
+    kept = book.on(as_of)
+    placed = place(kept, as_of)
+    book = placed.book
     attached, outside_rows = attach(book, settings)
     clean = bulk.conclude(attached, settings, as_of)
     if all_careful:
@@ -37,12 +41,13 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
         as_of=as_of,
         orders=_orders(attached, clean, verdicts),
         components=_components(clean, verdicts),
-        unallocated=_unallocated(unallocated, attached.orders, settings, as_of),
+        unallocated=_unallocated(unallocated, attached.orders, settings, as_of, placed.left),
         documents=_documents(book, clean, verdicts, settings, as_of),
         sums=_sums(book),
+        placed=placed.lines,
         careful=len(verdicts),
     )
-    check_conservation(book.lines, attached.lines.filter(~pl.col("counted"))["amount"], concluded)
+    check_conservation(kept.lines, attached.lines.filter(~pl.col("counted"))["amount"], concluded)
     return concluded
 
 
@@ -238,15 +243,23 @@ def _component(cell: Cell) -> tuple[str, str, str, int, int, int, str]:
     return (cell.line_id, cell.refund_id, cell.component.value, cell.expected, cell.settled, cell.held, code)
 
 
-def _unallocated(lines: pl.DataFrame, orders: pl.DataFrame, settings: FinanceSettings, as_of: date) -> pl.DataFrame:
+def _unallocated(
+    lines: pl.DataFrame,
+    orders: pl.DataFrame,
+    settings: FinanceSettings,
+    as_of: date,
+    left: Mapping[str, tuple[Code, str]],
+) -> pl.DataFrame:
     records = [SettlementLine(**row) for row in lines.iter_rows(named=True)]
     names: dict[str, str] = {}
     if any(record.description for record in records):
         names = _names(orders.filter("held"))
-    rows = [
-        (line.line_id, line.type, line.amount, line.currency, code.value, suggested, line.document, line.created_on)
-        for line, code, suggested in outside.conclude(records, names, as_of, settings.reserve_due_days)
-    ]
+    rows = []
+    for line, found, named in outside.conclude(records, names, as_of, settings.reserve_due_days):
+        code, suggested = left.get(line.line_id, (found, named))
+        rows.append(
+            (line.line_id, line.type, line.amount, line.currency, code.value, suggested, line.document, line.created_on)
+        )
     return pl.DataFrame(rows, result.UNALLOCATED, orient="row")
 
 

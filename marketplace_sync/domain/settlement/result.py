@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -59,6 +59,10 @@ UNALLOCATED = pl.Schema(
 SUMS = pl.Schema({"document": pl.String, "currency": pl.String, "type": pl.String, "amount": pl.Int64})
 """What a document's lines of one type add up to, PAYMENT among them."""
 
+PLACED = pl.Schema({"line_id": pl.String, "order_id": pl.String, "document": pl.String, "currency": pl.String,
+                    "amount": pl.Int64})  # fmt: skip
+"""What of a line that names no order that is known was found to be an order's: in parts, where it pays several."""
+
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """One payout. Amounts in minor units of `currency`; the bank's in minor units of `bank_currency`."""
@@ -89,6 +93,7 @@ class Result:
     unallocated: pl.DataFrame
     documents: tuple[Document, ...]
     sums: pl.DataFrame
+    placed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLACED))
     careful: int = 0
     """How many orders were judged one by one."""
 
@@ -107,6 +112,7 @@ class Result:
             unallocated=self.unallocated.filter(pl.col("document") == document),
             documents=documents,
             sums=self.sums.filter(pl.col("document") == document),
+            placed=self.placed.filter(pl.col("document") == document),
             careful=self.careful,
         )
 

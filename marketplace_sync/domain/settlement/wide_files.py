@@ -69,7 +69,14 @@ class Unfolding:
         if net is not None and net != sum(sums.values()):
             rest = (kind.upper().replace(" ", "_") or UNSTATED) if not amounts else UNSTATED
             sums[rest] = net - sum(sums.values())
-        return [(line_type, amount) for line_type, amount in sums.items() if amount]
+        parts = [(line_type, amount) for line_type, amount in sums.items() if amount]
+        if not parts and amounts and self._names_goods(row):
+            # as many came back as were sold: worth nothing, and said all the same
+            parts = [(_read(next(iter(amounts.values())), Decimal(1))[0], Decimal(0))]
+        return parts
+
+    def _names_goods(self, row: Sequence[str]) -> bool:
+        return any(self._shared(name, row).strip("0.-+ ") for name in ("quantity", "returned_quantity"))
 
     def _key(self, row: Sequence[str]) -> str:
         names = self._layout.row_key or tuple(self._place)

@@ -6,6 +6,7 @@ from marketplace_sync_tests.settlement.cases import (
     adversaries,
     commissions,
     corrections,
+    goods,
     outside,
     payouts,
     refunds,
@@ -16,6 +17,6 @@ from marketplace_sync_tests.settlement.scene import Scene
 
 CASES: tuple[Scene, ...] = tuple(
     case
-    for theme in (sales, commissions, refunds, timing, corrections, outside, payouts, adversaries)
+    for theme in (sales, commissions, refunds, timing, corrections, outside, payouts, goods, adversaries)
     for case in theme.CASES
 )
