@@ -12,26 +12,34 @@ from marketplace_sync.domain.rates import (
     BudgetSpec,
     CostBucket,
     FixedWindow,
+    Grant,
     NoRoom,
     Usage,
+    is_late,
     learn,
+    left_late,
     take,
 )
 
-__all__ = ["BucketSpec", "BudgetSpec", "CostBucket", "FixedWindow", "LocalBudget", "NoRoom", "RateBudget"]
+__all__ = ["BucketSpec", "BudgetSpec", "CostBucket", "FixedWindow", "Grant", "LocalBudget", "NoRoom", "RateBudget"]
 
 
 class RateBudget(Protocol):
     """Room for calls to one vendor account. Thread-safe; a shared one counts for several processes."""
 
-    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> int:
+    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         """Wait until there is room for at least one call of `cost`, then take room for up to `up_to` of them.
 
-        Returns how many were granted (1 to `up_to`). Calls that were granted must be made at once: one that is made
-        later than a sixtieth of the window counts at the wrong time. Raises NoRoom when the wait would be longer
-        than `patience` seconds (None: wait as long as it takes), KeyError for a bucket that was never declared and
-        ValueError for a call that costs more than its bucket can hold.
+        The grant says for how many (1 to `up_to`). They are to be made at once, and `left` is to be told when they
+        were. Raises NoRoom when the wait would be longer than `patience` seconds (None: wait as long as it takes),
+        KeyError for a bucket that was never declared and ValueError for a call that costs more than its bucket can
+        hold.
         """
+        ...
+
+    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
+        """The granted calls of `cost` each left `ago` seconds ago: if that was late, they count from then on. Never
+        raises: the calls have been made, and what was answered matters more."""
         ...
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
@@ -55,17 +63,24 @@ class LocalBudget:
         self._sleep = sleep
         self._lock = threading.Lock()
 
-    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> int:
+    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         waited_until = None if patience is None else self._clock() + patience
         while True:
             with self._lock:
                 now = self._clock()
                 granted, wait = take(self._spec[bucket], self._usage[bucket], now, cost, up_to)
             if granted:
-                return granted
+                return Grant(granted, now, now)
             if waited_until is not None and now + wait > waited_until:
                 raise NoRoom(bucket, wait)
             self._sleep(wait)
+
+    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
+        spec = self._spec[bucket]
+        with self._lock:
+            now = self._clock()
+            if is_late(spec, now - ago - grant.noticed):
+                left_late(spec, self._usage[bucket], now, grant.at, now - ago, cost * grant.calls)
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ import stamina
 import structlog
 
 import marketplace_sync
-from marketplace_sync.connectors.budget import NoRoom, RateBudget
+from marketplace_sync.connectors.budget import Grant, NoRoom, RateBudget
 from marketplace_sync.connectors.memory import LocalMemory, Memory
 from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
 from marketplace_sync.connectors.streams import Deadline, pool
@@ -200,7 +200,7 @@ class HttpWire:
         about = {"connection": self.connection, "operation": call.operation}
         try:
             patience = self._write_patience if call.write else self._patience
-            self._budget.acquire(call.bucket, call.cost, patience=patience)
+            grant = self._budget.acquire(call.bucket, call.cost, patience=patience)
         except NoRoom as full:
             raise _OutOfPatience(
                 f"{self.connection}: {call.operation} was not sent: the rate budget has no room for {full.wait:.0f} s",
@@ -208,7 +208,7 @@ class HttpWire:
                 **about,
             ) from None
         started = time.monotonic()
-        answer = self._exchange(call, credentials)
+        answer = self._exchange(call, credentials, grant)
         _log.debug(
             "request",
             **about,
@@ -237,12 +237,13 @@ class HttpWire:
             raise self._lost(call, broken, sent=True)
         return answer
 
-    def _exchange(self, call: _Call, credentials: Mapping[str, str]) -> Answer:
-        sent = False
+    def _exchange(self, call: _Call, credentials: Mapping[str, str], grant: Grant) -> Answer:
+        left_at: float | None = None
 
         def trace(event: str, _: Mapping[str, Any]) -> None:
-            nonlocal sent
-            sent = sent or event.endswith("send_request_headers.started")
+            nonlocal left_at
+            if left_at is None and event.endswith("send_request_headers.started"):
+                left_at = time.monotonic()
 
         try:
             request = self._client.build_request(
@@ -278,9 +279,13 @@ class HttpWire:
                 operation=call.operation,
             ) from None
         except (httpx.HTTPError, httpx.StreamError, zlib.error) as problem:
+            sent = left_at is not None
             _log.debug("request failed", connection=self.connection, operation=call.operation, sent=sent)
             words = f"{type(problem).__name__}: {self._words(problem, credentials)}"
             raise self._lost(call, words, sent=sent) from None
+        finally:
+            if left_at is not None:
+                self._budget.left(call.bucket, grant, call.cost, ago=time.monotonic() - left_at)
         if self._on_exchange is not None:
             self._on_exchange(
                 Exchange(

@@ -11,12 +11,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-SUB_SLOTS = 60
+SUB_SLOTS = 120
 """A window is counted in this many parts."""
-_HELD = SUB_SLOTS + 2
-"""Parts for which a call counts: the window, the part it was granted in, and one part for its way to the vendor.
-60 of 62 is 96.8 % of the vendor's limit under full load."""
+_ON_ITS_WAY = 3
+"""Parts that a call may take to the vendor."""
+_HELD = SUB_SLOTS + 1 + _ON_ITS_WAY
+"""Parts for which a call counts: the window, the part it left in, and its way to the vendor. 120 of 124 is 96.8 % of
+the vendor's limit under full load."""
+_UNNOTICED_SECONDS = 0.1
+"""A call that leaves no later than this after its grant is not counted anew: that would cost more than it is worth."""
 _OUTSTANDING_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.25
+"""How long somebody waits for points at most while calls are under way: their answers give back what they did not use,
+often nearly all of it, long before as much has refilled."""
 _SHORTEST_WAIT = 0.001
 
 
@@ -38,6 +45,15 @@ BucketSpec = tuple[FixedWindow, ...] | CostBucket
 """Every window must have room; no window at all means that only the vendor's own waits count."""
 BudgetSpec = Mapping[str, BucketSpec]
 """Bucket name -> its limits. Calls that name no bucket draw from `default`."""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """Room for `calls` calls (0: none), which count from `at` on, in seconds of the budget's clock. `noticed` is the
+    same moment on the clock of the process that was given it."""
+
+    calls: int
+    at: float
+    noticed: float
 
 
 class NoRoom(Exception):
@@ -89,6 +105,25 @@ def take(spec: BucketSpec, usage: Usage, now: float, cost: int = 1, up_to: int =
     return granted, 0.0
 
 
+def is_late(spec: BucketSpec, seconds: float) -> bool:
+    """Whether a call that left so long after its grant has used up much of the time that it has to reach the vendor."""
+    if isinstance(spec, CostBucket):
+        return False
+    return any(seconds > max(_UNNOTICED_SECONDS, window.seconds / SUB_SLOTS) for window in spec)
+
+
+def left_late(spec: BucketSpec, usage: Usage, now: float, granted_at: float, left_at: float, calls: int) -> None:
+    """Count calls from when they left instead of from their grant: the vendor cannot have counted them earlier."""
+    if isinstance(spec, CostBucket):
+        return
+    for window in spec:
+        parts = dict(_current(window, usage, now))
+        granted, left = _part(window, granted_at), _part(window, min(left_at, now))
+        parts[granted] = max(0, parts.get(granted, 0) - calls)
+        parts[left] = parts.get(left, 0) + calls
+        usage.windows[_key(window)] = sorted(entry for entry in parts.items() if entry[1])
+
+
 def learn(
     spec: BucketSpec, usage: Usage, now: float, available: float | None = None, blocked_seconds: float | None = None
 ) -> None:
@@ -121,9 +156,10 @@ def _take_points(spec: CostBucket, usage: Usage, now: float, cost: int, up_to: i
     granted = min(up_to, max(0, math.floor(level / cost)))
     usage.level = level - granted * cost
     usage.level_at = now
-    if granted == 0:
-        return 0, max(_SHORTEST_WAIT, (cost - level) / spec.restore_per_second)
     usage.outstanding = [entry for entry in usage.outstanding if entry[0] > now - _OUTSTANDING_SECONDS]
+    if granted == 0:
+        refilled = max(_SHORTEST_WAIT, (cost - level) / spec.restore_per_second)
+        return 0, min(refilled, _LOOK_AGAIN_SECONDS) if usage.outstanding else refilled
     usage.outstanding.extend([(now, float(cost))] * granted)
     return granted, 0.0
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 import psycopg
+import structlog
 from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
 from sqlalchemy.exc import OperationalError
 
 from marketplace_sync.domain.errors import LedgerUnavailable
-from marketplace_sync.domain.rates import BudgetSpec, NoRoom, Usage, learn, take
+from marketplace_sync.domain.rates import BudgetSpec, Grant, NoRoom, Usage, is_late, learn, left_late, take
 from marketplace_sync.ledger.database import driver
 from marketplace_sync.ledger.tables import metadata
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 rate_budgets = Table(
     "rate_budgets",
@@ -52,30 +58,51 @@ class SharedBudget:
         self._spec = spec
         self._sleep = sleep
 
-    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> int:
+    def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         """See `RateBudget.acquire`."""
         spec = self._spec[bucket]
+
+        def taken(usage: Usage, now: float) -> tuple[Grant, float]:
+            noticed = time.monotonic()  # before the commit: it may take its time, and the grant counts already
+            granted, wait = take(spec, usage, now, cost, up_to)
+            return Grant(granted, now, noticed), wait
+
         waited = 0.0
         while True:
-            granted, wait = self._change(bucket, lambda usage, now: take(spec, usage, now, cost, up_to))
-            if granted:
-                return granted
+            grant, wait = self._change(bucket, taken)
+            if grant.calls:
+                return grant
             if patience is not None and waited + wait > patience:
                 raise NoRoom(bucket, wait)
             self._sleep(wait)
             waited += wait
 
+    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
+        """See `RateBudget.left`. Asks the database only about those that were late."""
+        spec = self._spec[bucket]
+        late = time.monotonic() - ago - grant.noticed
+        if not is_late(spec, late):
+            return
+
+        def told(usage: Usage, now: float) -> None:
+            left_late(spec, usage, now, grant.at, grant.at + late, cost * grant.calls)
+
+        try:
+            self._change(bucket, told)
+        except LedgerUnavailable:
+            # At worst a later call is refused, which is known to have changed nothing.
+            _log.warning("a call that left late was not counted anew", connection=self._connection, bucket=bucket)
+
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         """See `RateBudget.learn`."""
         spec = self._spec[bucket]
 
-        def told(usage: Usage, now: float) -> tuple[int, float]:
+        def told(usage: Usage, now: float) -> None:
             learn(spec, usage, now, available, blocked_seconds)
-            return 1, 0.0
 
         self._change(bucket, told)
 
-    def _change(self, bucket: str, change: Callable[[Usage, float], tuple[int, float]]) -> tuple[int, float]:
+    def _change(self, bucket: str, change: Callable[[Usage, float], T]) -> T:
         """Change a bucket's usage under its lock, in one short transaction of the budget's own."""
         try:
             with self._engine.connect() as pooled:
@@ -94,8 +121,8 @@ class SharedBudget:
         self,
         cursor: psycopg.Cursor[tuple[str, float | None, float]],
         bucket: str,
-        change: Callable[[Usage, float], tuple[int, float]],
-    ) -> tuple[int, float]:
+        change: Callable[[Usage, float], T],
+    ) -> T:
         key = (self._connection, bucket)
         row = cursor.execute(_LOCK, key).fetchone()
         if row is None:

@@ -11,9 +11,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from marketplace_sync.connectors.budget import BudgetSpec, LocalBudget
+from marketplace_sync.connectors.budget import BudgetSpec, LocalBudget, RateBudget
 from marketplace_sync.connectors.transport import Exchange, HttpWire
-from marketplace_sync.connectors.wire import Authentication
+from marketplace_sync.connectors.wire import Authentication, Signature
 from marketplace_sync.settings import ConnectionSettings
 
 
@@ -86,7 +86,8 @@ def wire_to(
     base_url: str,
     *,
     budget: BudgetSpec | None = None,
-    authentication: Authentication | None = None,
+    room: RateBudget | None = None,
+    authentication: Authentication | Signature | None = None,
     secrets: tuple[str, ...] = (),
     timeout_seconds: float = 5,
     max_answer_megabytes: int = 1,
@@ -106,7 +107,7 @@ def wire_to(
             connect_timeout_seconds=2,
             max_answer_megabytes=max_answer_megabytes,
         ),
-        LocalBudget(budget or {"default": ()}),
+        room or LocalBudget(budget or {"default": ()}),
         authentication,
         secrets,
         throttled_seconds=throttled_seconds,

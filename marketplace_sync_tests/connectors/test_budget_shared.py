@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
+import structlog
 from sqlalchemy import Engine, create_engine, text
 
-from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, NoRoom
+from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, Grant, NoRoom
 from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.ledger.budgets import SharedBudget, rate_budgets
 
@@ -25,18 +27,25 @@ def engine(empty_database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+# Parts of an hour are half a minute long: 118 of them are 59 minutes.
+_AN_HOUR_AGO = text(
+    "UPDATE ledger.rate_budgets SET state = jsonb_set(state::jsonb, '{windows,3600,0,0}',"
+    " to_jsonb((state->'windows'->'3600'->0->>0)::int - 118))"
+)
+_COUNTED = text("SELECT part->>1 FROM ledger.rate_budgets, json_array_elements(state->'windows'->'3600') part")
+
 _PROCESS = """
 import sys
 from sqlalchemy import create_engine
 from marketplace_sync.connectors.budget import FixedWindow, NoRoom
 from marketplace_sync.ledger.budgets import SharedBudget
 budget = SharedBudget(create_engine(sys.argv[1]), "shop", {"default": (FixedWindow(1500, 3600.0),)})
-granted = budget.acquire("default")
+granted = budget.acquire("default").calls
 print("ready", flush=True)
 sys.stdin.readline()
 try:
     while True:
-        granted += budget.acquire("default", up_to=3, patience=0)
+        granted += budget.acquire("default", up_to=3, patience=0).calls
 except NoRoom:
     print(granted)
 """
@@ -81,7 +90,7 @@ def test_a_wait_learnt_by_one_holds_for_the_other_and_ends(engine: Engine) -> No
         slept.append(seconds)
         time.sleep(seconds)
 
-    assert SharedBudget(engine, "shop", spec, sleep=sleep).acquire("default") == 1
+    assert SharedBudget(engine, "shop", spec, sleep=sleep).acquire("default").calls == 1
     assert 0 < sum(slept) <= 0.35
     with engine.connect() as connection:
         assert connection.execute(text("SELECT blocked_until FROM ledger.rate_budgets")).scalar() is None
@@ -91,7 +100,34 @@ def test_a_cost_bucket_is_shared_with_what_the_vendor_said_about_it(engine: Engi
     spec: BudgetSpec = {"graphql": CostBucket(1000, 1.0)}
     SharedBudget(engine, "shop", spec).acquire("graphql", 100)
     SharedBudget(engine, "shop", spec).learn("graphql", available=250)
-    assert SharedBudget(engine, "shop", spec).acquire("graphql", 100, up_to=9) == 2
+    assert SharedBudget(engine, "shop", spec).acquire("graphql", 100, up_to=9).calls == 2
+
+
+def test_a_call_that_left_late_counts_for_everybody_from_when_it_left(engine: Engine) -> None:
+    spec: BudgetSpec = {"default": (FixedWindow(1, 3600.0),)}
+    granted = SharedBudget(engine, "shop", spec).acquire("default")
+    in_time = msgspec.structs.replace(granted, noticed=granted.noticed - 20)
+    SharedBudget(engine, "shop", spec).left("default", in_time)
+    with pytest.raises(NoRoom) as full:
+        SharedBudget(engine, "shop", spec).acquire("default", patience=0)
+    assert full.value.wait < 3720
+    with engine.begin() as connection:  # 59 minutes go by
+        connection.execute(_AN_HOUR_AGO)
+    an_hour_late = msgspec.structs.replace(granted, at=granted.at - 3540, noticed=granted.noticed - 3540)
+    SharedBudget(engine, "shop", spec).left("default", an_hour_late)
+    with pytest.raises(NoRoom) as full:
+        SharedBudget(engine, "shop", spec).acquire("default", patience=0)
+    assert full.value.wait > 3600
+    with engine.connect() as connection:
+        assert connection.execute(_COUNTED).scalars().all() == ["1"]
+
+
+def test_that_a_call_left_late_is_no_reason_to_lose_its_answer(engine: Engine) -> None:
+    granted = Grant(calls=1, at=0.0, noticed=time.monotonic() - 100)
+    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none", connect_args={"connect_timeout": 1})
+    with structlog.testing.capture_logs() as logged:
+        SharedBudget(nowhere, "shop", {"default": (FixedWindow(1, 60.0),)}).left("default", granted)
+    assert [entry["event"] for entry in logged] == ["a call that left late was not counted anew"]
 
 
 def test_without_its_database_nothing_may_be_sent() -> None:

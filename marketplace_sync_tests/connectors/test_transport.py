@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from marketplace_sync.connectors.budget import FixedWindow
+from marketplace_sync.connectors.budget import FixedWindow, LocalBudget
 from marketplace_sync.connectors.statuses import retry_after
 from marketplace_sync.connectors.transport import Exchange
 from marketplace_sync.connectors.wire import Answer, Wire
@@ -192,6 +193,32 @@ def test_a_write_may_be_less_patient_than_a_read(vendor: Vendor, url: str) -> No
         wire.request("POST", "/a/", write=True)
     wire.request("GET", "/a/")
     assert [request.method for request, _ in vendor.asked] == ["GET", "GET"]
+
+
+class SlowSignature:
+    """Takes three seconds for its first signature, and notes when each request left."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.left: list[float] = []
+
+    def signed(self, method: str, url: str) -> Mapping[str, str]:
+        self.now += 0.0 if self.left else 3.0
+        self.left.append(self.now)
+        return {}
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_call_that_left_late_keeps_its_place_in_the_budget_for_a_whole_window(vendor: Vendor, url: str) -> None:
+    slow = SlowSignature()
+    room = LocalBudget({"default": (FixedWindow(1, 60.0),)}, clock=lambda: slow.now, sleep=slow.sleep)
+    wire = wire_to(url, room=room, authentication=slow, patience=100)
+    for _ in range(3):
+        wire.request("GET", "/a/")
+    assert len(vendor.asked) == 3
+    assert all(60 <= later - earlier <= 63 for earlier, later in pairwise(slow.left))
 
 
 class Tokens:
