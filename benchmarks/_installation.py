@@ -18,25 +18,31 @@ from typing import Any
 import yaml
 
 from marketplace_sync.config import PACKAGED
+from marketplace_sync.ledger import embedded
 from marketplace_sync.sandbox.world import SMALL_WORLD
 
 
-def configuration(base_url: str, changes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+def configuration(
+    base_url: str,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+    further: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Of the packaged configuration John Lewis' route, pointed at a sandbox elsewhere, with keys of some connections
-    changed."""
+    changed, and further connections that no route uses: as packaged, where they are, with these keys."""
     whole: dict[str, Any] = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
     content: dict[str, Any] = {
-        "connections": {name: whole["connections"][name] for name in SMALL_WORLD},
+        "connections": {name: whole["connections"].get(name, {}) for name in (*SMALL_WORLD, *(further or {}))},
         "routes": {"john_lewis": whole["routes"]["john_lewis"]},
     }
     for name, connection in content["connections"].items():
         connection["base_url"] = f"{base_url}/{name}"
-        connection.update((changes or {}).get(name, {}))
+        connection.update({**(further or {}), **(changes or {})}.get(name, {}))
     return content
 
 
 class Folder:
-    """A folder for one benchmark, closed to others, with a path short enough for PostgreSQL's socket."""
+    """A folder for one benchmark, closed to others, with a path short enough for PostgreSQL's socket. A server whose
+    home is `home` in it has stopped before the folder goes."""
 
     def __enter__(self) -> Path:
         self._path = Path(tempfile.mkdtemp(prefix="msb-"))
@@ -45,7 +51,10 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
+        # Its last user has left; the server writes until it has stopped, and a folder that is written to cannot go.
+        if not embedded.wait_until_stopped(self._path / "home", 60):
+            raise RuntimeError(f"PostgreSQL still runs a minute after its last user left; {self._path} was kept")
+        shutil.rmtree(self._path)
 
 
 class Installation:

@@ -16,7 +16,11 @@ from typing import Any
 import httpx
 
 JL, SHOP, KLAVIYO, MIRAKL = "john_lewis", "shopify_main", "klaviyo_main", "mirakl_shop"
-ACCOUNTS = {JL: "john_lewis", SHOP: "shopify", KLAVIYO: "klaviyo", MIRAKL: "mirakl"}
+MAGENTO, MARKETPLACER = "magento_main", "arcade"
+ACCOUNTS = {
+    JL: "john_lewis", SHOP: "shopify", KLAVIYO: "klaviyo", MIRAKL: "mirakl", MAGENTO: "magento",
+    MARKETPLACER: "marketplacer",
+}  # fmt: skip
 
 
 class Vendors:

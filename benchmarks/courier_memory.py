@@ -5,12 +5,10 @@ History for Klaviyo in jobs of a thousand, one process, one courier; the limit o
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 import yaml
-from _installation import configuration
+from _installation import Folder, configuration
 from _processor import megabytes_now
 from _report import options, show
 from _vendors import JL, KLAVIYO, SHOP, Vendors
@@ -42,11 +40,11 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with (
         Vendors({JL: {}, SHOP: {}, KLAVIYO: {"rate_limits": False}}) as vendors,
-        tempfile.TemporaryDirectory(prefix="msb-") as folder,
-        embedded.start(Path(folder) / "home") as server,
+        Folder() as folder,
+        embedded.start(folder / "home") as server,
     ):
         migrate(server.url)
-        path = Path(folder) / "marketplace_sync.yaml"
+        path = folder / "marketplace_sync.yaml"
         path.write_text(yaml.safe_dump(configuration(vendors.base_url)), encoding="utf-8")
         with open_project(load(path), database=urls_of(server.url)) as project:
             began, done = time.monotonic(), 0

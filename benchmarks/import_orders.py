@@ -14,7 +14,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +22,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import yaml
-from _installation import configuration
+from _installation import Folder, configuration
 from _report import options, show
 from _vendors import JL, KLAVIYO, SHOP, Vendors
 
@@ -113,7 +112,7 @@ def bare(base_url: str, kind: type[Page | FewOfPage]) -> tuple[float, float, int
     began, worked = time.perf_counter(), time.process_time()
     with httpx.Client(auth=LOGIN, timeout=60) as client:
         while True:
-            query = {"status": "ORDER", "limit": PAGE, "offset": offset, "format": "json"}
+            query: dict[str, str | int] = {"status": "ORDER", "limit": PAGE, "offset": offset, "format": "json"}
             page = decode(client.get(f"{base_url}/{JL}/restapi/v4/orders/", params=query).content)
             seen += len(page.results)
             offset += PAGE
@@ -152,12 +151,12 @@ with embedded.start(folder / "home") as server:
 def ours(base_url: str, how: str) -> tuple[float, float, float, int, float]:
     """Seconds, processor seconds here and in the database, orders and peak memory (MiB) of a fresh process with a fresh
     ledger."""
-    with tempfile.TemporaryDirectory(prefix="msb-") as folder:
+    with Folder() as folder:
         content = configuration(base_url, {JL: {"requests_per_minute": 100_000}})
-        (Path(folder) / "marketplace_sync.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        (folder / "marketplace_sync.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         here = str(Path(__file__).resolve().parent)
         done = subprocess.run(
-            [sys.executable, "-c", OURS, folder, how], capture_output=True, text=True, check=False, timeout=1800,
+            [sys.executable, "-c", OURS, str(folder), how], capture_output=True, text=True, check=False, timeout=1800,
             env={**os.environ, "PYTHONPATH": os.pathsep.join((here, os.environ.get("PYTHONPATH", "")))},
         )  # fmt: skip
         if done.returncode:

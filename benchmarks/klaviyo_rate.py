@@ -6,13 +6,11 @@ windows are simulated for real, so a full run takes some minutes; `--quick` send
 
 from __future__ import annotations
 
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import yaml
-from _installation import configuration
+from _installation import Folder, configuration
 from _report import options, show
 from _vendors import JL, KLAVIYO, SHOP, Vendors
 
@@ -62,11 +60,11 @@ def delivered(lane: Lane, count: int) -> dict[str, object]:
     answers: list[int] = []
     with (
         Vendors({JL: {}, SHOP: {}, KLAVIYO: {}}) as vendors,
-        tempfile.TemporaryDirectory(prefix="msb-") as folder,
-        embedded.start(Path(folder) / "home") as server,
+        Folder() as folder,
+        embedded.start(folder / "home") as server,
     ):
         migrate(server.url)
-        path = Path(folder) / "marketplace_sync.yaml"
+        path = folder / "marketplace_sync.yaml"
         path.write_text(yaml.safe_dump(configuration(vendors.base_url)), encoding="utf-8")
         with open_project(
             load(path), database=urls_of(server.url), on_exchange=lambda exchange: answers.append(exchange.status or 0)

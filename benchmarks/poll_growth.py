@@ -6,13 +6,11 @@ The ledger is filled by COPY with orders that are long done; then a simulated Jo
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import psycopg
 import yaml
-from _installation import configuration
+from _installation import Folder, configuration
 from _report import options, show
 from _vendors import JL, KLAVIYO, SHOP, Vendors
 
@@ -93,13 +91,13 @@ def main() -> None:
     for size in sizes:
         with (
             Vendors({JL: {"limit": None}, SHOP: {"restore_rate": None}, KLAVIYO: {}}) as vendors,
-            tempfile.TemporaryDirectory(prefix="msb-") as folder,
-            embedded.start(Path(folder) / "home") as server,
+            Folder() as folder,
+            embedded.start(folder / "home") as server,
         ):
             migrate(server.url)
             filled(server.url, size)
             content = configuration(vendors.base_url, {JL: {"requests_per_minute": 100_000}})
-            path = Path(folder) / "marketplace_sync.yaml"
+            path = folder / "marketplace_sync.yaml"
             path.write_text(yaml.safe_dump(content), encoding="utf-8")
             with open_project(load(path), database=urls_of(server.url)) as project:
                 results.append(polled(vendors, project, 3 if given.quick else 15))

@@ -25,6 +25,7 @@ _MAINTENANCE = (
     b"<!doctype html><html><head><title>503 Service Unavailable</title></head><body><h1>Service Temporarily "
     b"Unavailable</h1><p>The server is temporarily unable to service your request.</p></body></html>"
 )
+_TOO_MANY = b"<html><head><title>429 Too Many Requests</title></head><body><h1>Too Many Requests</h1></body></html>"
 _NOT_FOUND = b"<!DOCTYPE HTML><html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>"
 
 
@@ -80,6 +81,7 @@ class Gate:
         self.shop, self.doorman, self._queue = shop, doorman, queue
         self.operations: list[Operation] = []
         self.troubles = shop.state.collection("troubles")
+        self._calls: deque[float] = deque()
         self._orders: deque[float] = deque()
 
     def open(self, method: str, template: str, resource: str, handler: Handler, body: Shape | None = None) -> None:
@@ -102,6 +104,8 @@ class Gate:
         raw = request.scope["raw_path"].decode("ascii").partition("?")[0]
         if self._trouble("maintenance"):
             return Response(_MAINTENANCE, 503, media_type="text/html")
+        if self._is_one_too_many(self._calls, self.shop.settings.requests_per_minute):
+            return Response(_TOO_MANY, 429, media_type="text/html")
         if "%2f" in raw.lower() and not self.shop.settings.encoded_slashes:
             return Response(_NOT_FOUND, 404, media_type="text/html")
         try:
@@ -195,15 +199,22 @@ class Gate:
 
     def _limit(self, operation: Operation) -> None:
         """Placing orders may be limited since 2.4.7. (limits)"""
-        most = self.shop.settings.orders_per_minute
-        if most is None or (operation.method, operation.template) != ("POST", "orders"):
+        if (operation.method, operation.template) != ("POST", "orders"):
             return
-        now = self.shop.clock.timestamp()
-        while self._orders and self._orders[0] <= now - 60:
-            self._orders.popleft()
-        if len(self._orders) >= most:
+        if self._is_one_too_many(self._orders, self.shop.settings.orders_per_minute):
             raise Refused(429, "Too Many Requests")
-        self._orders.append(now)
+
+    def _is_one_too_many(self, calls: deque[float], most: int | None) -> bool:
+        """Counts a call of the last minute. A refused one does not count."""
+        if most is None:
+            return False
+        now = self.shop.clock.timestamp()
+        while calls and calls[0] <= now - 60:
+            calls.popleft()
+        if len(calls) >= most:
+            return True
+        calls.append(now)
+        return False
 
     def _limit_lists(self, body: Any) -> None:
         settings = self.shop.settings

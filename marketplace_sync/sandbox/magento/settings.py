@@ -57,6 +57,8 @@ class Settings:
     """By so many rows pages after the first start too early, as when rows move while somebody pages."""
     orders_per_minute: int | None = None
     """More orders than this are answered 429; None for no limit."""
+    requests_per_minute: int | None = None
+    """More calls than this are answered 429 by what stands in front of the shop, as a page; None for no limit."""
 
     sequence_start: int = 1
     too_long: str = "error"

@@ -59,6 +59,14 @@ def test_placing_orders_may_be_limited_and_nothing_else_is(shop_with: Callable[.
     caller.ordered(number="JL-3")
 
 
+def test_what_stands_before_a_shop_may_refuse_what_is_too_much_with_a_page(shop_with: Callable[..., Caller]) -> None:
+    caller = shop_with(requests_per_minute=2)
+    assert [caller.send("GET", "modules").status_code for _ in range(3)] == [200, 200, 429]
+    assert "Too Many Requests" in caller.send("GET", "modules").text
+    caller.later(61)
+    assert caller.send("GET", "modules").status_code == 200
+
+
 def test_the_wire_fails_here_as_at_every_vendor(caller: Caller) -> None:
     caller.sandbox.control("PUT", "magento/faults", [{"kind": "error_after", "path": "/orders", "remaining": 1}])
     assert caller.send("POST", "orders", {"entity": caller.entity((MUG, 1), number="JL-8")}).status_code == 500
