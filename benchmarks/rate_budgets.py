@@ -1,9 +1,9 @@
 """How much of each vendor's documented limit is reached, and how many calls are refused for coming too soon.
 
 Every vendor, all at once or some alone (`--only`): its own connector, the transport and the budget that is shared
-through the ledger, against the sandbox with its limits as documented. Each is given several times what it takes at once,
-so a full run takes about three minutes. What a vendor takes at once after a rest is not counted: the rate is that from
-the first call after it to the first call after as much again, once or several times.
+through the ledger, against the sandbox with its limits as documented. Each is given several times what it takes at
+once, so a full run takes about three minutes. What a vendor takes at once after a rest is not counted: the rate is that
+from the first call after it to the first call after as much again, once or several times.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from marketplace_sync.domain.rates import (
     Grant,
     NoRoom,
     Usage,
+    answered_late,
     is_late,
     learn,
-    left_late,
     take,
 )
 
@@ -30,15 +30,15 @@ class RateBudget(Protocol):
     def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         """Wait until there is room for at least one call of `cost`, then take room for up to `up_to` of them.
 
-        The grant says for how many (1 to `up_to`). They are to be made at once, and `left` is to be told when they
-        were. Raises NoRoom when the wait would be longer than `patience` seconds (None: wait as long as it takes),
-        KeyError for a bucket that was never declared and ValueError for a call that costs more than its bucket can
-        hold.
+        The grant says for how many (1 to `up_to`). They are to be made at once, and `answered` is to be told when
+        that is over. Raises NoRoom when the wait would be longer than `patience` seconds (None: wait as long as it
+        takes), KeyError for a bucket that was never declared and ValueError for a call that costs more than its bucket
+        can hold.
         """
         ...
 
-    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
-        """The granted calls of `cost` each left `ago` seconds ago: if that was late, they count from then on. Never
+    def answered(self, bucket: str, grant: Grant, cost: int = 1) -> None:
+        """The granted calls of `cost` each have an answer, or failed: if that took long, they count from now on. Never
         raises: the calls have been made, and what was answered matters more."""
         ...
 
@@ -75,12 +75,12 @@ class LocalBudget:
                 raise NoRoom(bucket, wait)
             self._sleep(wait)
 
-    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
+    def answered(self, bucket: str, grant: Grant, cost: int = 1) -> None:
         spec = self._spec[bucket]
         with self._lock:
             now = self._clock()
-            if is_late(spec, now - ago - grant.noticed):
-                left_late(spec, self._usage[bucket], now, grant.at, now - ago, cost * grant.calls)
+            if is_late(spec, now - grant.noticed):
+                answered_late(spec, self._usage[bucket], now, grant.at, cost * grant.calls)
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         with self._lock:

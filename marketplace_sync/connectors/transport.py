@@ -238,12 +238,11 @@ class HttpWire:
         return answer
 
     def _exchange(self, call: _Call, credentials: Mapping[str, str], grant: Grant) -> Answer:
-        left_at: float | None = None
+        sent = False
 
         def trace(event: str, _: Mapping[str, Any]) -> None:
-            nonlocal left_at
-            if left_at is None and event.endswith("send_request_headers.started"):
-                left_at = time.monotonic()
+            nonlocal sent
+            sent = sent or event.endswith("send_request_headers.started")
 
         try:
             request = self._client.build_request(
@@ -279,13 +278,11 @@ class HttpWire:
                 operation=call.operation,
             ) from None
         except (httpx.HTTPError, httpx.StreamError, zlib.error) as problem:
-            sent = left_at is not None
             _log.debug("request failed", connection=self.connection, operation=call.operation, sent=sent)
             words = f"{type(problem).__name__}: {self._words(problem, credentials)}"
             raise self._lost(call, words, sent=sent) from None
         finally:
-            if left_at is not None:
-                self._budget.left(call.bucket, grant, call.cost, ago=time.monotonic() - left_at)
+            self._budget.answered(call.bucket, grant, call.cost)
         if self._on_exchange is not None:
             self._on_exchange(
                 Exchange(

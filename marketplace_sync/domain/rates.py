@@ -14,12 +14,12 @@ import msgspec
 SUB_SLOTS = 120
 """A window is counted in this many parts."""
 _ON_ITS_WAY = 3
-"""Parts that a call may take to the vendor."""
+"""Parts from a call's grant to its answer that need no further thought."""
 _HELD = SUB_SLOTS + 1 + _ON_ITS_WAY
-"""Parts for which a call counts: the window, the part it left in, and its way to the vendor. 120 of 124 is 96.8 % of
-the vendor's limit under full load."""
-_UNNOTICED_SECONDS = 0.1
-"""A call that leaves no later than this after its grant is not counted anew: that would cost more than it is worth."""
+"""Parts for which a call counts: the window, the part it was granted in, and its way. 120 of 124 is 96.8 % of the
+vendor's limit under full load."""
+_TOO_SHORT_TO_WATCH = 5.0
+"""In windows of fewer seconds nearly every answer is late: counting each call twice would cost more than a refusal."""
 _OUTSTANDING_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.25
 """How long somebody waits for points at most while calls are under way: their answers give back what they did not use,
@@ -106,21 +106,23 @@ def take(spec: BucketSpec, usage: Usage, now: float, cost: int = 1, up_to: int =
 
 
 def is_late(spec: BucketSpec, seconds: float) -> bool:
-    """Whether a call that left so long after its grant has used up much of the time that it has to reach the vendor."""
+    """Whether the vendor may have counted a call too long after its grant, if that is how long its answer took."""
     if isinstance(spec, CostBucket):
         return False
-    return any(seconds > max(_UNNOTICED_SECONDS, window.seconds / SUB_SLOTS) for window in spec)
+    watched = (window.seconds for window in spec if window.seconds >= _TOO_SHORT_TO_WATCH)
+    return any(seconds > _ON_ITS_WAY * window / SUB_SLOTS for window in watched)
 
 
-def left_late(spec: BucketSpec, usage: Usage, now: float, granted_at: float, left_at: float, calls: int) -> None:
-    """Count calls from when they left instead of from their grant: the vendor cannot have counted them earlier."""
+def answered_late(spec: BucketSpec, usage: Usage, now: float, granted_at: float, calls: int) -> None:
+    """Count calls from now, when their answer came, instead of from their grant. When in between the vendor counted
+    them nobody knows: they may have left late, been under way for long, or waited at the vendor."""
     if isinstance(spec, CostBucket):
         return
     for window in spec:
         parts = dict(_current(window, usage, now))
-        granted, left = _part(window, granted_at), _part(window, min(left_at, now))
+        granted, answered = _part(window, granted_at), _part(window, now)
         parts[granted] = max(0, parts.get(granted, 0) - calls)
-        parts[left] = parts.get(left, 0) + calls
+        parts[answered] = parts.get(answered, 0) + calls
         usage.windows[_key(window)] = sorted(entry for entry in parts.items() if entry[1])
 
 

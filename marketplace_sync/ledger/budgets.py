@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
 from sqlalchemy.exc import OperationalError
 
 from marketplace_sync.domain.errors import LedgerUnavailable
-from marketplace_sync.domain.rates import BudgetSpec, Grant, NoRoom, Usage, is_late, learn, left_late, take
+from marketplace_sync.domain.rates import BudgetSpec, Grant, NoRoom, Usage, answered_late, is_late, learn, take
 from marketplace_sync.ledger.database import driver
 from marketplace_sync.ledger.tables import metadata
 
@@ -77,21 +77,20 @@ class SharedBudget:
             self._sleep(wait)
             waited += wait
 
-    def left(self, bucket: str, grant: Grant, cost: int = 1, *, ago: float = 0.0) -> None:
-        """See `RateBudget.left`. Asks the database only about those that were late."""
+    def answered(self, bucket: str, grant: Grant, cost: int = 1) -> None:
+        """See `RateBudget.answered`. Asks the database only about answers that were late."""
         spec = self._spec[bucket]
-        late = time.monotonic() - ago - grant.noticed
-        if not is_late(spec, late):
+        if not is_late(spec, time.monotonic() - grant.noticed):
             return
 
         def told(usage: Usage, now: float) -> None:
-            left_late(spec, usage, now, grant.at, grant.at + late, cost * grant.calls)
+            answered_late(spec, usage, now, grant.at, cost * grant.calls)
 
         try:
             self._change(bucket, told)
         except LedgerUnavailable:
             # At worst a later call is refused, which is known to have changed nothing.
-            _log.warning("a call that left late was not counted anew", connection=self._connection, bucket=bucket)
+            _log.warning("a late answer was not counted", connection=self._connection, bucket=bucket)
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         """See `RateBudget.learn`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from bisect import bisect_right
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, LocalBudget, NoRoom
+from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, Grant, LocalBudget, NoRoom
 
 
 class Time:
@@ -70,7 +71,7 @@ def test_a_burst_window_and_a_steady_window_hold_together() -> None:
     delays=st.lists(st.floats(0, 1 / 41), min_size=7, max_size=7),
     several=st.integers(1, 9),
 )
-def test_the_limit_holds_wherever_the_vendors_window_begins_and_however_late_a_call_arrives(
+def test_the_limit_holds_wherever_the_vendors_window_begins_and_though_calls_take_a_little_to_arrive(
     limit: int, seconds: float, pauses: list[float], delays: list[float], several: int
 ) -> None:
     time = Time()
@@ -84,20 +85,48 @@ def test_the_limit_holds_wherever_the_vendors_window_begins_and_however_late_a_c
     assert most_in_any_interval(arrivals, seconds) <= limit
 
 
-@pytest.mark.parametrize("late", [0.4, 3.0, 59.0, 200.0])
-def test_a_call_that_leaves_late_counts_from_when_it_left(late: float) -> None:
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(1, 20),
+    seconds=st.sampled_from([10.0, 60.0, 3600.0]),
+    calls=st.lists(st.tuples(st.floats(0, 1.5), st.floats(0, 0.9), st.floats(0, 1)), min_size=20, max_size=80),
+)
+def test_the_limit_holds_though_calls_arrive_late_and_are_answered_later(
+    limit: int, seconds: float, calls: list[tuple[float, float, float]]
+) -> None:
+    time = Time()
+    under_way: list[tuple[float, int, Grant]] = []
+
+    def pass_by(wait: float) -> None:
+        until = time.now + wait
+        while under_way and under_way[0][0] <= until:
+            time.now, _, grant = heapq.heappop(under_way)
+            room.answered("default", grant)
+        time.now = until
+
+    room = LocalBudget({"default": (FixedWindow(limit, seconds),)}, clock=time.read, sleep=pass_by)
+    arrivals: list[float] = []
+    for number, (pause, took, arrived) in enumerate(calls):
+        pass_by(pause * seconds / limit)
+        grant = room.acquire("default")
+        arrivals.append(time.now + took * arrived * seconds)
+        heapq.heappush(under_way, (time.now + took * seconds, number, grant))
+    assert most_in_any_interval(arrivals, seconds) <= limit
+
+
+@pytest.mark.parametrize("late", [1.6, 3.0, 59.0, 200.0])
+def test_a_call_that_was_answered_late_counts_from_its_answer(late: float) -> None:
     time = Time()
     room = budget(time, {"default": (FixedWindow(2, 60.0),)})
     room.acquire("default")
     stuck = room.acquire("default")
     time.now += late
-    left = time.now
-    time.now += 5  # its answer takes a while
-    room.left("default", stuck, ago=5)
+    answered = time.now
+    room.answered("default", stuck)
     room.acquire("default")  # in the place of the call that was in time
-    assert time.now <= max(left + 5, 1_000_000.37 + 62.5)
+    assert time.now <= max(answered, 1_000_000.37 + 62.5)
     room.acquire("default")
-    assert left + 60 <= time.now <= left + 63
+    assert answered + 60 <= time.now <= answered + 62.5
     assert len(room._usage["default"].windows["60"]) <= 2
 
 

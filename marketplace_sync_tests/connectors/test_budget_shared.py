@@ -103,18 +103,18 @@ def test_a_cost_bucket_is_shared_with_what_the_vendor_said_about_it(engine: Engi
     assert SharedBudget(engine, "shop", spec).acquire("graphql", 100, up_to=9).calls == 2
 
 
-def test_a_call_that_left_late_counts_for_everybody_from_when_it_left(engine: Engine) -> None:
+def test_a_call_that_was_answered_late_counts_for_everybody_from_its_answer(engine: Engine) -> None:
     spec: BudgetSpec = {"default": (FixedWindow(1, 3600.0),)}
     granted = SharedBudget(engine, "shop", spec).acquire("default")
     in_time = msgspec.structs.replace(granted, noticed=granted.noticed - 20)
-    SharedBudget(engine, "shop", spec).left("default", in_time)
+    SharedBudget(engine, "shop", spec).answered("default", in_time)
     with pytest.raises(NoRoom) as full:
         SharedBudget(engine, "shop", spec).acquire("default", patience=0)
     assert full.value.wait < 3720
     with engine.begin() as connection:  # 59 minutes go by
         connection.execute(_AN_HOUR_AGO)
     an_hour_late = msgspec.structs.replace(granted, at=granted.at - 3540, noticed=granted.noticed - 3540)
-    SharedBudget(engine, "shop", spec).left("default", an_hour_late)
+    SharedBudget(engine, "shop", spec).answered("default", an_hour_late)
     with pytest.raises(NoRoom) as full:
         SharedBudget(engine, "shop", spec).acquire("default", patience=0)
     assert full.value.wait > 3600
@@ -122,12 +122,12 @@ def test_a_call_that_left_late_counts_for_everybody_from_when_it_left(engine: En
         assert connection.execute(_COUNTED).scalars().all() == ["1"]
 
 
-def test_that_a_call_left_late_is_no_reason_to_lose_its_answer(engine: Engine) -> None:
+def test_that_the_budget_cannot_be_told_is_no_reason_to_lose_an_answer(engine: Engine) -> None:
     granted = Grant(calls=1, at=0.0, noticed=time.monotonic() - 100)
     nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none", connect_args={"connect_timeout": 1})
     with structlog.testing.capture_logs() as logged:
-        SharedBudget(nowhere, "shop", {"default": (FixedWindow(1, 60.0),)}).left("default", granted)
-    assert [entry["event"] for entry in logged] == ["a call that left late was not counted anew"]
+        SharedBudget(nowhere, "shop", {"default": (FixedWindow(1, 60.0),)}).answered("default", granted)
+    assert [entry["event"] for entry in logged] == ["a late answer was not counted"]
 
 
 def test_without_its_database_nothing_may_be_sent() -> None:

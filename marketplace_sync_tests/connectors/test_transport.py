@@ -196,7 +196,7 @@ def test_a_write_may_be_less_patient_than_a_read(vendor: Vendor, url: str) -> No
 
 
 class SlowSignature:
-    """Takes three seconds for its first signature, and notes when each request left."""
+    """Takes three seconds for its first signature, so that its request leaves late, and notes when each one left."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -211,7 +211,7 @@ class SlowSignature:
         self.now += seconds
 
 
-def test_a_call_that_left_late_keeps_its_place_in_the_budget_for_a_whole_window(vendor: Vendor, url: str) -> None:
+def test_a_call_answered_late_keeps_its_place_in_the_budget_for_a_whole_window(vendor: Vendor, url: str) -> None:
     slow = SlowSignature()
     room = LocalBudget({"default": (FixedWindow(1, 60.0),)}, clock=lambda: slow.now, sleep=slow.sleep)
     wire = wire_to(url, room=room, authentication=slow, patience=100)
