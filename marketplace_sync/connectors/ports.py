@@ -109,6 +109,10 @@ class Malformed(ValueError):
     """A vendor's statement cannot be read. The message names the key and the field; the statement itself is kept."""
 
 
+class StillArriving(Exception):
+    """A vendor is still putting an order together: what it states of it now is not the whole. Ask again shortly."""
+
+
 class ForgedWebhook(ValueError):
     """A delivery whose signature does not fit. Nothing of it was parsed."""
 
@@ -165,7 +169,7 @@ class Marketplace(Outbound, Checkable, Protocol):
         ...
 
     def fetch_order(self, order_id: str) -> Statement | None:
-        """One order as it is now, None when the marketplace does not have it. Raises TransportError."""
+        """One order as it is now, None when the marketplace does not have it. Raises TransportError, StillArriving."""
         ...
 
 

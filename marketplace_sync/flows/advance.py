@@ -83,7 +83,7 @@ def order_changed(
         else:
             if capabilities.needs_acknowledgement:
                 acknowledge(connection, route, order)
-            fulfilment.fulfil(connection, route, order, store_order, now)
+            fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
     returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
     if silence.is_told(route, capabilities) and not order.is_test:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from marketplace_sync.connectors.ports import PassesOnPrivacy, UnreadableWebhook, WebhookSource
+from marketplace_sync.connectors.ports import PassesOnPrivacy, StillArriving, UnreadableWebhook, WebhookSource
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import import_orders, observe_store, privacy
@@ -64,7 +64,7 @@ def _read_again(context: Context, name: str, order_id: str, delivery_ids: list[s
                     # a delivery may come before anything was ever read, and then every product would be unknown
                     observe_store.ensure_catalogue(context, route.store)
             import_orders.import_order(context, name, order_id)
-    except TransportError as problem:
+    except (TransportError, StillArriving) as problem:
         with context.ledger.begin() as connection:
             inbox.later(connection, name, delivery_ids, str(problem), _TRY_AGAIN)
         return 0

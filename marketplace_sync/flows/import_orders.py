@@ -83,7 +83,8 @@ def _import_feed(context: Context, name: str, feed: str, progress: Callable[[Fee
 
 
 def import_order(context: Context, name: str, order_id: str) -> bool:
-    """Read one order again, whatever its feed says. False when the marketplace does not have it."""
+    """Read one order again, whatever its feed says. False when the marketplace does not have it. Raises
+    TransportError, StillArriving."""
     statement = context.marketplaces[name].fetch_order(order_id)
     if statement is None:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import MarketplaceCapabilities, Silence
@@ -15,6 +17,11 @@ CODE = "TOLD_BY_MARKETPLACE"
 def is_told(route: Route, capabilities: MarketplaceCapabilities) -> bool:
     """Whether Klaviyo hears of this route's orders from us."""
     return route.marketing is not None and capabilities.silence is not Silence.EVERYTHING
+
+
+def kept(route: Route, capabilities: MarketplaceCapabilities) -> Route:
+    """The route as those see it who tell Klaviyo on the way: without Klaviyo where it is to hear nothing."""
+    return route if is_told(route, capabilities) else replace(route, marketing=None)
 
 
 def show(connection: Connection, route: Route, capabilities: MarketplaceCapabilities) -> None:

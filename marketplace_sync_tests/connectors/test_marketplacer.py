@@ -124,23 +124,30 @@ def test_brand_category_collection_and_options_are_kept_for_each_line(pots: tupl
     assert (gone.category, gone.collections) == ("", ())
 
 
-def test_consent_is_what_the_order_says_else_an_opt_in_near_its_time(pots: tuple[Instance, str]) -> None:
+def test_consent_is_what_the_order_says_else_an_opt_in_near_it_else_one_from_before(
+    pots: tuple[Instance, str],
+) -> None:
     box, url = pots
     stamped = box.place(1, line(1), metadata=[{"key": "accepts_marketing", "value": "false"}])
     plain = box.place(2, line(2), emailAddress="Bob@Example.org")
-    silent = box.place(3, line(3), emailAddress="carl@example.org")
+    before = box.place(3, line(3), emailAddress="carl@example.org")
+    silent = box.place(4, line(4), emailAddress="dora@example.org")
     box.opt_ins = [
         {"email": "bob@example.org", "sourceType": "checkout", "subscribedAt": "2026-03-01T12:30:00Z"},
         {"email": "ann@example.org", "sourceType": "checkout", "subscribedAt": "2026-03-01T12:30:00Z"},
         {"email": "carl@example.org", "sourceType": "account", "subscribedAt": "2025-01-01T12:30:00Z"},
+        {"email": "carl@example.org", "sourceType": "e-mail seller", "subscribedAt": "2024-01-01T12:30:00Z"},
+        {"email": "dora@example.org", "sourceType": "account", "subscribedAt": "2026-04-01T12:30:00Z"},
     ]
-    said = {order_id: parsed(url, order_id)[0].consent for order_id in (stamped, plain, silent)}
-    refused, given = said[stamped], said[plain]
+    said = {order_id: parsed(url, order_id)[0].consent for order_id in (stamped, plain, before, silent)}
+    refused, given, older = said[stamped], said[plain], said[before]
     assert refused is not None
     assert refused.given is False, "what the shop says of the order is more than a list"
     assert given is not None
     assert (given.given, given.source) == (True, "opt-in: checkout")
-    assert said[silent] is None
+    assert older is not None
+    assert (older.given, older.source) == (True, "older opt-in: account"), "the last one before the order"
+    assert said[silent] is None, "what came later was not given with this order"
 
 
 def test_a_cancellation_is_told_from_a_return_by_whether_the_units_had_left(pots: tuple[Instance, str]) -> None:

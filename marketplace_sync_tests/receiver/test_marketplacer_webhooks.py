@@ -180,3 +180,21 @@ def test_while_the_receiver_is_away_the_instance_tries_again(database_url: str, 
             here.sandbox.control("POST", "clock", {"advance_seconds": 90})
             hooked.delivered(1)
             assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+
+
+def test_the_delivery_of_a_first_invoice_waits_for_the_others_of_its_order(database_url: str, tmp_path: Path) -> None:
+    with hooked_town(database_url, tmp_path, like={"invoices_follow_seconds": 4}) as hooked:
+        here = hooked.here
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        assert len(order["invoices"]) == 1
+        wait_for(lambda: hooked.inbox("received"))
+        assert process_inbox(here.context, MARKET) == 0
+        here.deliver(KLAVIYO)
+        assert here.events() == {}
+        hooked.delivered(2)
+        (placed,) = named(here, "Placed Order", order)
+        assert sorted(placed["properties"]["SKUs"]) == ["LAMP-BRASS", "MUG-RED"]
+        wait_for(lambda: process_inbox(here.context, MARKET) == 1 and hooked.inbox("received") == [])
+        here.deliver(KLAVIYO)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
+        assert here.work_items() == {}

@@ -126,11 +126,14 @@ class Account:
         """Name -> id of every carrier that parcels may leave with."""
         return self._remembered("carriers", self._ask_carriers)
 
-    def pages(self, document: Document, variables: Mapping[str, Any], field: str) -> Iterator[list[msgspec.Raw]]:
-        """Every page of a list, by cursor."""
+    def pages(
+        self, document: Document, variables: Mapping[str, Any], field: str, size: int | None = None
+    ) -> Iterator[list[msgspec.Raw]]:
+        """Every page of a list, by cursor; of `size` rows, or as many as the settings say."""
         after: str | None = None
+        first = size or self._settings.page_size
         while True:
-            said = self._calls.ask(document, {**variables, "first": self._settings.page_size, "after": after})
+            said = self._calls.ask(document, {**variables, "first": first, "after": after})
             rows = self.rows(document, said.data.get(field))
             yield [row for row in rows.nodes or () if bytes(row) != b"null"]
             if not rows.page_info.has_next_page:

@@ -22,6 +22,7 @@ from marketplace_sync.connectors.ports import (
     Page,
     Silence,
     Statement,
+    StillArriving,
     WebhookDelivery,
 )
 from marketplace_sync.connectors.wire import Wire
@@ -109,7 +110,11 @@ class Marketplacer:
         told on, as it is before a list is read."""
         if self._settings.key_of == "operator":
             self._account.native_klaviyo()
-        return next(iter(self._reader.whole([order_id])), None)
+        for found in self._reader.read([order_id]):
+            if found.is_arriving:
+                raise StillArriving(f"the invoices of order {order_id} do not add up to it yet")
+            return found.statement
+        return None
 
     # -- writing -------------------------------------------------------------------------------------------------
 

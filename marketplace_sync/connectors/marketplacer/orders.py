@@ -126,17 +126,19 @@ def _email(order: stated.Order, invoices: Sequence[stated.Invoice]) -> str:
 def _consent(
     said: stated.Stated, order: stated.Order, settings: MarketplacerSettings, placed_at: datetime
 ) -> Consent | None:
-    """What the shop stamped on the order, else an opt-in of the address near its time; nothing else is consent
-    (sheet, 10)."""
+    """What the shop stamped on the order, else an opt-in of the address near its time, else one from before; nothing
+    else is consent (sheet, 10)."""
     for pair in order.metadata or ():
         if fields.text(pair.key).lower() == settings.consent_key.lower():
             word = fields.text(pair.value).lower()
             if word in ("true", "false"):
                 return Consent(given=word == "true", stated_at=placed_at, source=f"order metadata {pair.key}")
-    for one in said.opt_ins:
-        at = fields.moment(one.subscribed_at)
-        if at is not None and abs(at - placed_at) <= settings.opt_in_window:
-            return Consent(given=True, stated_at=at, source=f"opt-in: {fields.text(one.source_type) or 'unnamed'}")
+    opt_ins = [(at, one) for one in said.opt_ins if (at := fields.moment(one.subscribed_at)) is not None]
+    near = [each for each in opt_ins if abs(each[0] - placed_at) <= settings.opt_in_window]
+    older = [each for each in opt_ins if each[0] < placed_at]
+    for at, one in near or older[-1:]:
+        kind = "opt-in" if near else "older opt-in"
+        return Consent(given=True, stated_at=at, source=f"{kind}: {fields.text(one.source_type) or 'unnamed'}")
     return None
 
 

@@ -6,8 +6,9 @@ documented), so the same order seen through four lists is one statement in the s
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,8 +18,9 @@ import msgspec
 from marketplace_sync.connectors.marketplacer import documents, fields
 from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
+from marketplace_sync.connectors.marketplacer.opt_ins import OptIns
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
-from marketplace_sync.connectors.ports import Page, Statement
+from marketplace_sync.connectors.ports import Malformed, Page, Statement
 
 FEEDS = {
     "orders": "updatedOrders",
@@ -32,6 +34,8 @@ _SORTED = ("invoices", "amendments")
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SOLD = "COMPLETE"
 _GRAIN = timedelta(seconds=1)
+_LOOK_AGAIN = 1.0
+"""Seconds until an order is read again whose invoices are still arriving."""
 
 
 class _Order(msgspec.Struct, rename="camel"):
@@ -52,18 +56,41 @@ class _Row(msgspec.Struct, rename="camel"):
     invoice: _Invoice | None = None
 
 
+class _Part(msgspec.Struct, rename="camel"):
+    total_cents: Any = None
+    total_formatted: Any = None
+
+
+class _Parts(msgspec.Struct):
+    nodes: list[_Part | None] | None = None
+
+
 class _Head(msgspec.Struct, rename="camel"):
     id: str = ""
     status: str = ""
     created_at: Any = None
     email_address: Any = None
     billing_email_address: Any = None
+    total_cents: Any = None
+    total_formatted: Any = None
+    invoices: _Parts | None = None
 
 
-class _OptIn(msgspec.Struct, rename="camel"):
-    email: Any = None
-    source_type: Any = None
-    subscribed_at: Any = None
+class _Country(msgspec.Struct, rename="camel"):
+    currency_code: Any = None
+
+
+class _Site(msgspec.Struct):
+    country: _Country | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One order, whole."""
+
+    statement: Statement
+    is_arriving: bool = False
+    """There are invoices still to come."""
 
 
 class Reader:
@@ -73,10 +100,7 @@ class Reader:
         self._settings = settings
         self._calls = calls
         self._account = account
-        self._lock = threading.Lock()
-        self._opt_ins: dict[str, list[_OptIn]] = {}
-        self._opt_ins_since: datetime | None = None
-        self._opt_ins_until: datetime | None = None
+        self._opt_ins = OptIns(settings, account)
 
     def feeds(self) -> Sequence[str]:
         """A seller's key may not ask for orders (sheet, 1)."""
@@ -95,14 +119,25 @@ class Reader:
         began: datetime | None = None
         newest: datetime | None = None
         done: set[str] = set()
+        held: list[str] = []
         for rows, date in self._walk(feed, since):
             began = began or date
             moments = [moment for row in rows if (moment := fields.moment(row.updated_at)) is not None]
             newest = max([*moments, *([newest] if newest else [])], default=None)
             ids = dict.fromkeys(found for row in rows if (found := self._concerned(row)) and found not in done)
             done.update(ids)
-            watermark_now = _mark(newest, began) if feed in _SORTED else None
-            yield Page(statements=self.whole(list(ids)), watermark=watermark_now)
+            orders = self.read(list(ids))
+            held += [one.statement.key for one in orders if one.is_arriving]
+            watermark_now = _mark(newest, began) if feed in _SORTED and not held else None
+            yield Page(statements=[one.statement for one in orders if not one.is_arriving], watermark=watermark_now)
+        give_up = time.monotonic() + self._settings.wait_for_invoices.total_seconds()
+        while held:
+            time.sleep(_LOOK_AGAIN)
+            orders = self.read(held)
+            is_over = time.monotonic() >= give_up
+            there = [one.statement for one in orders if is_over or not one.is_arriving]
+            held = [one.statement.key for one in orders if one.is_arriving and not is_over]
+            yield Page(statements=there)
         yield Page(statements=(), watermark=_mark(newest, began))
 
     def try_list(self, feed: str) -> None:
@@ -153,7 +188,11 @@ class Reader:
 
     def whole(self, ids: Sequence[str]) -> list[Statement]:
         """These orders (or invoices) as they are now; those that are gone or not sold are left out."""
-        found: list[Statement] = []
+        return [one.statement for one in self.read(ids)]
+
+    def read(self, ids: Sequence[str]) -> list[Found]:
+        """As `whole`, and whether all of each is there."""
+        found: list[Found] = []
         schema = self._account.schema()
         document = documents.whole_invoices(schema) if self._account.is_seller else documents.whole_orders(schema)
         for start in range(0, len(ids), self._settings.orders_at_once):
@@ -162,59 +201,47 @@ class Reader:
             nodes = self._account.decoded(document, said.data.get("nodes", msgspec.Raw(b"[]")), list[msgspec.Raw])
             site = bytes(said.data.get("siteConfig", b"null"))
             heads = {key: msgspec.json.decode(raw, type=_Head | None) for key, raw in zip(some, nodes, strict=False)}
-            opt_ins = self._matching([head for head in heads.values() if head is not None])
+            opt_ins = {} if self._account.is_seller else self._opt_ins.matching(self._buyers(heads.values()))
+            currency = _currency(site) or self._settings.currency
             for key, raw in zip(some, nodes, strict=False):
                 head = heads[key]
                 if head is None:
                     if said.errors:
                         unread = msgspec.json.encode({"id": key, "errors": list(said.errors)})
-                        found.append(Statement(kind="order", key=key, payload=unread))
+                        found.append(Found(Statement(kind="order", key=key, payload=unread)))
                     continue
                 if head.status not in ("", _SOLD):
                     continue
                 mine = msgspec.json.encode(opt_ins.get(head.id, []))
                 payload = b'{"site":' + site + b',"optIns":' + mine + b',"node":' + bytes(raw) + b"}"
-                found.append(Statement(kind="order", key=head.id or key, payload=payload))
+                is_arriving = self._is_arriving(head, currency, _said_at(said.date))
+                found.append(Found(Statement(kind="order", key=head.id or key, payload=payload), is_arriving))
         return found
 
-    def _matching(self, heads: Sequence[_Head]) -> Mapping[str, list[_OptIn]]:
-        """Order id -> opt-ins of the same address near the time of the order (sheet, 10)."""
-        placed = {head.id: moment for head in heads if (moment := fields.moment(head.created_at)) is not None}
-        if not self._settings.opt_ins or self._account.is_seller or not placed:
-            return {}
-        window = self._settings.opt_in_window
-        self._learn_opt_ins(min(placed.values()) - window, max(placed.values()) + window)
-        found: dict[str, list[_OptIn]] = {}
-        with self._lock:
-            for head in heads:
-                email = fields.text(head.email_address or head.billing_email_address).lower()
-                at = placed.get(head.id)
-                near = [
-                    one
-                    for one in (self._opt_ins.get(email, ()) if email and at else ())
-                    if (moment := fields.moment(one.subscribed_at)) and at and abs(moment - at) <= window
-                ]
-                if near:
-                    found[head.id] = sorted(near, key=lambda one: str(one.subscribed_at))
-        return found
+    def _buyers(self, heads: Iterable[_Head | None]) -> Iterator[tuple[str, str, datetime]]:
+        for head in heads:
+            at = fields.moment(head.created_at) if head is not None else None
+            if head is not None and at is not None:
+                yield head.id, fields.text(head.email_address or head.billing_email_address), at
 
-    def _learn_opt_ins(self, since: datetime, until: datetime) -> None:
-        """The list from `since` on, read again once it may have grown: at most once a minute."""
-        now = datetime.now(UTC)
-        with self._lock:
-            start, end = self._opt_ins_since, self._opt_ins_until
-        recent = end is not None and (until < end or now - end < timedelta(minutes=1))
-        if start is not None and since >= start and recent:
-            return
-        fresh: dict[str, list[_OptIn]] = {}
-        begin = since if start is None else min(start, since)
-        variables = {"since": begin.date().isoformat()}
-        for page in self._account.pages(documents.OPT_INS, variables, "emailMarketingSubscriptions"):
-            for row in page:
-                one = self._account.decoded(documents.OPT_INS, row, _OptIn)
-                fresh.setdefault(fields.text(one.email).lower(), []).append(one)
-        with self._lock:
-            self._opt_ins, self._opt_ins_since, self._opt_ins_until = fresh, begin, now
+    def _is_arriving(self, head: _Head, currency: str, now: datetime) -> bool:
+        """Placed a moment ago by the instance's own clock, and its invoices do not add up to it: others follow
+        (sheet, 10)."""
+        at = fields.moment(head.created_at)
+        if self._account.is_seller or at is None or now - at >= self._settings.wait_for_invoices:
+            return False
+        invoices = [one for one in (head.invoices.nodes if head.invoices else None) or () if one is not None]
+        try:
+            whole = fields.cents(head.total_cents, head.total_formatted, currency, "total")
+            parts = [fields.cents(one.total_cents, one.total_formatted, currency, "total") for one in invoices]
+        except Malformed:
+            return False  # whoever parses it says so
+        return whole is None or None in parts or whole != sum(part for part in parts if part)
+
+
+def _currency(site: bytes) -> str:
+    found = msgspec.json.decode(site, type=_Site | None)
+    return fields.text(found.country.currency_code) if found is not None and found.country is not None else ""
 
 
 def _mark(newest: datetime | None, began: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,9 +46,10 @@ def reversals(order_id: str, invoices: Sequence[Invoice], currency: str, placed_
     found = Reversals()
     for invoice in invoices:
         for request in invoice.refund_requests:
+            given_back = _given_back(request, currency)
             for line in request.line_items:
                 if not line.only_remittance:
-                    _requested(found, order_id, request, line, currency, placed_at)
+                    _requested(found, order_id, request, line, given_back, currency, placed_at)
         for amendment in invoice.amendments:
             for amended in amendment.line_items:
                 if not _covered(invoice, amendment, amended):
@@ -62,8 +63,33 @@ def reversal_id(request: RefundRequest, line: RefundLine) -> str:
     return request.id if len(counted) == 1 else f"{request.id}{_OF_A_LINE}{line.id}"
 
 
+def _given_back(request: RefundRequest, currency: str) -> dict[str, int]:
+    """Line id -> what the buyer got back for it, where that is less or more than what was asked for: the request's own
+    amount (sheet, 10), shared out over its refunded lines by what each came to. Raises Malformed."""
+    whole = fields.cents(
+        request.refund_amount_cents, request.refund_amount_formatted, currency, f"refund {request.id} refundAmount"
+    )
+    lines = [one for one in request.line_items if not one.only_remittance and fields.text(one.status) == "REFUNDED"]
+    amounts = [fields.cents(one.amount_cents, one.amount_formatted, currency, "amount") for one in lines]
+    asked = [0 if amount is None else abs(amount) for amount in amounts]
+    if whole is None or not sum(asked):
+        return {}
+    found, passed, given = {}, 0, 0
+    for line, amount in zip(lines, asked, strict=True):
+        passed += amount
+        until = abs(whole) * passed // sum(asked)
+        found[line.id], given = until - given, until
+    return found
+
+
 def _requested(
-    found: Reversals, order_id: str, request: RefundRequest, line: RefundLine, currency: str, placed_at: datetime
+    found: Reversals,
+    order_id: str,
+    request: RefundRequest,
+    line: RefundLine,
+    given_back: Mapping[str, int],
+    currency: str,
+    placed_at: datetime,
 ) -> None:
     status = fields.text(line.status)
     quantity = fields.units(line.quantity, f"refund {request.id} quantity")
@@ -76,7 +102,8 @@ def _requested(
             undone.requested += quantity
         undone.reason, undone.initiator = fields.text(line.reason), who
         return
-    amount = fields.cents(line.amount_cents, line.amount_formatted, currency, f"refund {request.id} amount")
+    asked = fields.cents(line.amount_cents, line.amount_formatted, currency, f"refund {request.id} amount")
+    amount = given_back.get(line.id, asked)
     requested_at = fields.moment(request.created_at) or placed_at
     changed_at = fields.moment(request.refunded_at) or fields.moment(request.updated_at) or requested_at
     if line.line_item is None:

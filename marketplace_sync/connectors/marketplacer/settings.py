@@ -43,6 +43,9 @@ class MarketplacerSettings(ConnectionSettings):
     """Whether the instance's list of opt-ins is read and matched with orders by e-mail address."""
     opt_in_window: Duration = timedelta(hours=24)
     """How far from the order an opt-in may be to count as given with it."""
+    older_opt_ins: Duration = timedelta(days=3650)
+    """How long before the order an opt-in may be to count where none was given with it; 0s: it does not. Each process
+    reads so much of the list once."""
     collection_option: str = "Collection"
     """The option type, and in lower case the metadata key, that names a product's collection."""
     marker_key: str = "marketplace_sync"
@@ -51,6 +54,9 @@ class MarketplacerSettings(ConnectionSettings):
     page_size: int = Field(default=100, ge=1, le=500)
     orders_at_once: int = Field(default=20, ge=1, le=100)
     """Whole orders read by one call."""
+    wait_for_invoices: Duration = timedelta(seconds=30)
+    """How long after an order was placed it is waited for when its invoices do not add up to it yet: it comes as one
+    invoice for each seller, and what is told of it is to be complete. 0s: it is taken as it is."""
     overlap: Duration = timedelta(minutes=10)
     """How far before the last change seen the next read begins."""
     poll_every: Duration = timedelta(minutes=10)

@@ -132,6 +132,7 @@ class RefundRequest(_Lenient):
     updated_at: Any = None
     refunded_at: Any = None
     refund_amount_cents: Any = None
+    refund_amount_formatted: Any = None
     external_ids: list[Pair] | None = None
     line_items: list[RefundLine] = []
 

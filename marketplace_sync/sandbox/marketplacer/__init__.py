@@ -8,6 +8,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.marketplacer import placing
 from marketplace_sync.sandbox.marketplacer.endpoint import Endpoint
 from marketplace_sync.sandbox.marketplacer.habits import HabitsAtMarketplacer
 from marketplace_sync.sandbox.marketplacer.hooks import Publisher
@@ -44,6 +45,7 @@ class Marketplacer(Staff, Office, Vendor):
         return self.endpoint.routes()
 
     async def tick(self) -> None:
-        """Send the webhooks that are due, and what sellers send by themselves."""
+        """Send the webhooks that are due, and what sellers send by themselves; let invoices come that follow."""
+        placing.let_come(self.market)
         self.send_what_is_due()
         self.publisher.send_due()

@@ -43,6 +43,8 @@ class Market:
         self.settings = settings
         self.of: dict[str, Collection] = {name: state.collection(kept) for name, kept in COLLECTIONS.items()}
         self.subscriptions = state.collection("subscriptions")
+        self.coming = state.collection("coming_invoices")
+        """Invoices of orders that are placed, which nobody sees yet."""
         self.publish: Callable[[list[Change]], None] = lambda changes: None
         """Tells those who subscribed; set by whoever knows them."""
         self._changes: list[Change] | None = None
@@ -125,6 +127,10 @@ class Market:
                 self._changes[number] = (kind, known, "CREATE" if before == "CREATE" else event)
                 return
         self._changes.append((typename, document, event))
+
+    def not_yet(self, document: Document) -> None:
+        """Nobody is told of this document in the action that is under way."""
+        self._changes = [one for one in self._changes if one[1] is not document] if self._changes is not None else None
 
     @contextlib.contextmanager
     def action(self) -> Iterator[None]:

@@ -62,8 +62,39 @@ def place(market: Market, buyer: Document, wanted: list[Wanted], details: Docume
         _invoice(market, order, seller, lines, now if paid else None)
     for name in MONEY:
         order[name] = sum(market.get("Invoice", number)[name] for number in order["invoices"])
+    if market.settings.invoices_follow_seconds:
+        for number in order["invoices"][1:]:
+            _hold_back(market, order, market.get("Invoice", number))
     market.of["Order"].put(str(order["n"]), order)
     return order
+
+
+def _hold_back(market: Market, order: Document, invoice: Document) -> None:
+    lines = market.all("LineItem", invoice["lineItems"])
+    for kind, document in (("Invoice", invoice), *(("LineItem", line) for line in lines)):
+        market.of[kind].delete(str(document["n"]))
+        market.not_yet(document)
+    order["invoices"] = [number for number in order["invoices"] if number != invoice["n"]]
+    order["lineItems"] = [number for number in order["lineItems"] if number not in invoice["lineItems"]]
+    due = market.clock.timestamp() + market.settings.invoices_follow_seconds
+    market.coming.put(str(invoice["n"]), {"due": due, "invoice": invoice, "lines": lines})
+
+
+def let_come(market: Market) -> None:
+    """Invoices whose time has come come into being."""
+    now = market.clock.timestamp()
+    for key, held in [(key, held) for key, held in market.coming.items() if held["due"] <= now]:
+        market.coming.delete(key)
+        invoice, lines = held["invoice"], held["lines"]
+        with market.action():
+            invoice |= {"createdAt": market.now(), "updatedAt": market.now()}
+            for kind, document in (("Invoice", invoice), *(("LineItem", line) for line in lines)):
+                market.of[kind].put(str(document["n"]), document)
+                market.changed(kind, document, "CREATE")
+            order = market.get("Order", invoice["order"])
+            order["invoices"].append(invoice["n"])
+            order["lineItems"] += invoice["lineItems"]
+            market.of["Order"].put(str(order["n"]), order)
 
 
 def _invoice(market: Market, order: Document, seller: int, wanted: list[Wanted], paid_at: str | None) -> None:

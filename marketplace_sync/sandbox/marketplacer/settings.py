@@ -49,6 +49,9 @@ class Settings:
     largest_page: int = 500
     deepest_query: int = 30
 
+    invoices_follow_seconds: float = 0.0
+    """So long after an order the invoices of its further sellers come into being, while its totals are those of all
+    (assumed: the sheet, 10, has a reader wait for them)."""
     split_by_delivery_type: bool = False
     """Whether one seller's lines of two delivery types become two invoices (two readings in the sheet, 3)."""
     keeps_partially_sent: bool = False

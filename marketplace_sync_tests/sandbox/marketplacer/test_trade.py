@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from marketplace_sync.sandbox.serve import RunningSandbox
-from marketplace_sync_tests.sandbox.marketplacer.client import ACCOUNT, Client
+from marketplace_sync_tests.sandbox.marketplacer.client import ACCOUNT, Client, wait_for
 
 Start = Callable[..., Client]
 
@@ -257,6 +257,19 @@ def test_the_list_of_opt_ins_is_by_day_and_nobody_is_on_it_twice(market: Client)
       nodes { email sourceType subscribedAt } } }"""
     assert [s["sourceType"] for s in market.ask(feed, d="2026-11-20")["nodes"]] == ["checkout"]
     assert market.ask(feed, d="2026-11-21")["nodes"] == []
+
+
+def test_invoices_of_further_sellers_may_follow_while_the_order_states_the_whole(market_with: Start) -> None:
+    market = market_with(invoices_follow_seconds=60)
+    order = market.order("MUG-RED", "LAMP-BRASS")
+    query = "query($id: ID!) { order(orderId: $id) { totalCents invoices(first: 9) { nodes { totalCents } } } }"
+    before = market.ask(query, id=order["id"])
+    (first,) = before["invoices"]["nodes"]
+    assert first["totalCents"] < before["totalCents"]
+    market.advance(61)
+    wait_for(lambda: len(market.ask(query, id=order["id"])["invoices"]["nodes"]) == 2)
+    after = market.ask(query, id=order["id"])
+    assert sum(one["totalCents"] for one in after["invoices"]["nodes"]) == after["totalCents"] == before["totalCents"]
 
 
 def test_invoices_are_filtered_and_sorted(market: Client) -> None:

@@ -1,0 +1,154 @@
+"""What an instance of Marketplacer does beside an order's usual life: invoices that follow, money given back in part,
+a marketing list, an operator with a Klaviyo integration of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.ledger import orders
+from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide
+from marketplace_sync_tests.flows.town import KLAVIYO, Town
+
+PROMPT: dict[str, Any] = {"requests_per_second": 75}
+
+
+def held(here: Town, order: Any) -> Order:
+    with here.project.ledger.begin() as connection:
+        return orders.load(connection, MARKET, [order["id"]])[order["id"]]
+
+
+def test_a_purchase_whose_invoices_follow_one_another_is_told_of_and_injected_once_and_whole(
+    database_url: str, tmp_path: Path
+) -> None:
+    side = ShopifySide()
+    with marketplacer_town(database_url, tmp_path, store=side, like={"invoices_follow_seconds": 3}, **PROMPT) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        assert len(order["invoices"]) == 1, "the other is still to come"
+        here.sync()
+        assert len(held(here, order).lines) == 2
+        live(here)
+        assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1, "LAMP-BRASS": 1}
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
+        (placed,) = named(here, "Placed Order", order)
+        assert sorted(placed["properties"]["SKUs"]) == ["LAMP-BRASS", "MUG-RED"]
+        assert here.work_items() == {}
+
+
+def test_an_order_that_never_adds_up_is_waited_for_no_longer_than_the_settings_say(
+    database_url: str, tmp_path: Path
+) -> None:
+    like = {"invoices_follow_seconds": 3600}
+    with marketplacer_town(database_url, tmp_path, store=None, like=like, wait_for_invoices="2s", **PROMPT) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        here.sync()
+        assert [line.sku for line in held(here, order).lines] == ["MUG-RED"]
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+
+
+def test_money_given_back_in_part_is_told_in_part_and_what_the_seller_alone_pays_is_not(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=MagentoSide(), **PROMPT) as here:
+        order = place(here, "MUG-RED", quantity=3)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        amounts = []
+        for cash in (300, None):
+            asked = act(here, "request_return", order_id=order["order_id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
+            (number,) = asked["refund_request_ids"]
+            act(here, "receive_return", refund_request_id=number)
+            amounts.append(act(here, "refund", refund_request_id=number, cash_cents=cash)["cash_cents"])
+            live(here)
+        act(here, "claw_back", invoice_id=order["invoices"][0]["invoice_id"], amount_cents=200)
+        live(here)
+        told = named(here, "Refunded Order", order)
+        assert [round(event["value"] * 100) for event in told] == amounts
+        assert amounts[0] == 300 < amounts[1]
+        assert [event["properties"]["Partial"] for event in told] == [True, True]
+        stored = here.stored(order["id"], MARKET)
+        assert (stored.credits, stored.credited) == (2, {"MUG-RED": 2})
+        assert here.work_items() == {}
+
+
+def test_consent_is_the_orders_word_then_an_opt_in_given_with_it_then_an_older_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, **PROMPT) as here:
+        long_ago = "2025-01-05T10:00:00Z"
+        for name in ("ann", "bob", "cleo"):
+            act(here, "subscribe", email=f"{name}@example.com", source="account", subscribed_at=long_ago)
+        refuses = place(here, email="ann@example.com", metadata={"accepts_marketing": "false"})
+        older = place(here, email="Bob@example.com")
+        given = place(here, email="dora@example.com", subscribe=True)
+        nothing = place(here, email="emil@example.com")
+        live(here)
+        said = {name: held(here, order).consent for name, order in
+                {"refuses": refuses, "older": older, "given": given, "nothing": nothing}.items()}  # fmt: skip
+        assert said["nothing"] is None
+        assert {name: (one.given, one.source) for name, one in said.items() if one is not None} == {
+            "refuses": (False, "order metadata accepts_marketing"),
+            "older": (True, "older opt-in: account"),
+            "given": (True, "opt-in: checkout"),
+        }
+        assert said["older"] is not None
+        assert said["older"].stated_at.isoformat() == "2025-01-05T10:00:00+00:00"
+
+
+@pytest.mark.parametrize("older", ["0s", "30d"])
+def test_how_old_an_opt_in_may_be_is_a_setting(database_url: str, tmp_path: Path, older: str) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, older_opt_ins=older, **PROMPT) as here:
+        act(here, "subscribe", email="bob@example.com", subscribed_at="2025-01-05T10:00:00Z")
+        order = place(here, email="bob@example.com")
+        live(here)
+        assert held(here, order).consent is None
+
+
+TELLS = {"klaviyo_status": "CONNECTED", "klaviyo_tracks": True}
+
+
+def finding(here: Town) -> tuple[bool, str]:
+    (said,) = [one for one in here.context.marketplaces[MARKET].check() if one.subject == "klaviyo"]
+    return said.works, said.detail
+
+
+def test_beside_the_operators_own_klaviyo_only_what_it_lacks_is_told(database_url: str, tmp_path: Path) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, like=TELLS, native_klaviyo="coexist", **PROMPT) as here:
+        order, cancelled = place(here, "MUG-RED", "LAMP-BRASS"), place(here)
+        live(here)
+        assert here.events() == {}, "Placed Order and Ordered Product are the operator's"
+        assert len(here.sandbox.documents(KLAVIYO, "profiles")) == 2
+        act(here, "buyer_cancel", order_id=cancelled["order_id"])
+        act(here, "ship", order_id=order["order_id"])
+        live(here)
+        asked = act(here, "request_return", order_id=order["order_id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
+        act(here, "receive_return", refund_request_id=asked["refund_request_ids"][0])
+        act(here, "refund", refund_request_id=asked["refund_request_ids"][0])
+        live(here)
+        heard = here.events(order["id"])
+        assert (heard["Placed Order"], heard["Ordered Product"]) == (0, 0)
+        assert (heard["Fulfilled Order"], heard["Returned Order"], heard["Refunded Order"]) == (1, 1, 1)
+        assert here.events(cancelled["id"]) == {"Cancelled Order": 1}
+        works, detail = finding(here)
+        assert works
+        assert "Klaviyo gets the rest" in detail
+        assert here.work_items() == {}
+
+
+def test_refused_to_count_twice_nothing_is_told_and_the_store_gets_its_order(database_url: str, tmp_path: Path) -> None:
+    with marketplacer_town(database_url, tmp_path, store=ShopifySide(), like=TELLS, **PROMPT) as here:
+        order = place(here)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        assert here.event_list() == []
+        assert here.sandbox.documents(KLAVIYO, "profiles") == []
+        works, detail = finding(here)
+        assert not works
+        assert "every order would count twice" in detail
+        assert here.work_items() == {"TOLD_BY_MARKETPLACE": 1}
