@@ -14,7 +14,7 @@ from marketplace_sync.defs import (
     settlement,
     settlement_feed,
 )
-from marketplace_sync.defs.resources import Installation, outline
+from marketplace_sync.defs.resources import Day, Installation, outline
 
 
 @dg.definitions
@@ -29,5 +29,5 @@ def defs() -> dg.Definitions:
         settlement.build(context),
         people.build(),
         housekeeping.build(),
-        dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),
+        dg.Definitions(resources={"installation": Installation(), "day": Day()}, executor=dg.in_process_executor),
     )

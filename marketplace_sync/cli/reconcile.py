@@ -101,6 +101,12 @@ def _spoken(report: dict[str, Any]) -> Iterator[str]:
     for total in report["totals"]:
         document = total["document"] or "no payout yet"
         yield f"  {document}: {total['lines']} lines, {total['sum']} {total['currency']}"
+    for control in report["controls"]:
+        stated = control["stated"] or "no number"
+        if control["agrees"]:
+            yield f"  {control['of']}: {stated}, as line {control['line']} states"
+        else:
+            yield f"  {control['of']}: line {control['line']} states {stated}, and {control['found']} was taken"
     if report["rejected"]:
         yield f"  {len(report['rejected'])} rows could not be taken:"
         for rejected in report["rejected"][:50]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +33,25 @@ class Installation(dg.ConfigurableResource[None]):
     def inbox(self) -> Path:
         """Where finance puts files."""
         return _opened().configuration.inbox
+
+
+class Day(dg.ConfigurableResource[None]):
+    """As of the evening of which day payouts are looked at: `as_of` like 2026-09-30, today when it is left out. A day
+    before the last run's is history: it is reported, and leaves conclusions and work items as they are."""
+
+    as_of: str = ""
+
+    @property
+    def day(self) -> date | None:
+        """Raises Failure."""
+        if not self.as_of:
+            return None
+        try:
+            return date.fromisoformat(self.as_of)
+        except ValueError:
+            raise dg.Failure(
+                f"as_of is {self.as_of!r}, which is no day like 2026-09-30.", allow_retries=False
+            ) from None
 
 
 def outline() -> Context:

@@ -8,7 +8,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from dagster import PreviewWarning
 
 from marketplace_sync.defs import naming, partitions, settlement_checks
 from marketplace_sync.defs import settlement_metadata as shown
-from marketplace_sync.defs.resources import Installation, outline
+from marketplace_sync.defs.resources import Day, Installation, outline
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import settlement_account, settlement_feed
 from marketplace_sync.flows.context import Context
@@ -65,11 +65,11 @@ def _of_connection(context: Context, name: str) -> dg.Definitions:
 
 
 @lru_cache(maxsize=1)
-def _payout(run_id: str, name: str, key: str) -> "Payout":
+def _payout(run_id: str, name: str, key: str, as_of: date | None) -> "Payout":
     """Once per run: its steps share one process and one reconciliation."""
     from marketplace_sync.flows.settlement_payout import reconcile_payout
 
-    return reconcile_payout(outline(), name, partitions.document_of(key))
+    return reconcile_payout(outline(), name, partitions.document_of(key), as_of)
 
 
 def _metadata(installation: Installation, name: str, payout: "Payout") -> dict[str, Any]:
@@ -98,6 +98,9 @@ def _journal(installation: Installation, payout: "Payout") -> dict[str, Any]:
 
     settings = payout.account.finance.journal
     folder = installation.home / REPORTS / payout.account.name / files.folder_name(payout.document)
+    if payout.is_history:
+        # what is booked by now stays
+        folder /= f"as_of_{payout.as_of}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path: Path = folder / files.JOURNAL
     files.put(path, lambda out: write_journal(payout.part, out, settings))
@@ -122,8 +125,8 @@ def _chain_asset(context: Context, marketplace: str, name: str) -> dg.AssetsDefi
         pool=f"{marketplace}_settlement",
         tags={"connection": marketplace},
     )
-    def make(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult[Any]:
-        payout = _payout(context.run.run_id, marketplace, context.partition_key)
+    def make(context: dg.AssetExecutionContext, installation: Installation, day: Day) -> dg.MaterializeResult[Any]:
+        payout = _payout(context.run.run_id, marketplace, context.partition_key, day.day)
         return dg.MaterializeResult(metadata=_metadata(installation, name, payout))
 
     return make
@@ -133,6 +136,7 @@ def _chain_asset(context: Context, marketplace: str, name: str) -> dg.AssetsDefi
 
 _CHECKS: dict[str, tuple[str, Callable[["Payout"], dg.AssetCheckResult]]] = {
     settlement_checks.STATED: ("settlement_lines", settlement_checks.stated),
+    settlement_checks.FILES: ("settlement_lines", settlement_checks.files),
     settlement_checks.MATCH_RATE: ("matched_lines", settlement_checks.match_rate),
     settlement_checks.CONSERVATION: ("reconciliation", settlement_checks.conservation),
     settlement_checks.PERSON: ("exception_report", settlement_checks.person),
@@ -160,8 +164,8 @@ def _check(marketplace: str, name: str, *, blocking: bool) -> dg.AssetChecksDefi
         partitions_def=partitions.payouts(marketplace),
         pool=f"{marketplace}_settlement",
     )
-    def check(context: dg.AssetCheckExecutionContext, installation: Installation) -> dg.AssetCheckResult:
-        return judge(_payout(context.run.run_id, marketplace, context.partition_key))
+    def check(context: dg.AssetCheckExecutionContext, installation: Installation, day: Day) -> dg.AssetCheckResult:
+        return judge(_payout(context.run.run_id, marketplace, context.partition_key, day.day))
 
     return check
 
@@ -177,35 +181,65 @@ class OneMonth(dg.Config):
 
 def _month_job(name: str) -> dg.JobDefinition:
     @dg.op(name=f"reconcile_a_month_of_{name}", pool=f"{name}_settlement")
-    def reconcile(context: dg.OpExecutionContext, config: OneMonth, installation: Installation) -> None:
+    def reconcile(context: dg.OpExecutionContext, config: OneMonth, installation: Installation, day: Day) -> None:
         from marketplace_sync.flows.settlement import reconcile_connection
         from marketplace_sync.flows.settlement_payout import payout_of
         from marketplace_sync.ledger.payouts import documents_of_month
 
         opened = installation.context
-        done = reconcile_connection(opened, name)
-        first = partitions.month_of(config.month) if config.month else partitions.month_before(done.as_of)
+        done = reconcile_connection(opened, name, day.day)
+        first = _first_of(config.month) if config.month else partitions.month_before(done.as_of)
         with opened.ledger.begin() as connection:
             documents = documents_of_month(connection, name, first, partitions.month_after(first))
         context.instance.add_dynamic_partitions(
             str(partitions.payouts(name).name), [partitions.key_of(document) for document in documents]
         )
-        wrong = 0
+        known = {each.accounting_document_number for each in done.result.documents}
+        wrong: list[str] = []
+        lost: list[str] = []
         for document in documents:
+            if document not in known:
+                context.log.info(f"{document}: nothing of it is dated {done.as_of:%Y-%m-%d} or before")
+                continue
             payout = payout_of(opened, done, document)
-            wrong += bool(payout.problems)
+            if not settlement_checks.conservation(payout).passed:
+                lost.append(document)
+            elif payout.problems:
+                wrong.append(document)
+                context.log.warning(f"{document}: {len(payout.problems)} exceptions need a person")
             _say(context, installation, name, payout)
-        context.log.info(f"{len(documents)} payouts of {first:%Y-%m}; {wrong} of them need a person")
+        metadata: dict[str, Any] = {
+            "payouts": len(documents),
+            "need_a_person": ", ".join(wrong) or "none",
+            "as_of": str(done.as_of),
+        }
+        if lost:
+            raise dg.Failure(
+                f"Money was lost or invented between the lines and the report of {', '.join(lost)}: nothing further was"
+                " made of these. All other payouts of the month were reported. Please report this with the files.",
+                metadata=metadata,
+                allow_retries=False,
+            )
+        context.add_output_metadata(metadata)
+        context.log.info(f"{len(documents)} payouts of {first:%Y-%m}; {len(wrong)} of them need a person")
 
     @dg.job(
         name=f"payouts_of_a_month_{name}",
-        description=f"Reconciles {name} once and reports every payout of a month into its own partition.",
+        description=f"Reconciles {name} once and reports every payout of a month into its own partition. Exceptions are"
+        " warnings here and red in the payouts' own partitions; the run fails when money was lost.",
         tags={"marketplace_sync/connection": name},
     )
     def job() -> None:
         reconcile()
 
     return job
+
+
+def _first_of(month: str) -> date:
+    try:
+        return partitions.month_of(month)
+    except ValueError:
+        raise dg.Failure(f"month is {month!r}, which is no month like 2026-09.", allow_retries=False) from None
 
 
 def _say(context: dg.OpExecutionContext, installation: Installation, name: str, payout: "Payout") -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONSERVATION = "every_penny_is_accounted_for"
 STATED = "the_payout_is_what_the_marketplace_stated"
+FILES = "files_are_what_their_own_totals_say"
 MATCH_RATE = "enough_is_matched"
 PERSON = "nothing_needs_a_person"
 
@@ -21,6 +22,7 @@ ABOUT = {
     CONSERVATION: "Is matched + waited for + exceptions + lines outside orders what the payout's lines come to, and"
     " opening balance + lines − transferred the closing balance? To the penny, or nothing further is made of it.",
     STATED: "Is what the lines say was transferred what the marketplace states of the payout?",
+    FILES: "Do the totals that the payout's files state of themselves agree with what was taken of their rows?",
     MATCH_RATE: "Is the share of the payout's orders that are no exceptions as high as `match_rate_wanted`?",
     PERSON: "Is there nothing in the payout that a person has to look at? Closing a work item by hand counts as looked"
     " at. The journal waits for it, unless `journal: wait_for_exceptions: false`.",
@@ -53,6 +55,22 @@ def stated(payout: Payout) -> dg.AssetCheckResult:
     if not known:
         metadata["note"] = "the marketplace states nothing of this payout beside its lines"
     return dg.AssetCheckResult(passed=not difference, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+
+def files(payout: Payout) -> dg.AssetCheckResult:
+    rows = [
+        {"file": each.file, "line": control["line"], "of": control["of"], "stated": control["stated"] or "no number",
+         "taken": control["found"], "difference": control["difference"] or ""}
+        for each in payout.files
+        for control in each.controls
+    ]  # fmt: skip
+    wrong = [control for each in payout.files for control in each.controls if not control["agrees"]]
+    metadata: dict[str, Any] = {"totals_compared": len(rows), "totals_that_differ": len(wrong)}
+    if rows:
+        metadata["totals"] = naming.table(rows[:100])
+    else:
+        metadata["note"] = "the payout's lines came from no file that states totals"
+    return dg.AssetCheckResult(passed=not wrong, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
 
 
 def match_rate(payout: Payout) -> dg.AssetCheckResult:

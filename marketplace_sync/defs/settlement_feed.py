@@ -17,6 +17,7 @@ from marketplace_sync.flows.context import Context
 
 if TYPE_CHECKING:
     from marketplace_sync.flows.settlement_ageing import Ageing
+    from marketplace_sync.flows.settlement_import import ImportReport
 
 FEED_SECONDS = 2 * 3600
 """A transaction log may be asked for twenty times a day. (Mirakl, rate limits)"""
@@ -103,6 +104,7 @@ def _of_files(files: list[settlement_inbox.Taken]) -> dict[str, Any]:
                 "new": report.new if report else 0,
                 "changed": report.changed if report else 0,
                 "rejected": len(report.rejected) if report else 0,
+                "own totals": _own_totals(report),
                 "what came of it": each.problem or (report.seen_before if report else "") or "taken",
             }
         )
@@ -114,6 +116,14 @@ def _of_files(files: list[settlement_inbox.Taken]) -> dict[str, Any]:
     if rejected:
         shown["rejected"] = naming.table(rejected)
     return shown
+
+
+def _own_totals(report: "ImportReport | None") -> str:
+    controls = report.controls if report else []
+    wrong = sum(not each.agrees for each in controls)
+    if wrong:
+        return f"{wrong} of {len(controls)} differ"
+    return "agree" if controls else "none stated"
 
 
 def _inbox_sensor(name: str, feed: dg.AssetsDefinition) -> dg.SensorDefinition:

@@ -118,6 +118,8 @@ CODES: dict[str, Code] = _codes(
          "Cancel them at the marketplace by hand."),
     Code("DUPLICATE_SKU", Team.MERCHANDISING, _W, "The store has one SKU on more than one variant",
          "Give each variant its own SKU; until then the first variant is used."),
+    Code("FILE_TOTALS_DIFFER", Team.FINANCE, _E, "A file is not what its own totals say",
+         "Compare the rows that could not be taken; ask the marketplace for the file again."),
     Code("TEST_ORDER", Team.OPERATIONS, _W, "The marketplace placed a test order",
          "Answer it as the marketplace's onboarding asks, or set `import_test_orders`."),
 )  # fmt: skip

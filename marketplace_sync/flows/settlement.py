@@ -59,7 +59,8 @@ def reconcile_connection(context: Context, name: str, as_of: date | None = None)
         result = reconcile(book, owner.finance, day)
         del book
         last = reconciliations.last_run(connection, name)
-        is_history = last is not None and day < last.as_of
+        # Today is never history, whatever day after it was once looked at.
+        is_history = last is not None and day < last.as_of and day != owner.today(context)
         settings_hash = hashlib.sha256(owner.finance.model_dump_json().encode()).digest()
         rows = result_rows(result, owner)
         changed, gone, changes = _changes(connection, owner, last, day, settings_hash, rows, is_history=is_history)

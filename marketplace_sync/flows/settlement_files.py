@@ -3,6 +3,7 @@ line number, the reason and its text, and never stops the rest of the file."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from marketplace_sync.domain.settlement.control_totals import ControlTotals
 from marketplace_sync.domain.settlement.layouts import REQUIRED, FileKind, FileLayout, columns_of
 from marketplace_sync.domain.settlement.rows import TEXT_KEPT, Rejected, Rows, UnusableFile
 from marketplace_sync.domain.settlement.wide_files import Unfolding
@@ -21,36 +23,55 @@ _LINES_OF_ONE_ROW = 50
 
 def read_rows(content: bytes, kind: FileKind, layout: FileLayout) -> Iterator[Rows]:
     """A file in pieces. CSV, or XLSX where the bytes are one. Raises UnusableFile."""
-    records = _records(content, layout)
-    header: list[str] | None = None
-    unfolding: Unfolding | None = None
+    totals = ControlTotals(layout)
+    columns: _Columns | None = None
     skipped = 0
     part: list[_Record] = []
-    for record in records:
+    for record in _records(content, layout):
         if skipped < layout.skip_rows:
             skipped += 1
+            totals.is_total(record.line, record.cells or (), record.raw)
             continue
-        if header is None:
-            if layout.amounts:
-                header = list(_cells(record))
-                unfolding = Unfolding(layout, header)
-            else:
-                header = _header(record, kind, layout)
+        if columns is None:
+            # what stands above the table is empty in many a spreadsheet
+            if record.cells is None or any(cell.strip() for cell in record.cells):
+                columns = _columns(record, kind, layout)
+                totals.header = columns.theirs
+            continue
+        if record.cells is not None and totals.is_total(record.line, record.cells, record.raw):
             continue
         part.append(record)
         if len(part) >= ROWS_AT_ONCE:
-            yield _rows(part, header, kind, layout, unfolding)
+            yield _rows(part, kind, layout, columns, totals)
             part = []
-    if header is None:
+    if columns is None:
         raise UnusableFile(f"The file is empty: it has no line with the names of its columns ({_wanted(kind)}).")
-    yield _rows(part, header, kind, layout, unfolding)
+    last = _rows(part, kind, layout, columns, totals)
+    last.controls = totals
+    yield last
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """`ours`: our name of each column of the file, "" for those that are not ours."""
+
+    theirs: list[str]
+    ours: list[str]
+    unfolding: Unfolding | None = None
+
+
+def _columns(record: _Record, kind: FileKind, layout: FileLayout) -> _Columns:
+    theirs = [cell.strip() for cell in _cells(record)]
+    if layout.amounts:
+        return _Columns(theirs, theirs, Unfolding(layout, theirs))
+    return _Columns(theirs, _header(record, kind, layout))
 
 
 def header_of(content: bytes, layout: FileLayout) -> list[str]:
     """The names of a file's columns, as far as they can be read with this layout; nothing of an empty file. Raises
     UnusableFile."""
     for number, record in enumerate(_records(content, layout)):
-        if number == layout.skip_rows:
+        if number >= layout.skip_rows and any(cell.strip() for cell in record.cells or ()):
             return list(record.cells or ())
     return []
 
@@ -69,7 +90,7 @@ class _Record:
 
 def _text_lines(content: bytes, layout: FileLayout) -> Iterator[_Record]:
     """Rows of a CSV file, each with its text. Quoted cells may go over several lines."""
-    encoding = "utf-8-sig" if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else layout.encoding
+    encoding = _encoding(content, layout)
     stream = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, errors="surrogateescape", newline="")
     waiting: list[str] = []
     began = 0
@@ -87,6 +108,13 @@ def _text_lines(content: bytes, layout: FileLayout) -> Iterator[_Record]:
             waiting = []
     if waiting:
         yield from _unclosed(began, waiting, layout)
+
+
+def _encoding(content: bytes, layout: FileLayout) -> str:
+    """A file that says itself that it is UTF-16 is believed."""
+    if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        return layout.encoding
+    return "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _ends_in_quotes(text: str, separator: str) -> bool:
@@ -167,7 +195,10 @@ def _header(record: _Record, kind: FileKind, layout: FileLayout) -> list[str]:
     """Our name of each column of the file, "" for those that are not ours."""
     cells = _cells(record)
     theirs = {layout.columns.get(name, name): name for name in columns_of(kind)}
-    found = [theirs.get(cell.strip(), "") for cell in cells]
+    # our own names in whatever letters; what is declared, as it is declared
+    written = {cell.strip() for cell in cells}
+    loosely = {n.casefold(): n for n in columns_of(kind) if n not in layout.columns and n not in written}
+    found = [theirs.get(cell.strip()) or loosely.get(cell.strip().casefold(), "") for cell in cells]
     there = {*found, *layout.constants} - {""}
     missing = [name for name in REQUIRED[kind] if name not in there]
     doubled = sorted({name for name in found if name and found.count(name) > 1})
@@ -187,8 +218,9 @@ def _wanted(kind: FileKind) -> str:
 
 
 def _rows(
-    part: list[_Record], header: list[str], kind: FileKind, layout: FileLayout, unfolding: Unfolding | None
+    part: list[_Record], kind: FileKind, layout: FileLayout, columns_of_file: _Columns, totals: ControlTotals
 ) -> Rows:
+    header, unfolding = columns_of_file.ours, columns_of_file.unfolding
     width = len(header)
     rejected: list[Rejected] = []
     good: list[_Record] = []
@@ -202,6 +234,7 @@ def _rows(
             rejected.append(Rejected(record.line, reason, record.raw[:TEXT_KEPT]))
         else:
             good.append(record)
+            totals.saw(record.line, record.cells)
     if unfolding is not None:
         cells = [record.cells or () for record in good]
         lines = unfolding.lines(cells, [record.line for record in good], [record.raw for record in good])

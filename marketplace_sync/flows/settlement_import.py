@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.domain.money import decimal_text
 from marketplace_sync.domain.settlement.known_layouts import recognised
-from marketplace_sync.domain.settlement.layouts import FileKind, FileLayout
-from marketplace_sync.domain.settlement.rows import Rejected, UnusableFile
+from marketplace_sync.domain.settlement.layouts import REQUIRED, FileKind, FileLayout
+from marketplace_sync.domain.settlement.rows import TEXT_KEPT, Rejected, UnusableFile
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settlement_account import Account, account
+from marketplace_sync.flows.settlement_controls import report_totals
 from marketplace_sync.flows.settlement_files import header_of, read_rows
 from marketplace_sync.ledger import settlement as ledger
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from marketplace_sync.domain.settlement.columns import Typed
+    from marketplace_sync.domain.settlement.control_totals import Compared, ControlTotals
 
 REJECTED_KEPT = 10_000
 LARGEST_FILE = 900_000_000
@@ -49,6 +51,8 @@ class ImportReport:
     """Rows that say less than what is known: the line is known further on in its payment."""
     rejected: list[Rejected] = field(default_factory=list)
     totals: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    controls: list[Compared] = field(default_factory=list)
+    """Totals that the file states of itself, against what was taken of its rows."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -65,6 +69,18 @@ class ImportReport:
             "totals": [
                 {"document": document, "currency": currency, "lines": count, "sum": decimal_text(total, currency)}
                 for (document, currency), (count, total) in sorted(self.totals.items())
+            ],
+            "controls": [
+                {
+                    "line": each.line,
+                    "of": each.of,
+                    "stated": None if each.stated is None else f"{each.stated:f}",
+                    "found": f"{each.found:f}",
+                    "difference": None if each.difference is None else f"{each.difference:f}",
+                    "agrees": each.agrees,
+                    "raw": each.raw[:TEXT_KEPT],
+                }
+                for each in self.controls
             ],
         }
 
@@ -85,14 +101,20 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
         FileKind.BANK_RECEIPTS: partial(columns.bank_receipts, layout=layout, zone=owner.zone),
     }[kind]
     report = ImportReport(kind, file_name)
+    totals: ControlTotals | None = None
     with context.ledger.begin() as connection:
         ledger.lock(connection, name)
         before = ledger.known_file(connection, name, kind.value, content)
         if before is not None:
             report.seen_before = f"{before.imported_at:%Y-%m-%d %H:%M} UTC as {before.name}"
             return report
-        parts = [read(rows) for rows in read_rows(content, kind, layout)]
+        parts = []
+        for rows in read_rows(content, kind, layout):
+            parts.append(read(rows))
+            totals = rows.controls
         frame = _together(report, parts)
+        if totals is not None:
+            report.controls = totals.compared({rejected.line for rejected in report.rejected})
         _refuse_other_channels(owner, kind, report, parts)
         if kind is FileKind.SETTLEMENT:
             report.totals = _totals(frame)
@@ -105,7 +127,9 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
             row_count=report.rows,
             rejected=report.as_dict()["rejected"][:REJECTED_KEPT],
             totals=report.as_dict()["totals"],
+            controls=report.as_dict()["controls"],
         )
+        report_totals(connection, name, file_name, report.as_dict()["controls"], len(report.rejected))
         if kind is FileKind.SETTLEMENT:
             names_orders = "customer_order_number" in layout.columns
             _store_lines(connection, name, frame, file_id, report, names_orders=names_orders)
@@ -118,11 +142,21 @@ def import_file(context: Context, name: str, kind: FileKind, file_name: str, con
 
 
 def _layout(context: Context, owner: Account, kind: FileKind, content: bytes) -> FileLayout:
-    """What the route declares; else, for a file in the marketplace's own layout, that; else ours."""
+    """What the route declares; else, for a file in the marketplace's own layout, that; else ours. Where nothing is
+    declared, semicolons and tabs between names of columns that are known are as good as commas."""
     declared = owner.finance.files.of(kind)
-    if kind is not FileKind.SETTLEMENT or declared != FileLayout():
+    if declared != FileLayout():
         return declared
-    return recognised(context.connections[owner.name].platform, header_of(content, declared)) or declared
+    platform = context.connections[owner.name].platform
+    for separator in (",", ";", "\t"):
+        mine = FileLayout(separator=separator)
+        header = [cell.strip() for cell in header_of(content, mine)]
+        theirs = recognised(platform, header) if kind is FileKind.SETTLEMENT else None
+        if theirs is not None:
+            return theirs.model_copy(update={"separator": separator})
+        if {name.casefold() for name in header} >= set(REQUIRED[kind]):
+            return mine
+    return declared
 
 
 def _together(report: ImportReport, parts: list[Typed]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settlement import Reconciled, reconcile_connection
 from marketplace_sync.flows.settlement_account import Account
+from marketplace_sync.flows.settlement_controls import problem_of
 from marketplace_sync.flows.settlement_items import problems_of
 from marketplace_sync.ledger import payouts
 from marketplace_sync.ledger.work_items import subject_of
@@ -87,6 +88,8 @@ class Payout:
     decided: tuple[Problem, ...]
     earlier: tuple[payouts.PayoutReport, ...]
     changes: tuple[Change, ...]
+    files: tuple[payouts.FileTotals, ...] = ()
+    """That its lines came from, and that state totals of their own."""
 
     @property
     def orders(self) -> int:
@@ -116,10 +119,13 @@ def payout_of(context: Context, done: Reconciled, document: str) -> Payout:
         lines = payouts.lines_of(connection, owner.name, document)
         stated = payouts.stated_transfer(connection, owner.name, document)
         decided = payouts.decided(connection, owner.name)
+        files = payouts.totals_of_files(connection, owner.name, document)
         before = payouts.reports_of(connection, owner.name, document)
-        earlier = tuple(report for report in before if report.run_id != done.run_id)
+        # what was looked at as of an earlier day is no report that others are compared with
+        earlier = tuple(r for r in before if r.run_id != done.run_id and not r.figures.get("is_history"))
         changes = _changes(connection, owner, part, earlier[0].run_id) if earlier and not done.is_history else ()
-    found = list(problems_of(owner, part))
+    differing = (problem_of(owner.name, each.file, each.controls, each.rejected) for each in files)
+    found = [*problems_of(owner, part), *(problem for problem in differing if problem is not None)]
     is_decided = [(problem.code, subject_of(problem.subject)) in decided for problem in found]
     return Payout(
         account=owner,
@@ -134,6 +140,7 @@ def payout_of(context: Context, done: Reconciled, document: str) -> Payout:
         decided=tuple(problem for problem, out in zip(found, is_decided, strict=True) if out),
         earlier=earlier,
         changes=changes,
+        files=tuple(files),
     )
 
 

@@ -84,6 +84,31 @@ def stated_transfer(connection: Connection, name: str, document: str) -> dict[st
     return {str(row.currency): int(row.transferred) for row in rows}
 
 
+class FileTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file states of its own totals, and how many of its rows could not be taken."""
+
+    file: str
+    controls: list[dict[str, Any]]
+    rejected: int
+
+
+def totals_of_files(connection: Connection, name: str, document: str) -> list[FileTotals]:
+    """Of the files that a payout's lines came from: of several of one name the last one's."""
+    rows = connection.execute(
+        text(
+            "SELECT DISTINCT ON (f.name) f.name, f.controls, jsonb_array_length(f.rejected)"
+            " FROM ledger.settlement_files f WHERE f.connection = :name AND f.kind = 'settlement'"
+            "  AND f.name IN (SELECT g.name FROM ledger.settlement_lines l"
+            "  JOIN ledger.settlement_files g USING (file_id) WHERE l.connection = :name AND l.document = :document)"
+            " ORDER BY f.name, f.file_id DESC"
+        ),
+        {"name": name, "document": document},
+    )
+    return [
+        FileTotals(file=file, controls=controls, rejected=rejected) for file, controls, rejected in rows if controls
+    ]
+
+
 def decided(connection: Connection, name: str) -> set[tuple[str, str]]:
     """(code, subject) of what a person looked at and closed, and of which nothing else was said since."""
     rows = connection.execute(

@@ -74,14 +74,16 @@ def keep_file(
     *,
     row_count: int,
     rejected: Sequence[Mapping[str, Any]],
-    totals: Mapping[str, Any],
+    totals: Sequence[Mapping[str, Any]],
+    controls: Sequence[Mapping[str, Any]] = (),
 ) -> int:
     """Keep a file as it came, with what came of it. Returns its id."""
     found = connection.execute(
         text(
             "INSERT INTO ledger.settlement_files (connection, kind, content_hash, name, content, size, row_count,"
-            " rejected, totals, imported_at) VALUES (:name, :kind, :digest, :file_name, :content, :size, :row_count,"
-            " CAST(:rejected AS jsonb), CAST(:totals AS jsonb), now()) RETURNING file_id"
+            " rejected, totals, controls, imported_at) VALUES (:name, :kind, :digest, :file_name, :content, :size,"
+            " :row_count, CAST(:rejected AS jsonb), CAST(:totals AS jsonb), CAST(:controls AS jsonb), now())"
+            " RETURNING file_id"
         ),
         {
             "name": name,
@@ -93,6 +95,7 @@ def keep_file(
             "row_count": row_count,
             "rejected": _json(rejected),
             "totals": _json(totals),
+            "controls": _json(controls),
         },
     ).scalar_one()
     return int(found)

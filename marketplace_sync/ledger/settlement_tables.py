@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -51,6 +52,8 @@ settlement_files = Table(
     Column("rejected", JSONB, nullable=False),
     Column("totals", JSONB, nullable=False),
     _time("imported_at"),
+    # What the file states of its own totals, with what was taken of its rows.
+    Column("controls", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     UniqueConstraint("connection", "kind", "content_hash"),
     CheckConstraint("kind IN ('store_orders','settlement','bank_receipts')", name="kind"),
 )

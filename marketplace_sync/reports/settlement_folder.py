@@ -60,7 +60,11 @@ def write_reports(context: Context, payout: Payout, reports: Path) -> Written:
         put(folder / WORKBOOK, partial(write_xlsx, payout.part, connection=account.name))
         put(folder / PAGE, partial(write_html, payout.part, connection=account.name))
     with context.ledger.begin() as connection:
-        figures = {"in": [msgspec.to_builtins(each) for each in payout.figures], "needs_a_person": len(payout.problems)}
+        figures = {
+            "in": [msgspec.to_builtins(each) for each in payout.figures],
+            "needs_a_person": len(payout.problems),
+            "is_history": payout.is_history,
+        }
         payouts.record_report(
             connection, account.name, document, payout.run_id, digest=digest, folder=str(folder), figures=figures
         )

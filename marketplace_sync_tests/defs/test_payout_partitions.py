@@ -11,10 +11,11 @@ import pytest
 from dagster._core.test_utils import instance_for_test
 
 from marketplace_sync.defs import partitions, resources, settlement, settlement_feed
-from marketplace_sync.defs.resources import Installation
+from marketplace_sync.defs.resources import Day, Installation
 from marketplace_sync.domain.settlement.layouts import FileKind
 from marketplace_sync.flows import decide
-from marketplace_sync.ledger import work_items
+from marketplace_sync.flows.context import Route
+from marketplace_sync.ledger import payouts, work_items
 from marketplace_sync_tests.settlement.office import NAME, Office, bank_file, opened, settlement_file, store_file
 from marketplace_sync_tests.settlement.scene import SETTINGS, gave_back, order, payment, receipt, refund, sale
 
@@ -30,7 +31,7 @@ class Desk:
         self.definitions = dg.Definitions.merge(
             settlement.build(context),
             settlement_feed.build(context),
-            dg.Definitions(resources={"installation": Installation()}, executor=dg.in_process_executor),
+            dg.Definitions(resources={"installation": Installation(), "day": Day()}, executor=dg.in_process_executor),
         )
         self.cursor: str | None = None
 
@@ -48,9 +49,22 @@ class Desk:
             self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
         return list(found.run_requests or ())
 
-    def run(self, key: str) -> dg.ExecuteInProcessResult:
+    def run(self, key: str, as_of: str = "") -> dg.ExecuteInProcessResult:
         job = self.definitions.resolve_job_def(f"payout_{NAME}")
-        return job.execute_in_process(partition_key=key, instance=self.instance, raise_on_error=False)
+        return job.execute_in_process(
+            partition_key=key, instance=self.instance, raise_on_error=False, run_config=self._day(as_of)
+        )
+
+    def run_month(self, month: str, as_of: str = "") -> dg.ExecuteInProcessResult:
+        job = self.definitions.get_repository_def().get_job(f"payouts_of_a_month_{NAME}")
+        ops = {f"reconcile_a_month_of_{NAME}": {"config": {"month": month}}}
+        return job.execute_in_process(
+            run_config={"ops": ops, **self._day(as_of)}, instance=self.instance, raise_on_error=False
+        )
+
+    @staticmethod
+    def _day(as_of: str) -> dict[str, Any]:
+        return {"resources": {"day": {"config": {"as_of": as_of}}}} if as_of else {}
 
     def shown(self, name: str, key: str) -> dict[str, Any]:
         """Metadata of the last materialisation of an asset's partition; nothing when there is none."""
@@ -189,10 +203,8 @@ def test_all_of_a_month_is_one_run(desk: Desk) -> None:
     desk.office.take(FileKind.STORE_ORDERS, store_file([order("E")]))
     desk.office.take(FileKind.SETTLEMENT, settlement_file(lines))
     desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4510, "D3")]))
-    job = desk.definitions.get_repository_def().get_job(f"payouts_of_a_month_{NAME}")
-    config = {"ops": {f"reconcile_a_month_of_{NAME}": {"config": {"month": "2026-09"}}}}
 
-    done = job.execute_in_process(run_config=config, instance=desk.instance)
+    done = desk.run_month("2026-09")
 
     assert done.success
     assert desk.shown("exception_report", "D1")["exceptions"] == 1
@@ -201,6 +213,72 @@ def test_all_of_a_month_is_one_run(desk: Desk) -> None:
     check = dg.AssetCheckKey(dg.AssetKey([NAME, "exception_report"]), "nothing_needs_a_person")
     (record,) = desk.instance.event_log_storage.get_asset_check_execution_history(check, limit=5)
     assert record.status.value == "FAILED"
+
+
+def test_a_month_in_which_money_was_lost_fails_and_reports_all_other_payouts(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("E")]))
+    desk.office.take(FileKind.SETTLEMENT, settlement_file([*sale("E", document="D2"), payment(4510, "D2")]))
+    desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4510, "D2")]))
+    kept = payouts.lines_of
+
+    def one_line_less(connection: Any, name: str, document: str) -> Any:
+        lines = kept(connection, name, document)
+        return lines.filter(lines["type"] != "COMMISSION_FEE") if document == "D1" else lines
+
+    monkeypatch.setattr(payouts, "lines_of", one_line_less)
+
+    done = desk.run_month("2026-09")
+
+    assert not done.success
+    (failure,) = done.filter_events(lambda event: event.is_step_failure)
+    assert "report of D1:" in str(failure.step_failure_data.user_failure_data)
+    assert desk.shown("exception_report", "D1") == {}, "nothing further is made of it"
+    assert desk.shown("accounting_journal", "D2")["out_of_balance"] == 0
+    assert not desk.run("D1").success
+
+
+def test_an_earlier_day_is_looked_at_from_the_run_configuration_and_changes_nothing(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    desk.tick()
+    desk.run("D1")
+    before = desk.shown("exception_report", "D1")
+
+    assert desk.run_month("2026-09", as_of="the fifth").success is False
+    assert desk.run_month("2026-09", as_of="2026-09-05").success, "nothing was settled by then"
+    assert desk.shown("exception_report", "D1") == before
+    desk.run("D1", as_of="2026-09-10")
+
+    shown = desk.shown("reconciliation", "D1")
+    assert shown["as_of"] == "2026-09-10"
+    assert "an earlier day" in shown["note"]
+    assert open_codes(desk.office) == {"REFUND_NOT_IN_STORE"}
+    desk.run("D1")
+    assert desk.shown("reconciliation", "D1")["changed_since_last_report"] == 0
+    assert desk.shown("exception_report", "D1")["workbook"] == before["workbook"]
+
+
+def test_a_file_that_is_not_what_its_totals_say_turns_its_payouts_red(desk: Desk) -> None:
+    finance = SETTINGS | {"files": {"settlement": {"controls": [{"marker": "Total", "sums": {"amount": "amount"}}]}}}
+    (route,) = desk.office.context.routes
+    settings = route.settings.model_copy(update={"finance": finance})
+    changed = Route(route.name, route.marketplace, route.display_name, settings, route.store, route.marketing)
+    object.__setattr__(desk.office.context, "routes", (changed,))
+    desk.office.take(FileKind.STORE_ORDERS, store_file([order("A")]))
+    desk.office.take(FileKind.SETTLEMENT, settlement_file([*sale(), payment(4510)]) + "Total,,12.00,GBP" + "," * 8)
+    desk.office.take(FileKind.BANK_RECEIPTS, bank_file([receipt(4510, "D1")]))
+    desk.tick()
+
+    done = desk.run("D1")
+
+    wrong = {found.check_name: found for found in done.get_asset_check_evaluations() if not found.passed}
+    assert set(wrong) == {"files_are_what_their_own_totals_say", "nothing_needs_a_person"}
+    totals = wrong["files_are_what_their_own_totals_say"].metadata["totals"]
+    assert isinstance(totals, dg.TableMetadataValue)
+    (row,) = totals.records
+    assert (row.data["stated"], row.data["taken"], row.data["of"]) == ("12.00", "0.00", "amount")
 
 
 @pytest.mark.parametrize("document", ["D1", "2026/09-00017 B", 'a "name", 100%', "three...dots", "Zürich\t1"])

@@ -199,6 +199,51 @@ def test_a_workbook_is_read_like_a_text_file(office: Office) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [
+        ("ID;Type;Amount;CURRENCY\n1;T;1.50;GBP\n", 1),
+        ("\ufeffid\ttype\tamount\tcurrency\n1\tT\t1.50\tGBP\n", 1),
+        ("\n,,,\nid,type,amount,currency\n\n1,T,1.50,GBP\n", 1),
+        ("id,type,amount,currency\n1,T,1.50,GBP\n".encode("utf-16"), 1),
+        ("id,type,amount,currency\n1,T,1.50,GBP\n2,T,2,GBP,,\n".replace("\n", "\r"), 2),
+    ],
+    ids=["semicolons and capitals", "tabs and a mark", "nothing above the names", "UTF-16 that says so", "old Macs"],
+)
+def test_what_is_plain_needs_no_declaration(office: Office, content: str | bytes, taken: int) -> None:
+    report = office.take(FileKind.SETTLEMENT, content)
+    assert (report.new, report.rejected) == (taken, [])
+
+
+def test_an_amount_is_exact_or_no_amount(office: Office) -> None:
+    written = ["50.005", "1_000", "\u0661\u0662", "(50.00)", "50.00-", "NaN", "+5", "5e1", "0.10", "-0.00", ".5", "7."]
+    rows_of = "".join(f"{number},T,{amount},GBP\n" for number, amount in enumerate(written))
+    found = rejected(office, f"id,type,amount,currency\n{rows_of}x,T,5000.50,JPY\ny,T,5.123,KWD\n")
+    assert sorted(found) == [2, 3, 4, 5, 6, 7, 14]
+    assert found[2] == "the amount '50.005' is not a whole number of the smallest units of GBP"
+    assert [row["amount"] for row in stored(office)] == [50, 700, 500, 5000, 10, 0, 5123]
+
+
+def test_a_decimal_comma_that_nobody_declared_is_said_to_be_one(office: Office) -> None:
+    found = rejected(office, "id;type;amount;currency\n1;T;50,00;GBP\n")
+    assert "declared as `decimal`" in found[2]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-02-30", "45910"])
+def test_a_day_that_is_none_is_a_bad_row(office: Office, day: str) -> None:
+    assert rejected(office, f"id,type,amount,currency,date_created\n1,T,1,GBP,{day}\n") == {
+        2: f"`date_created` {day!r} is not a date"
+    }
+
+
+def test_an_id_as_long_as_a_book_is_a_bad_row(office: Office) -> None:
+    from random import Random
+
+    long = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9000))
+    content = f"id,type,amount,currency,order_id\n{long},T,1,GBP,A\n2,T,1,GBP,{long}\n3,T,1,GBP,A\n"
+    assert rejected(office, content) == {2: "`id` is longer than 500", 3: "`order_id` is longer than 500"}
+
+
 def test_a_workbook_that_is_none_is_refused(office: Office) -> None:
     with pytest.raises(UnusableFile, match="cannot be read"):
         office.take(FileKind.SETTLEMENT, b"PK\x03\x04 and no more")

@@ -76,7 +76,7 @@ def test_an_itemised_report_becomes_lines_of_orders_and_bad_rows_are_listed(fina
         ",,,GIFT WRAP,1,0,0,0,0,0,-0.40,PO-9",
     )
     report = finance.take(content)
-    assert [(each.line, each.reason) for each in report.rejected] == [(4, "`Gross` is 'much', which is no amount")]
+    assert [(each.line, each.reason) for each in report.rejected] == [(4, "`Gross` is 'much', which is not an amount")]
     assert "SO2,C2,L1,SALE,1,much" in report.rejected[0].raw
     assert report.totals == {("PO-9", "GBP"): (6, -290)}
     assert finance.lines() == [

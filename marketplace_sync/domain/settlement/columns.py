@@ -13,9 +13,12 @@ import polars as pl
 from marketplace_sync.domain.money import NotMoney, minor_units
 from marketplace_sync.domain.settlement.inputs import CANCELLED_STATES
 from marketplace_sync.domain.settlement.layouts import FileLayout
+from marketplace_sync.domain.settlement.numbers import plain, whole_minor_units
 from marketplace_sync.domain.settlement.rows import TEXT_KEPT, Rejected, Rows
 
 _CURRENCY = r"^[A-Z]{3}$"
+LONGEST_KEY = 500
+"""Bytes of an id."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def settlement(rows: Rows, layout: FileLayout, zone: ZoneInfo, channels: Channel
     returned, net_of_tax."""
     work = _Work(rows, layout, zone)
     work.required("id", "type")
+    work.short("id", "type", "channel", "order_id", "order_line_id", "refund_id", "accounting_document_number")
     work.units("quantity")
     work.units("returned_quantity")
     work.currency()
@@ -84,6 +88,7 @@ def store_orders(rows: Rows, layout: FileLayout, zone: ZoneInfo, channels: Chann
         ~pl.col("record").is_in(["order_line", "refund"]), "`record` is neither `order_line` nor `refund`"
     )
     work.required("order_id")
+    work.short("order_id", "commercial_id", "order_line_id", "refund_id")
     work.currency()
     is_line = pl.col("record") == "order_line"
     work.amount("price", "price", only=is_line, needed=True)
@@ -122,6 +127,7 @@ def bank_receipts(rows: Rows, layout: FileLayout, zone: ZoneInfo) -> Typed:
     """bank_ref, amount, currency, received_on, documents (a list)."""
     work = _Work(rows, layout, zone)
     work.required("bank_ref")
+    work.short("bank_ref")
     work.currency()
     work.amount("amount", "amount", signed=True)
     work.day("date", "received_on")
@@ -133,6 +139,10 @@ def bank_receipts(rows: Rows, layout: FileLayout, zone: ZoneInfo) -> Typed:
         "received_on",
         named.list.eval(pl.element().filter(pl.element() != "")).list.sort().alias("documents"),
     )
+
+
+def _rounded(text: str, currency: str, layout: FileLayout) -> int:
+    return minor_units(plain(text, layout), currency)
 
 
 class _Work:
@@ -157,6 +167,11 @@ class _Work:
         good = self.frame.filter(pl.col("problem") == "").select(*columns)
         good = good.rename({"amount_minor": "amount"}) if "amount_minor" in good.columns else good
         return Typed(good, sorted(self._rejected, key=lambda each: each.line))
+
+    def short(self, *columns: str) -> None:
+        """What things are found by is no essay: PostgreSQL keeps no index of it."""
+        for column in columns:
+            self.reject_where(pl.col(column).str.len_bytes() > LONGEST_KEY, f"`{column}` is longer than {LONGEST_KEY}")
 
     def reject_where(self, wrong: pl.Expr, reason: str | pl.Expr) -> None:
         said = pl.lit(reason) if isinstance(reason, str) else reason
@@ -196,15 +211,11 @@ class _Work:
         def read(text: str, currency: str) -> tuple[int | None, str]:
             if not text:
                 return (None, f"the {what} is empty") if needed or signed else (empty, "")
-            number = text.replace(layout.thousands, "") if layout.thousands else text
-            if layout.decimal != ".":
-                if "." in number:
-                    return None, f"the {what} {text!r} has a point, where {layout.decimal!r} is the decimal mark"
-                number = number.replace(layout.decimal, ".")
             try:
-                minor = minor_units(number, currency)
-            except NotMoney:
-                return None, f"the {what} {text!r} is not an amount"
+                # what was settled or received is exact; what a store keeps may be a part of a penny, such as tax
+                minor = (whole_minor_units if signed else _rounded)(text, currency, layout)
+            except NotMoney as problem:
+                return None, f"the {what} {text[:40]!r} {problem}"
             return (None, f"the {what} {text!r} is negative") if minor < 0 and not signed else (minor, "")
 
         self._convert([column, "currency"], f"{column}_minor", read, pl.Int64, only)
@@ -244,8 +255,8 @@ class _Work:
                 return None, ""
             try:
                 return self._local_day(text), ""
-            except ValueError:
-                return None, f"`{column}` {text!r} is not a date"
+            except (ValueError, OverflowError):
+                return None, f"`{column}` {text[:40]!r} is not a date"
 
         self._convert([column], name, read, pl.Date, None)
 

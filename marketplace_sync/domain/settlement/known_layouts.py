@@ -5,9 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from marketplace_sync.domain.settlement.layouts import FileLayout
+from marketplace_sync.domain.settlement.layouts import ControlTotal, FileLayout
 
 _GBP = {"currency": "GBP"}
+
+
+def _total(*columns: str) -> tuple[ControlTotal, ...]:
+    """A last row that begins with `Total`, should there be one (assumed)."""
+    return (ControlTotal(marker="Total", sums={column: column for column in columns}),)
+
 
 JOHN_LEWIS_ITEMISED = FileLayout(
     columns={
@@ -19,6 +25,7 @@ JOHN_LEWIS_ITEMISED = FileLayout(
         "description": "Product_Description",
     },
     constants=_GBP,
+    controls=_total("Net Payable"),
     row_kind="Transaction Type",
     net="Net Payable",
     amounts={
@@ -49,6 +56,7 @@ JOHN_LEWIS_AGGREGATE = FileLayout(
     },
     constants=_GBP,
     amounts={"*": {"Net Cost Value": "ORDER_AMOUNT|REFUND_ORDER_AMOUNT"}},
+    controls=_total("Net Cost Value", "Total Sales Quantity", "Total Returns Quantity"),
     net_of_tax=True,
 )
 """A day, a branch and a product per row, and no order: what is owed is the cost, without VAT (assumed: reports are
@@ -79,6 +87,7 @@ MARKETPLACER_REMITTANCE = FileLayout(
         "date_created": "Remitted At",
         "description": "Invoice ID",
     },
+    controls=_total("Amount", "Commission Amount"),
     row_key=("Remittance ID", "Line Item ID"),
     amounts={
         "*": {

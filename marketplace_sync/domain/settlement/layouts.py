@@ -61,6 +61,28 @@ def columns_of(kind: FileKind) -> tuple[str, ...]:
     return (*REQUIRED[kind], *OPTIONAL[kind])
 
 
+NEXT = "next"
+"""The first number after the marker."""
+
+
+class ControlTotal(BaseModel):
+    """A row in which a file states its own totals, below its rows or above the names of its columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    marker: str = Field(min_length=1)
+    """How its first cell with anything in it begins, in whatever letters: `Total`."""
+    column: str = ""
+    """The file's column in which the marker stands, where that is not the first with anything in it."""
+    sums: dict[str, str] = {}
+    """The file's column that is summed -> the file's column in which the total stands, or `next`: the first number
+    after the marker."""
+    rows: str = ""
+    """Where the number of rows stands, in the same way."""
+    by: tuple[str, ...] = ()
+    """The file's columns in which the rows that are meant say what this one says, such as the payout's."""
+
+
 class FileLayout(BaseModel):
     """Where our columns are in somebody else's file, and how it writes numbers and days."""
 
@@ -91,6 +113,8 @@ class FileLayout(BaseModel):
     """The file's column that says of what kind a row is."""
     net: str = ""
     """The file's column with what a row comes to: whatever its parts do not explain becomes a line of its own."""
+    controls: tuple[ControlTotal, ...] = ()
+    """Rows that state totals, to be compared with the others."""
     net_of_tax: bool = False
     """Whether amounts of rows that name goods are without the tax that order lines include."""
     row_key: tuple[str, ...] = ()

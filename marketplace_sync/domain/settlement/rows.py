@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from marketplace_sync.domain.errors import MarketplaceSyncError
+
+if TYPE_CHECKING:
+    from marketplace_sync.domain.settlement.control_totals import ControlTotals
 
 TEXT_KEPT = 2_000
 """So much of a bad row is shown."""
@@ -27,6 +31,8 @@ class Rows:
     lines: list[int]
     raws: list[str]
     rejected: list[Rejected] = field(default_factory=list)
+    controls: ControlTotals | None = None
+    """Of the whole file; with its last rows only."""
 
 
 class UnusableFile(MarketplaceSyncError):

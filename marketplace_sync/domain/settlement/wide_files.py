@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
+from marketplace_sync.domain.money import NotMoney
 from marketplace_sync.domain.settlement.layouts import FileKind, FileLayout, columns_of
+from marketplace_sync.domain.settlement.numbers import plain
 from marketplace_sync.domain.settlement.rows import TEXT_KEPT, Rejected, Rows, UnusableFile
 
 ANY_KIND = "*"
@@ -98,14 +100,10 @@ class Unfolding:
         written = self._cell(column, row)
         if not written:
             return Decimal(0)
-        text = written.replace(self._layout.thousands, "") if self._layout.thousands else written
         try:
-            amount = Decimal(text.replace(self._layout.decimal, "."))
-        except InvalidOperation:
-            raise _Unreadable(f"`{column}` is {written[:40]!r}, which is no amount") from None
-        if not amount.is_finite():
-            raise _Unreadable(f"`{column}` is {written[:40]!r}, which is no amount")
-        return amount
+            return Decimal(plain(written, self._layout))
+        except NotMoney as problem:
+            raise _Unreadable(f"`{column}` is {written[:40]!r}, which {problem}") from None
 
 
 class _Unreadable(Exception):
