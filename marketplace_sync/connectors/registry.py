@@ -107,7 +107,8 @@ def open_wire(
     on_exchange: Callable[[Exchange], None] | None = None,
     memory: Memory | None = None,
 ) -> HttpWire:
-    """The wire of one configured connection. Raises SecretMissing, KeyError for an unknown platform."""
+    """The wire of one configured connection, as patient as its package's `patience` says that lists need it at least.
+    Raises SecretMissing, KeyError for an unknown platform."""
     from marketplace_sync.connectors.transport import HttpWire
 
     vendor = package_of(settings)
@@ -120,7 +121,7 @@ def open_wire(
         vendor.secrets(settings),
         getattr(vendor, "DEFAULT_HEADERS", {}),
         throttled_seconds=getattr(vendor, "THROTTLED_SECONDS", 10.0),
-        patience=patience,
+        patience=max(patience, vendor.patience(settings) if hasattr(vendor, "patience") else 0.0),
         write_patience=write_patience,
         on_exchange=on_exchange,
         memory=memory,

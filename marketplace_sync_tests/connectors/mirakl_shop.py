@@ -115,6 +115,8 @@ def settings_for(base_url: str, **changes: Any) -> MiraklSettings:
         "base_url": base_url,
         "api_key": {"default": KEY},
         "requests_per_minute": 100_000,
+        "orders_interval": "0s",
+        "returns_interval": "0s",
         "orders_requests_per_minute": 100_000,
         "lookups_per_minute": 100_000,
         "returns_requests_per_minute": 100_000,

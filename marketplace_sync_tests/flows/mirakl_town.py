@@ -14,7 +14,7 @@ BAZAAR, MARKT = "bazaar", "markt"
 KEY = {"env": "TOWN_MIRAKL_KEY", "default": "sandbox-mirakl-shop-key"}
 CARRIERS = {"Royal Mail": "royal-mail", "DPD UK": "dpd"}
 SHOP_OF_A_LARGE_PLAN = {"search_lag_seconds": 0, "routing_seconds": 0, "job_seconds": 0, "restore_rate": 2000}
-OFTEN = {"imports_per_minute": 10_000}
+OFTEN = {"imports_per_minute": 10_000, "orders_interval": "0s", "returns_interval": "0s"}
 """A simulated day has more minutes than a test can wait for."""
 PROMPT = {"rate_factor": 0, "debit_seconds": 0, "refund_seconds": 0}
 

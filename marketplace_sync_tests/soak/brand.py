@@ -46,11 +46,18 @@ _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
 kept is measured elsewhere."""
 
 _QUICK = {"timeout_seconds": 5, "max_attempts": 100, "max_answer_megabytes": 8}
-_MIRAKL = {
-    f"{what}_per_minute": 100_000
-    for what in (
-        "requests", "orders_requests", "lookups", "returns_requests", "imports", "stock_files", "transactions",
-    )
+_MIRAKL: dict[str, Any] = {
+    "orders_interval": "0s",
+    "returns_interval": "0s",
+    **dict.fromkeys(
+        (
+            f"{what}_per_minute"
+            for what in (
+                "requests", "orders_requests", "lookups", "returns_requests", "imports", "stock_files", "transactions",
+            )
+        ),
+        100_000,
+    ),
 }  # fmt: skip
 _CONNECTIONS: dict[str, dict[str, Any]] = {
     EDGE: {"requests_per_minute": 100_000, "settle_after": "1s"},

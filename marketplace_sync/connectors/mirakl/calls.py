@@ -92,9 +92,10 @@ class Calls:
         )
 
     def seek(
-        self, path: str, *, params: Params, limit: int, bucket: str = "default", operation: str
+        self, path: str, *, params: Params, limit: int, bucket: str = "default", further: str = "", operation: str
     ) -> Iterator[list[bytes]]:
-        """Pages of a list that is read by token; the token overrides every other parameter (Mirakl, pagination)."""
+        """Pages of a list that is read by token; the token overrides every other parameter (Mirakl, pagination).
+        `further` is the bucket of all but the first, if it is another."""
         asked: dict[str, str | int] = {**params, "limit": limit}
         seen: set[str] = set()
         while True:
@@ -107,6 +108,7 @@ class Calls:
                 raise self.unreadable(operation, "the same page token came twice", 200)
             seen.add(token)
             asked = {"page_token": token, "limit": limit}
+            bucket = further or bucket
 
     def decoded(self, answer: Answer, kind: type[T], operation: str) -> T:
         try:

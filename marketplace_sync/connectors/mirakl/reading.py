@@ -64,8 +64,9 @@ class Reader:
         newest: datetime | None = None
         offset = 0
         while True:
+            bucket = self._further("order_pages", "orders") if offset else "orders"
             answer = self._wire.request(
-                "GET", ORDERS, params={**params, "offset": offset}, bucket="orders", operation="read orders"
+                "GET", ORDERS, params={**params, "offset": offset}, bucket=bucket, operation="read orders"
             )
             began = began or _said_at(answer.headers.get("date"))
             page = self._calls.decoded(answer, _Orders, "read orders")
@@ -95,7 +96,12 @@ class Reader:
         began = datetime.now(UTC)
         newest: datetime | None = None
         for rows in self._calls.seek(
-            RETURNS, params=params, limit=self._settings.page_size, bucket="returns", operation="read returns"
+            RETURNS,
+            params=params,
+            limit=self._settings.page_size,
+            bucket="returns",
+            further=self._further("return_pages", "returns"),
+            operation="read returns",
         ):
             heads = [_head(row) for row in rows]
             newest = _latest(newest, [head.last_updated for head in heads])
@@ -127,6 +133,10 @@ class Reader:
         """How many orders there are, by one small read that proves that orders can be read."""
         params = {**self._order_filter(), "max": 1}
         return self._calls.get(ORDERS, _Orders, params=params, bucket="orders", operation="read orders").total_count
+
+    def _further(self, pages: str, reads: str) -> str:
+        """The bucket of a list's further pages."""
+        return reads if self._settings.pages_count else pages
 
     def _order_filter(self) -> dict[str, str | int]:
         params: dict[str, str | int] = {"max": self._settings.page_size, "sort": "dateCreated", "order": "asc"}

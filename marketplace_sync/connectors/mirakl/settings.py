@@ -56,15 +56,22 @@ class MiraklSettings(ConnectionSettings):
     overlap: Duration = timedelta(minutes=5)
     """How far before the last change seen the next read begins."""
     poll_every: Duration = timedelta(minutes=5)
-    """How often orders are read; at most once a minute is allowed (partner tier: every 15 minutes)."""
+    """How often orders are read."""
+    orders_interval: Duration = timedelta(minutes=1)
+    """The shortest time that the operator allows between two reads of the list of orders (partner tier: 15 minutes)."""
     returns_every: Duration = timedelta(minutes=15)
+    returns_interval: Duration = timedelta(minutes=5)
+    """The same of returns."""
+    pages_count: bool = False
+    """Whether a further page of these lists is one more read, and comes an interval later. Operators do not say."""
     requests_per_minute: int = Field(default=120, ge=1, le=100_000)
     """For what is allowed on each event; the operator states no number."""
     orders_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
-    """Pages of the list of orders."""
+    """Further pages of the list of orders, where they do not count."""
     lookups_per_minute: int = Field(default=60, ge=1, le=100_000)
     """Single orders and returns, read when something is to be said about them."""
     returns_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
+    """The same of returns."""
     stock_files_per_minute: int = Field(default=1, ge=1, le=100_000)
     imports_per_minute: int = Field(default=1, ge=1, le=100_000)
     """Calls that carry many changes at once: files of prices, files of offers, order references; each by itself."""

@@ -44,6 +44,9 @@ class MiraklSettings:
     # Call budget
     rate_factor: float = 1.0
     """Multiplies every published interval; 0 for no limit."""
+    pages_count: bool = False
+    """Whether a further page of a list is one more call of its operation. No source says; where pages are spoken of
+    at all they come on top. (Mirakl, call budget)"""
     send_retry_after: bool = True
     update_margin_seconds: float = 60
     """What the server subtracts from `start_update_date`. (Mirakl, OR11)"""
