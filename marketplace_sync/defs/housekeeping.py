@@ -12,8 +12,8 @@ def build() -> dg.Definitions:
         context.log.info(f"{housekeeping.clear_inbox(installation.context)} handled webhook deliveries deleted")
 
     @dg.job(
-        description=f"Deletes webhook deliveries that were handled more than {housekeeping.KEPT.days} days ago: they"
-        " have buyers' names and addresses in them."
+        description=f"Deletes webhook deliveries that were handled more than {housekeeping.KEPT.days} days ago: a"
+        " store's privacy requests name the buyer they are about."
     )
     def housekeeping_daily() -> None:
         clear_inbox()

@@ -1,4 +1,4 @@
-"""What is kept no longer than it is of use: webhook deliveries that were handled, with buyers' names in them."""
+"""What is kept no longer than it is of use: webhook deliveries that were handled."""
 
 from __future__ import annotations
 
