@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from typing import Annotated, Any
 
@@ -52,13 +54,29 @@ class _LazyGroup(TyperGroup):
         from marketplace_sync.domain.errors import ConfigurationError, MarketplaceSyncError
 
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # Now, while there is somebody to tell that it was written nowhere.
+            sys.stdout.flush()
+            return result
         except ConfigurationError as wrong:
             _complain("the configuration has problems:", *(f"  {problem}" for problem in wrong.problems))
             raise typer.Exit(2) from None
         except MarketplaceSyncError as wrong:
             _complain(str(wrong))
             raise typer.Exit(1) from None
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Everything, with what cannot be written anywhere told in words."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as wrong:
+            if wrong.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            where = f" to {wrong.filename}" if wrong.filename else ""
+            _complain(f"it could not all be written{where}: {wrong.strerror}")
+            # What is still buffered would only fail once more, on the way out.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
 
 
 def _load(name: str) -> Any:

@@ -8,8 +8,10 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from marketplace_sync.cli.main import COMMANDS
-from marketplace_sync_tests.cli.command import run
+from marketplace_sync_tests.cli.command import COMMAND, run
 
 
 def test_help_lists_every_command_and_imports_none_of_them() -> None:
@@ -68,3 +70,13 @@ def test_a_wrong_configuration_leaves_with_2_and_every_problem(tmp_path: Path) -
     assert "connections.a.platform: 'nowhere' is not known" in complaint
     assert "routes.a: it leads nowhere" in complaint
     assert not (tmp_path / "home").exists(), "nothing was begun"
+
+
+def test_output_that_is_written_nowhere_is_a_failure_in_words() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with full.open("w") as nowhere:
+        done = subprocess.run([*COMMAND, "--help"], stdout=nowhere, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "marketplace-sync: it could not all be written: No space left on device\n"
