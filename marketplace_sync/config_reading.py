@@ -25,13 +25,20 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
         raise ConfigurationError(
             [f"{path}: byte {problem.start} is not UTF-8; save the file in that encoding"]
         ) from None
-    loader = _Loader(text)
     try:
-        content = loader.get_single_data()
+        loader = _Loader(text)
+        try:
+            content = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.reader.ReaderError as problem:
+        # found before a line is parsed, so it has a position in the text and no mark
+        line = text.count("\n", 0, problem.position) + 1
+        raise ConfigurationError(
+            [f"{path}: line {line}: the character U+{problem.character:04X} may not be in YAML; remove it"]
+        ) from None
     except yaml.YAMLError as problem:
         raise ConfigurationError([f"{path}: {_sentence(problem)}"]) from None
-    finally:
-        loader.dispose()
     if content is None:
         raise ConfigurationError([f"{path}: it is empty; it names `connections` and `routes`"])
     if not isinstance(content, dict):

@@ -23,7 +23,7 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
     MARKETPLACE_SYNC_HOME wins. Without it: `.marketplace_sync` at the top of the checkout, so that a trial leaves
     nothing elsewhere; for an installed package the usual place for a user's data; for root a system folder, because
-    a checkout may lie in somebody's private home.
+    a checkout may lie in somebody's private home. Raises HomeUnusable where no usual place can be found.
     """
     named = environ.get(VARIABLE, "").strip()
     if named:
@@ -34,9 +34,16 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     if top is not None:
         return top / ".marketplace_sync"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "marketplace_sync"
+        return _private() / "Library" / "Application Support" / "marketplace_sync"
     data = environ.get("XDG_DATA_HOME", "").strip()
-    return (Path(data) if data else Path.home() / ".local" / "share") / "marketplace_sync"
+    return (Path(data) if data else _private() / ".local" / "share") / "marketplace_sync"
+
+
+def _private() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user may have a number, and neither a name nor HOME
+        raise HomeUnusable(f"{_user()} has no home folder: set {VARIABLE} to a folder to keep the data in") from None
 
 
 def checkout() -> Path | None:

@@ -269,6 +269,8 @@ def test_a_name_must_fit_asset_keys_and_order_identifiers(write: Path) -> None:
         ("connections: [\n", "line 2, column 1"),
         ("connections:\n\tx: 1\n", "line 2, column 1"),
         ("connections: !!python/object/apply:os.system [true]\n", "a tag (!something) is not understood"),
+        ("connections: {}\n\0", "line 2: the character U+0000 may not be in YAML"),
+        ("connections:\n" + "  a: 1\n" * 5000 + "\x07", "line 5002: the character U+0007 may not be in YAML"),
     ],
 )
 def test_a_file_that_cannot_be_read_at_all_is_one_problem(write: Path, text: str, expected: str) -> None:

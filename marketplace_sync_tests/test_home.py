@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,3 +33,21 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     blocked.write_text("x")
     with pytest.raises(HomeUnusable, match="MARKETPLACE_SYNC_HOME"):
         ensure(blocked)
+
+
+def test_a_user_with_a_number_and_nothing_else_is_told_what_to_set(tmp_path: Path) -> None:
+    """As containers have them: no name, no HOME, and no checkout around the package."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    program = (
+        "import os, marketplace_sync.home as home\n"
+        "home.checkout = lambda: None\n"
+        "os.setuid(54321)\n"
+        "try: home.home_folder({})\n"
+        "except home.HomeUnusable as told: print(told)"
+    )
+    environ = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME")}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environ)
+    assert done.stdout == (
+        "user 54321 has no home folder: set MARKETPLACE_SYNC_HOME to a folder to keep the data in\n"
+    ), done.stderr
