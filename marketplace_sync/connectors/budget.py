@@ -43,7 +43,8 @@ class RateBudget(Protocol):
         ...
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
-        """Take in what the vendor said about a bucket: what is left in it, or how long it is closed."""
+        """A call ended. Take in what the vendor said about the bucket: what is left in it, or how long it is closed;
+        neither, when it said nothing that can be read."""
         ...
 
 

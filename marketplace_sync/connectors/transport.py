@@ -208,7 +208,11 @@ class HttpWire:
                 **about,
             ) from None
         started = time.monotonic()
-        answer = self._exchange(call, credentials, grant)
+        try:
+            answer = self._exchange(call, credentials, grant)
+        except TransportError:
+            self.learn(call.bucket)
+            raise
         _log.debug(
             "request",
             **about,
@@ -216,12 +220,12 @@ class HttpWire:
             ms=round((time.monotonic() - started) * 1000),
             bytes=len(answer.body),
         )
-        if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
-            self.learn(call.bucket, blocked_seconds=retry_after(answer.headers, default=self._throttled_seconds))
         wants_json = "json" in call.headers.get("accept", "")
         if answer.status in call.reads and not (wants_json and is_html(answer.headers, answer.body)):
+            self._closed_for(call, answer)
             return answer
         if answer.status == 401:
+            self.learn(call.bucket)
             return answer
         problem = failure(
             answer.status,
@@ -231,11 +235,20 @@ class HttpWire:
             throttled_seconds=self._throttled_seconds,
             **about,
         )
+        if problem is None and wants_json and (broken := unusable_json(answer.headers, answer.body)):
+            problem = self._lost(call, broken, sent=True)
         if problem is not None:
+            if not self._closed_for(call, answer):
+                self.learn(call.bucket)
             raise problem
-        if wants_json and (broken := unusable_json(answer.headers, answer.body)):
-            raise self._lost(call, broken, sent=True)
         return answer
+
+    def _closed_for(self, call: _Call, answer: Answer) -> bool:
+        """Whether the vendor asked to be left alone for a while; the budget knows it then."""
+        asked = answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
+        if asked:
+            self.learn(call.bucket, blocked_seconds=retry_after(answer.headers, default=self._throttled_seconds))
+        return asked
 
     def _exchange(self, call: _Call, credentials: Mapping[str, str], grant: Grant) -> Answer:
         sent = False

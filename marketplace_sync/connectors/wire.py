@@ -69,5 +69,7 @@ class Wire(Protocol):
         ...
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
-        """Tell the budget what the vendor said about it (cost buckets, remaining windows, waits)."""
+        """Tell the budget what the vendor said about it (cost buckets, remaining windows, waits) in an answer that
+        `request` returned; nothing, when a cost bucket's answer says nothing of it. What `request` raises, it has
+        told itself."""
         ...

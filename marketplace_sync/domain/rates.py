@@ -129,20 +129,25 @@ def answered_late(spec: BucketSpec, usage: Usage, now: float, granted_at: float,
 def learn(
     spec: BucketSpec, usage: Usage, now: float, available: float | None = None, blocked_seconds: float | None = None
 ) -> None:
-    """Take in what the vendor said: points or calls it still has for us, or how long it wants to be left alone.
+    """Take in how a call ended: points or calls that the vendor still has for us, how long it wants to be left alone,
+    or, with neither, that it said nothing.
 
-    In a cost bucket the vendor's word replaces ours, less what is still under way. In windows it only ever lowers
-    our room (somebody else uses the account too): the longest window is charged with the difference.
+    In a cost bucket the vendor's word replaces ours, less what is still under way. Without a word a call gives back
+    what it took: what a gateway answered, or nobody, was hardly ever counted, and if it was, the next word says so. To
+    keep it would let a bad hour empty the bucket. In windows a word only ever lowers our room (somebody else uses the
+    account too): the longest window is charged with the difference.
     """
     if blocked_seconds is not None and blocked_seconds > 0:
         usage.blocked_until = max(usage.blocked_until, now + blocked_seconds)
-    if available is None:
-        return
     if isinstance(spec, CostBucket):
-        usage.outstanding = [entry for entry in usage.outstanding if entry[0] > now - _OUTSTANDING_SECONDS][1:]
-        usage.level = min(spec.capacity, max(0.0, available)) - sum(points for _, points in usage.outstanding)
-        usage.level_at = now
-    elif spec:
+        under_way = [entry for entry in usage.outstanding if entry[0] > now - _OUTSTANDING_SECONDS]
+        ended, usage.outstanding = under_way[:1], under_way[1:]
+        if available is not None:
+            usage.level = min(spec.capacity, max(0.0, available)) - sum(points for _, points in usage.outstanding)
+            usage.level_at = now
+        elif usage.level is not None:
+            usage.level = min(spec.capacity, usage.level + sum(points for _, points in ended))
+    elif spec and available is not None:
         longest = max(spec, key=lambda window: window.seconds)
         room = longest.limit - sum(calls for _, calls in _current(longest, usage, now))
         unknown = room - max(0, math.floor(available))

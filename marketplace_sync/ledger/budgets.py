@@ -14,7 +14,17 @@ from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
 from sqlalchemy.exc import OperationalError
 
 from marketplace_sync.domain.errors import LedgerUnavailable
-from marketplace_sync.domain.rates import BudgetSpec, Grant, NoRoom, Usage, answered_late, is_late, learn, take
+from marketplace_sync.domain.rates import (
+    BudgetSpec,
+    CostBucket,
+    Grant,
+    NoRoom,
+    Usage,
+    answered_late,
+    is_late,
+    learn,
+    take,
+)
 from marketplace_sync.ledger.database import driver
 from marketplace_sync.ledger.tables import metadata
 
@@ -95,6 +105,8 @@ class SharedBudget:
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         """See `RateBudget.learn`."""
         spec = self._spec[bucket]
+        if available is None and blocked_seconds is None and not isinstance(spec, CostBucket):
+            return  # a window counts a call, whatever became of it
 
         def told(usage: Usage, now: float) -> None:
             learn(spec, usage, now, available, blocked_seconds)

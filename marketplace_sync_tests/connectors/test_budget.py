@@ -173,6 +173,22 @@ def test_a_cost_bucket_refills_at_its_rate_and_follows_the_vendors_word() -> Non
     assert time.now - started == pytest.approx(2.0, abs=0.01)
 
 
+def test_calls_that_end_without_a_word_about_the_bucket_do_not_empty_it() -> None:
+    time = Time()
+    room = budget(time, {"graphql": CostBucket(1000, 50.0)})
+    for _ in range(20):
+        room.acquire("graphql", 900)
+        room.learn("graphql")
+    assert time.slept == 0
+    room.acquire("graphql", 300)
+    room.acquire("graphql", 300)
+    room.learn("graphql")
+    room.learn("graphql", available=400)  # of nothing else under way
+    room.acquire("graphql", 400, patience=0)
+    with pytest.raises(NoRoom):
+        room.acquire("graphql", 100, patience=0)
+
+
 def test_a_vendor_that_asks_to_be_left_alone_is_left_alone() -> None:
     time = Time()
     room = budget(time, {"default": (), "other": ()})

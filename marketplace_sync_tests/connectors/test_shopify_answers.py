@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from marketplace_sync.connectors.budget import CostBucket
 from marketplace_sync.connectors.shopify import ShopifySettings, connect, mutations, order_queries
 from marketplace_sync.connectors.shopify.graphql import BUCKET, GraphQL
 from marketplace_sync.connectors.shopify.subscriptions import SUBSCRIPTIONS
@@ -64,7 +65,7 @@ def answering(*bodies: Any, status: int = 200, headers: dict[str, str] | None = 
 
     with serving(Route("/admin/api/2026-10/graphql.json", graphql, methods=["POST"])) as base:
         settings = ShopifySettings(platform="shopify", base_url=base, access_token=Secret(default="shpat_test"))
-        wire = wire_to(base, budget={BUCKET: (), "token": ()})
+        wire = wire_to(base, budget={BUCKET: CostBucket(2000, 100), "token": ()})
         yield GraphQL(settings, wire)
         wire.close()
 
@@ -80,6 +81,29 @@ def test_a_read_that_stays_throttled_says_how_long_to_wait() -> None:
     with answering(throttled) as graphql, pytest.raises(Throttled) as problem:
         graphql.run(READ, IDENTIFIER)
     assert problem.value.retry_after == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        "nonsense", 7, [], None, {"cost": "dear"}, {"cost": []}, {"cost": {"requestedQueryCost": "ten"}},
+        {"cost": {"requestedQueryCost": 10, "throttleStatus": {"currentlyAvailable": "all", "restoreRate": None}}},
+        {"cost": {"requestedQueryCost": -1e308, "throttleStatus": {"currentlyAvailable": 10**30, "restoreRate": -5}}},
+        {"cost": {"requestedQueryCost": 10**400, "throttleStatus": {"currentlyAvailable": 1e308, "restoreRate": 0}}},
+    ],
+    ids=lambda given: str(given)[:60],
+)  # fmt: skip
+def test_what_an_answer_says_of_its_cost_is_no_reason_to_doubt_the_rest_of_it(extensions: Any) -> None:
+    with answering({**FOUND, "extensions": extensions}) as graphql:
+        for _ in range(3):
+            assert graphql.run(READ, IDENTIFIER).order_by_identifier is not None
+
+
+def test_a_bucket_that_fills_by_next_to_nothing_is_not_waited_for_until_the_end_of_time() -> None:
+    throttled = {"errors": [error("THROTTLED", "Throttled")], "extensions": cost(300, 50, restore=1e-300)}
+    with answering(throttled) as graphql, pytest.raises(Throttled) as problem:
+        graphql.run(WRITE, {"id": "gid://shopify/WebhookSubscription/1"})
+    assert problem.value.retry_after == 60
 
 
 def test_a_throttled_write_is_not_repeated_by_itself() -> None:
@@ -195,7 +219,7 @@ def test_an_email_that_shopify_does_not_believe_is_left_out_and_the_parcel_leave
 
     with serving(Route("/admin/api/2026-10/graphql.json", graphql, methods=["POST"])) as base:
         settings = ShopifySettings(platform="shopify", base_url=base, access_token=Secret(default="shpat_test"))
-        wire = wire_to(base, budget={BUCKET: (), "token": ()})
+        wire = wire_to(base, budget={BUCKET: CostBucket(2000, 100), "token": ()})
         (outcome,) = connect("shopify", settings, wire).deliver([effect(create_order())])
         wire.close()
     assert isinstance(outcome, Delivered)

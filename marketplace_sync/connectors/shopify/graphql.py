@@ -42,6 +42,8 @@ BUCKET = "default"
 COSTLIEST = 1000
 """Points that a single operation may ask for (Shopify, throttling)."""
 _THROTTLED_READS = 5
+_LONGEST_WAIT = 60.0
+"""Seconds; an empty bucket of the smallest plan holds the costliest operation after ten."""
 _ACCOUNT_PROBLEMS = {
     402: "the shop is frozen for lack of payment",
     403: "it is forbidden: check the app's permissions, and its list of allowed addresses if it has one",
@@ -65,7 +67,6 @@ class Document(Generic[T_co]):
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
-    maximum_available: float
     currently_available: float
     restore_rate: float
 
@@ -82,7 +83,7 @@ class _Extensions(msgspec.Struct):
 class _Envelope(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
     errors: Any = None
-    extensions: _Extensions | None = None
+    extensions: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class GraphQL:
@@ -147,8 +148,10 @@ class GraphQL:
         try:
             envelope = msgspec.json.decode(mended(answer.body), type=_Envelope)
         except msgspec.DecodeError as problem:
+            self._wire.learn(BUCKET)
             raise self._undecodable(document, str(problem)) from None
-        self._learn(document, variables, envelope)
+        cost = _cost(envelope)
+        self._learn(document, variables, cost, refused=bool(envelope.errors))
         served = answer.headers.get("x-shopify-api-version", "")
         nothing_ran = _is_empty(envelope.data)
         if served != self._version and (served or not envelope.errors):
@@ -157,7 +160,7 @@ class GraphQL:
             envelope.errors,
             nothing_ran=nothing_ran,
             write=document.write,
-            wait=_wait(envelope),
+            wait=_wait(cost),
             connection=self.connection,
             operation=document.name,
             request_id=answer.headers.get("x-request-id", ""),
@@ -191,19 +194,19 @@ class GraphQL:
                 status=problem.status,
             ) from None
 
-    def _learn(self, document: Document[T], variables: dict[str, Any], envelope: _Envelope) -> None:
-        cost = envelope.extensions.cost if envelope.extensions else None
+    def _learn(self, document: Document[T], variables: dict[str, Any], cost: _Cost | None, *, refused: bool) -> None:
         if cost is None:
-            if envelope.errors and self._available is not None:
-                # What was refused before its cost was counted has taken nothing out of the bucket.
-                self._wire.learn(BUCKET, available=self._available)
+            # What was refused before its cost was counted has taken nothing out of the bucket.
+            self._wire.learn(BUCKET, available=self._available if refused else None)
             return
         if cost.requested_query_cost:
             asked = min(COSTLIEST, max(1, round(cost.requested_query_cost)))
             self._costs[_shape(document, variables)] = asked
-        if cost.throttle_status is not None:
-            self._available = max(0.0, cost.throttle_status.currently_available - self._headroom)
-            self._wire.learn(BUCKET, available=self._available)
+        if cost.throttle_status is None:
+            self._wire.learn(BUCKET)
+            return
+        self._available = max(0.0, cost.throttle_status.currently_available - self._headroom)
+        self._wire.learn(BUCKET, available=self._available)
 
     def _other_version(self, document: Document[T], served: str, nothing_ran: bool) -> TransportError:
         """A version that is no longer served falls forward silently (Shopify, versions): what it means is not known."""
@@ -244,12 +247,21 @@ def _shape(document: Document[Any], variables: dict[str, Any]) -> tuple[str, tup
     return document.name, tuple(value for value in variables.values() if type(value) is int)
 
 
-def _wait(envelope: _Envelope) -> float:
+def _cost(envelope: _Envelope) -> _Cost | None:
+    """What the answer says of its cost, None when that cannot be read: it is about our pace, and no reason to doubt
+    what the rest of the answer says was done."""
+    try:
+        extensions = msgspec.json.decode(envelope.extensions, type=_Extensions | None)
+    except msgspec.DecodeError:
+        return None
+    return extensions.cost if extensions else None
+
+
+def _wait(cost: _Cost | None) -> float:
     """Seconds until the bucket holds what was asked for (Shopify, throttling); 1 when the answer does not say."""
-    cost = envelope.extensions.cost if envelope.extensions else None
     if cost is None or cost.throttle_status is None or not cost.requested_query_cost:
         return 1.0
     status = cost.throttle_status
     if status.restore_rate <= 0:
         return 1.0
-    return max(0.1, (cost.requested_query_cost - status.currently_available) / status.restore_rate)
+    return min(_LONGEST_WAIT, max(0.1, (cost.requested_query_cost - status.currently_available) / status.restore_rate))
