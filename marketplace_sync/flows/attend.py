@@ -129,7 +129,9 @@ class Attendant:
             return _LEASE_TAKEN
         with self._context.ledger.begin() as connection:
             due = outbox.seconds_until_next(connection, self._name, tuple(Lane))
-        return _LOOK_AGAIN if due is None else max(_SHORTEST_PAUSE, min(due, _LOOK_AGAIN))
+        if due is None:
+            return _LOOK_AGAIN
+        return max(_SHORTEST_PAUSE, min(_LOOK_AGAIN, max(due, done.held_back)))
 
     def _progress_since(self) -> Callable[[courier.DrainReport], None]:
         """Adds to the report what a drain did since it was heard of last."""

@@ -26,7 +26,7 @@ from marketplace_sync.domain.effects import (
 from marketplace_sync.flows import settling, trouble
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settling import DrainReport as DrainReport
-from marketplace_sync.ledger import outbox
+from marketplace_sync.ledger import outages, outbox
 from marketplace_sync.ledger.database import is_unavailable
 from marketplace_sync.ledger.lease import lease
 
@@ -61,7 +61,8 @@ def drain(
             return report
         with context.ledger.begin() as connection:
             outbox.abandon(connection, name)
-        _Round(context, name, lanes, report).work(until, progress)
+            failing = outages.of(connection, name) is not None
+        _Round(context, name, lanes, report, failing).work(until, progress)
         trouble.review(context, name, tried=report.tried() > 0)
     return report
 
@@ -77,12 +78,13 @@ class _Task:
 class _Round:
     """One drain at work. Its own thread claims and settles, the pool's threads speak to the vendor."""
 
-    def __init__(self, context: Context, name: str, lanes: Sequence[Lane], report: DrainReport) -> None:
+    def __init__(self, context: Context, name: str, lanes: Sequence[Lane], report: DrainReport, failing: bool) -> None:
         self._context = context
         self._name = name
         self._urgent = [lane for lane in lanes if lane in URGENT_LANES]
         self._bulk = [lane for lane in lanes if lane in BULK_LANES]
         self._report = report
+        self._failing = failing
         self._outbound = context.outbound(name)
         self._size = self._outbound.concurrency()
         self._kept_free = max(1, self._size // _KEPT_FREE) if self._size > 1 else 0
@@ -136,6 +138,7 @@ class _Round:
         report = settling.DrainReport(self._name)
         try:
             with self._context.ledger.begin() as connection:
+                self._note(connection, task, answers)
                 if task.doubt:
                     settling.resolved(connection, self._context, task.effects[0], answers[0], report)
                 else:
@@ -148,6 +151,19 @@ class _Round:
                 self._settle(_Task([effect], task.doubt), [answer])
         else:
             self._report.add(report)
+
+    def _note(self, connection: Connection, task: _Task, answers: Sequence[Resolution]) -> None:
+        """What these answers say of the vendor: whether it is there for the others."""
+        said = {settling.says_of_the_vendor(answer) for answer in answers}
+        if True in said:
+            if self._failing:
+                outages.over(connection, self._name)
+                self._failing = False
+        elif False in said:
+            outages.failed(connection, self._name, task.effects[0].effect_id)
+            self._failing = True
+        elif self._failing and not task.doubt:
+            outages.put_off(connection, self._name)
 
     def _broke(self, task: _Task, problem: Exception) -> None:
         if is_unavailable(problem):
@@ -164,6 +180,10 @@ class _Round:
         free = self._size - len(self._under_way)
         asking = {task.effects[0].effect_id for task in self._under_way.values() if task.doubt}
         with self._context.ledger.begin() as connection:
+            outage = outages.of(connection, self._name) if self._failing else None
+            if outage is not None and outage.stands:
+                return self._feel_the_way(connection, outage, (*urgent, *bulk))
+            self._report.held_back = 0.0
             may_ask = min(free, max(1, self._size // _KEPT_FREE) - len(asking))
             doubts = outbox.doubtful(connection, self._name, may_ask + len(asking)) if may_ask > 0 else []
             doubts = [effect for effect in doubts if effect.effect_id not in asking][: max(0, may_ask)]
@@ -171,6 +191,18 @@ class _Round:
             effects = self._claim(connection, urgent, free)
             effects += self._claim(connection, bulk, free - len(effects) - self._kept_free)
         return [*(_Task([effect], doubt=True) for effect in doubts), *map(_Task, _batches(effects, self._outbound))]
+
+    def _feel_the_way(self, connection: Connection, outage: outages.Outage, lanes: Sequence[Lane]) -> list[_Task]:
+        """While the vendor takes nothing: one call now and then. It is about what has not failed yet, if there is such,
+        so that what fails for a reason of its own keeps nobody; all others wait, and lose no attempt."""
+        self._report.held_back = outage.next_try_in.total_seconds()
+        if self._under_way or self._report.held_back > 0 or not lanes:
+            return []
+        effects = outbox.claim(connection, self._name, lanes, 1, self._hold, unfailed=True)
+        effects = effects or outbox.claim(connection, self._name, lanes, 1, self._hold)
+        if effects:
+            return [_Task(effects)]
+        return [_Task([effect], doubt=True) for effect in outbox.doubtful(connection, self._name, 1)]
 
     def _claim(self, connection: Connection, lanes: Sequence[Lane], room: int) -> list[Effect]:
         if room <= 0 or not lanes:

@@ -49,6 +49,8 @@ class DrainReport:
     broken: int = 0
     """Our own code failed over them."""
     last_problem: str = ""
+    held_back: float = 0.0
+    """Seconds until the next is tried, because the vendor takes none; 0: it does."""
 
     def total(self) -> int:
         return sum(self.delivered.values())
@@ -121,13 +123,16 @@ def _not_delivered(
         report.in_doubt += 1
         # one that can be asked by something (a job) is being worked on
         failed = not result.ask_by
-        pause = pause_after(effect.attempts)
+        pause = _pause_while_failing(effect) if failed else pause_after(effect.attempts)
         outbox.in_doubt(connection, effect.effect_id, result.reason, pause, result.ask_by, failed=failed)
     elif result.counts_as_attempt and (why := _given_up(context, effect, of_its_own=result.of_its_own)):
         _dead(connection, effect, f"{result.reason}{why}", report)
     else:
         report.postponed += 1
-        after = pause_after(effect.attempts) if result.after is None else timedelta(seconds=result.after)
+        after = timedelta(seconds=result.after or 0)
+        if result.after is None:
+            of_its_own = result.of_its_own or not result.is_failure
+            after = pause_after(effect.attempts) if of_its_own else _pause_while_failing(effect)
         outbox.postponed(
             connection,
             effect.effect_id,
@@ -179,5 +184,27 @@ def _dead(connection: Connection, effect: Effect, reason: str, report: DrainRepo
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Half a second, doubling to five minutes, with jitter so that many effects do not come back together."""
+    """For what fails for a reason of its own: half a second, doubling to five minutes, with jitter so that many effects
+    do not come back together."""
     return timedelta(seconds=min(300.0, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1.0))
+
+
+def _pause_while_failing(effect: Effect) -> timedelta:
+    """For what fails because of its vendor: a quarter of the time that it has been failing, between half a second and a
+    minute. Bad luck in a row costs seconds; and who waits a minute after an hour of nothing has lost little, while
+    `outages` sees to it that a vendor who takes nothing is left in peace."""
+    quarter = effect.failing_for.total_seconds() / 4
+    return timedelta(seconds=min(60.0, max(0.5, quarter)) * random.uniform(0.5, 1.0))
+
+
+def says_of_the_vendor(result: Resolution) -> bool | None:
+    """True: the vendor takes what it is brought. False: nothing comes of it, because of the vendor. None: this tells
+    neither."""
+    if isinstance(result, Delivered | Refused):
+        return True
+    if isinstance(result, InDoubt):
+        return None if result.ask_by else False
+    if isinstance(result, Postponed):
+        of_the_vendor = result.is_failure and not result.of_its_own and (result.shown or result.after is None)
+        return False if of_the_vendor else None
+    return None  # it can be asked: that much is known, and not that it takes anything

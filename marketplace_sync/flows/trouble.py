@@ -99,6 +99,7 @@ def _outage(context: Context, name: str, found: failing.Trouble) -> Problem:
         subject=name,
         connection=name,
         message=f"{found.count} deliveries to {name} have been failing since {found.since:%Y-%m-%d %H:%M} UTC:"
-        f" {found.example}. Each is kept and tried again, at pauses of up to five minutes, for {hours:g} h.",
+        f" {found.example}. Each is kept and tried again, a minute later at the latest, for {hours:g} h; once one gets"
+        " through, the others follow at once.",
         evidence={"effect_ids": found.effect_ids, "since": found.since.isoformat(), "last_problem": found.example},
     )

@@ -123,15 +123,26 @@ _FIRST_OF_ITS_SUBJECT = """
 """
 
 
-def claim(connection: Connection, name: str, lanes: Sequence[Lane], limit: int, hold: timedelta) -> list[Effect]:
+def claim(
+    connection: Connection,
+    name: str,
+    lanes: Sequence[Lane],
+    limit: int,
+    hold: timedelta,
+    *,
+    unfailed: bool = False,
+) -> list[Effect]:
     """Take up to `limit` effects, most urgent lane first, one per subject, and mark them as being sent until `hold`
-    from now. Commit before sending: whoever finds them `sending` later knows that they may have been sent."""
+    from now. Commit before sending: whoever finds them `sending` later knows that they may have been sent.
+    `unfailed`: only what has not failed yet."""
+    only = " AND e.failing_since IS NULL" if unfailed else ""
     rows = (
         driver(connection)
         .execute(
             f"UPDATE ledger.effects SET state = 'sending', attempts = attempts + 1, sending_until = now() + %(hold)s"
             f" WHERE effect_id IN (SELECT e.effect_id FROM ledger.effects e WHERE e.connection = %(connection)s"
-            f" AND e.state = 'pending' AND e.lane = ANY(%(lanes)s) {_FIRST_OF_ITS_SUBJECT} FOR UPDATE SKIP LOCKED)"
+            f" AND e.state = 'pending' AND e.lane = ANY(%(lanes)s){only}"
+            f" {_FIRST_OF_ITS_SUBJECT} FOR UPDATE SKIP LOCKED)"
             f" RETURNING {_READ}",
             {"connection": name, "lanes": [int(lane) for lane in lanes], "limit": limit, "hold": hold},
         )
@@ -220,13 +231,14 @@ def in_doubt(
     broke_at: str | None = None,
 ) -> timedelta:
     """Its outcome is unknown; to be asked about `after` from now (None: the longer it has been so the later, at most
-    five minutes) by `ask_by` (None: as known before). `failed` as in `postponed`; `broke_at`: where our own code failed
-    over it. Returns how long it has been so."""
+    five minutes, or one when it `failed`) by `ask_by` (None: as known before). `failed` as in `postponed`; `broke_at`:
+    where our own code failed over it. Returns how long it has been so."""
     since = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'in_doubt', sending_until = NULL,"
             " not_before = now() + COALESCE(CAST(:after AS interval), GREATEST(interval '0.5 s',"
-            " LEAST(interval '5 min', (now() - COALESCE(in_doubt_since, now())) / 4))),"
+            " LEAST(CASE WHEN :failed THEN interval '1 min' ELSE interval '5 min' END,"
+            " (now() - COALESCE(in_doubt_since, now())) / 4))),"
             " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()),"
             " failing_since = CASE WHEN :failed THEN COALESCE(failing_since, now()) ELSE failing_since END,"
             " broke_at = COALESCE(:broke_at, broke_at),"

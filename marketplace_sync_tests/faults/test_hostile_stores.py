@@ -44,6 +44,7 @@ def due(here: Town) -> None:
                 " WHERE state IN ('pending', 'in_doubt')"
             )
         )
+        connection.execute(text("UPDATE ledger.outages SET next_try = now()"))
         connection.execute(text("UPDATE ledger.rate_budgets SET state = '{}', blocked_until = NULL"))
 
 

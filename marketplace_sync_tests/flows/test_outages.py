@@ -49,6 +49,9 @@ def later(here: Town, minutes: int) -> None:
             ),
             {"by": timedelta(minutes=minutes)},
         )
+        connection.execute(
+            text("UPDATE ledger.outages SET since = since - :by, next_try = now()"), {"by": timedelta(minutes=minutes)}
+        )
 
 
 def effects(here: Town, name: str) -> list[Any]:

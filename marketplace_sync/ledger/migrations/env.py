@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from marketplace_sync.ledger import budgets, memory, settlement_tables  # noqa: F401  (their tables are on the metadata)
+from marketplace_sync.ledger import budgets, memory, outages, settlement_tables  # noqa: F401  (their tables)
 from marketplace_sync.ledger.tables import SCHEMA, metadata
 
 context.configure(
