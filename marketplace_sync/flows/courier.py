@@ -155,9 +155,10 @@ class _Round:
     def _note(self, connection: Connection, task: _Task, answers: Sequence[Resolution]) -> None:
         """What these answers say of the vendor: whether it is there for the others."""
         said = {settling.says_of_the_vendor(answer) for answer in answers}
-        if True in said:
+        asked = task.doubt and not self._outbound.is_idempotent(task.effects[0].kind)
+        if True in said or (asked and isinstance(answers[0], NotThere)):
             if self._failing:
-                outages.over(connection, self._name)
+                outages.over(connection, self._name, got_through=True in said)
                 self._failing = False
         elif False in said:
             outages.failed(connection, self._name, task.effects[0].effect_id)

@@ -207,4 +207,4 @@ def says_of_the_vendor(result: Resolution) -> bool | None:
     if isinstance(result, Postponed):
         of_the_vendor = result.is_failure and not result.of_its_own and (result.shown or result.after is None)
         return False if of_the_vendor else None
-    return None  # it can be asked: that much is known, and not that it takes anything
+    return None

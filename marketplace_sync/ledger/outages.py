@@ -71,12 +71,12 @@ def put_off(connection: Session, name: str) -> None:
     connection.execute(text(f"UPDATE ledger.outages o SET next_try = {_NEXT} WHERE connection = :name"), {"name": name})
 
 
-def over(connection: Session, name: str) -> int:
-    """A delivery got through. After an outage everything that waits because of it is due at once, in the order in which
-    it was to leave: returns how many. What a dead courier was sending keeps its time."""
+def over(connection: Session, name: str, *, got_through: bool = True) -> int:
+    """The vendor answered. When a delivery `got_through` after an outage, everything that waits because of it is due at
+    once, in the order in which it was to leave: returns how many. What a dead courier was sending keeps its time."""
     outage = of(connection, name)
     connection.execute(text("DELETE FROM ledger.outages WHERE connection = :name"), {"name": name})
-    if outage is None or not outage.stands:
+    if outage is None or not outage.stands or not got_through:
         return 0
     return connection.execute(
         text(

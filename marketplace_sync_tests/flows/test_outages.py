@@ -107,6 +107,38 @@ def test_an_hour_of_errors_is_sat_out_under_one_work_item_that_closes_by_itself(
         assert len(here.jl_actions("acknowledge", order_id)) == 1
 
 
+def calls(here: Town, account: str) -> int:
+    """How many calls an account has refused to answer."""
+    return int(sum(here.sandbox.control("GET", "")["accounts"][account]["faults"]["struck"].values()))
+
+
+def test_in_an_outage_one_at_a_time_is_tried_and_all_follow_the_first_that_gets_through(here: Town) -> None:
+    here.sync()
+    orders = [here.place() for _ in range(8)]
+    here.read_marketplace()
+    down(here, KLAVIYO)
+    here.deliver(KLAVIYO)  # nobody knows yet
+    later(here, 1)
+    tried = calls(here, KLAVIYO)
+    assert tried >= len(orders)
+    assert here.deliver(KLAVIYO).held_back > 1
+    assert calls(here, KLAVIYO) == tried + 1
+    late = here.place()
+    here.read_marketplace()
+    assert here.deliver(KLAVIYO).total() == 0
+    assert calls(here, KLAVIYO) == tried + 1  # it is not its turn yet
+    later(here, 1)
+    here.deliver(KLAVIYO)
+    assert calls(here, KLAVIYO) == tried + 2
+    up(here, KLAVIYO)
+    with here.project.ledger.begin() as connection:
+        connection.execute(text("UPDATE ledger.outages SET next_try = now()"))  # half a minute later
+    assert here.deliver(KLAVIYO).held_back == 0
+    assert {one.state for one in effects(here, KLAVIYO)} == {"delivered"}
+    for order_id in (*orders, late):
+        assert here.events(order_id)["Placed Order"] == 1
+
+
 def test_a_failure_that_is_soon_over_is_shown_to_nobody(here: Town) -> None:
     here.sync()
     here.place()
