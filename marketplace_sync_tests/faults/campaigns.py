@@ -131,11 +131,12 @@ def rules(probability: float, turn: int = 0) -> list[dict[str, Any]]:
     return [{"kind": kind, "probability": probability, **FAULTS[kind]} for kind in [*kinds[shift:], *kinds[:shift]]]
 
 
-def struck(outcome: Outcome, accounts: dict[str, Any]) -> None:
-    """Note how often each fault struck, from the sandbox's overview."""
+def struck(outcome: Outcome, accounts: dict[str, Any], before: dict[str, Any] | None = None) -> None:
+    """Note how often each fault struck, from the sandbox's overview, since an earlier one."""
     for account in (JL, SHOP, KLAVIYO):
+        earlier = before[account]["faults"]["struck"] if before else {}
         for kind, count in accounts[account]["faults"]["struck"].items():
-            outcome.done[f"struck: {kind}"] += count
+            outcome.done[f"struck: {kind}"] += count - earlier.get(kind, 0)
 
 
 def _settle(running: Installation, outcome: Outcome, within: float) -> None:
