@@ -1,5 +1,5 @@
-"""A brand with three marketplaces and two stores: its simulated vendors in a process of their own, whose clock jumps
-from one part of a day to the next, and our side in this process, whose clock keeps step."""
+"""A brand with four marketplaces and two stores: its simulated vendors in a process of their own, whose clock jumps
+from one part of a day to the next, and our side in this process, whose clocks keep step."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+import uvicorn
 import yaml
+from sqlalchemy import text
 
 from marketplace_sync.config import PACKAGED, load
 from marketplace_sync.connectors import shopify
 from marketplace_sync.connectors.budget import CostBucket
+from marketplace_sync.flows import subscribe
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
+from marketplace_sync.receiver import app as receiver
 from marketplace_sync.sandbox.faults import KINDS
 from marketplace_sync.sandbox.serve import serve
 from marketplace_sync.sandbox.world import WorldSettings
 
-EDGE, HOME, BAZAAR = "john_lewis", "john_lewis_home", "bazaar"
+EDGE, HOME, BAZAAR, ARCADE = "john_lewis", "john_lewis_home", "bazaar", "arcade"
 SHOPIFY, MAGENTO, KLAVIYO = "shopify_main", "magento_main", "klaviyo_main"
-STORE_OF = {EDGE: SHOPIFY, HOME: MAGENTO, BAZAAR: SHOPIFY}
+STORE_OF = {EDGE: SHOPIFY, HOME: MAGENTO, BAZAAR: SHOPIFY, ARCADE: MAGENTO}
+TELLING = (SHOPIFY, ARCADE)
+"""Who sends webhooks."""
 
 ACCOUNTS = {
-    EDGE: "john_lewis", HOME: "mirakl", BAZAAR: "mirakl", SHOPIFY: "shopify", MAGENTO: "magento", KLAVIYO: "klaviyo",
+    EDGE: "john_lewis", HOME: "mirakl", BAZAAR: "mirakl", ARCADE: "marketplacer",
+    SHOPIFY: "shopify", MAGENTO: "magento", KLAVIYO: "klaviyo",
 }  # fmt: skip
 
 _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
@@ -39,6 +48,7 @@ _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
     EDGE: {"limit": None, "partial_seller_cancel": True},
     HOME: {"shop_model": "DROPSHIP", "instance": "john-lewis", "multi_shipment": True, "rate_factor": 0},
     BAZAAR: {"instance": "bazaar", "multi_shipment": True, "rate_factor": 0},
+    ARCADE: {"per_address": None, "per_key": None, "per_operator": None, "burst_seconds": 0.0},
     SHOPIFY: {"restore_rate": 100_000, "bucket": 1_000_000, "search_lag_seconds": 0},
     KLAVIYO: {"rate_limits": False},
 }
@@ -63,10 +73,15 @@ _CONNECTIONS: dict[str, dict[str, Any]] = {
     EDGE: {"requests_per_minute": 100_000, "settle_after": "1s"},
     HOME: _MIRAKL,
     BAZAAR: _MIRAKL,
+    ARCADE: {"requests_per_second": 75},
     SHOPIFY: {"doubt_settles_after": "1s"},
     MAGENTO: {"requests_per_minute": 100_000, "doubt_settles_after": "1s"},
     KLAVIYO: {},
 }
+
+_CARRIERS_OF_ARCADE = {
+    "Royal Mail": "Royal Mail", "DPD UK": "DPD UK", "Evri": "Evri", "Parcelforce": "Other", "Yodel": "Other",
+}  # fmt: skip
 
 _HABITS: dict[str, Any] = {
     "orders_per_minute": 0, "stock_changes_per_minute": 0, "history": 0, "discrepancies": False,
@@ -99,6 +114,21 @@ def rules(share: float) -> list[dict[str, Any]]:
     return found
 
 
+_NOTED_BY_THE_LEDGER = (
+    "UPDATE ledger.effects SET not_before = not_before - :by, failing_since = failing_since - :by,"
+    " in_doubt_since = in_doubt_since - :by WHERE state IN ('pending', 'in_doubt')",
+    "UPDATE ledger.inbox SET not_before = not_before - :by WHERE state = 'received'",
+    "UPDATE ledger.vendor_answers SET kept_at = kept_at - :by",
+)
+"""A database's clock cannot be moved, so what it noted grows older by as much: a pause of minutes is over by then."""
+
+
+_UNDER_WAY = (
+    "SELECT EXISTS (SELECT FROM ledger.effects WHERE state = 'sending')"
+    " OR EXISTS (SELECT FROM ledger.inbox WHERE state = 'received' AND not_before <= now())"
+)
+
+
 class Brand:
     """`ask` speaks to the simulated vendors' control endpoint, `project` is our side."""
 
@@ -122,6 +152,9 @@ class Brand:
         """It is later everywhere."""
         self.ask("clock", {"advance_seconds": seconds}, "POST")
         self._clock.shift(seconds)
+        with self.project.ledger.begin() as connection:
+            for noted in _NOTED_BY_THE_LEDGER:
+                connection.execute(text(noted), {"by": timedelta(seconds=seconds)})
 
     def set_faults(self, described: list[dict[str, Any]]) -> None:
         for account in ACCOUNTS:
@@ -139,6 +172,11 @@ class Brand:
         # the shop makes up for a minute's orders at a jump
         self._until(lambda: self.placed() >= before + orders)
         self.ask("shop", {"orders_per_minute": 0}, "PUT")
+
+    def under_way(self) -> bool:
+        """Whether one of our couriers is at a call, or a webhook that was sent is not handled yet."""
+        with self.project.ledger.begin() as connection:
+            return bool(connection.execute(text(_UNDER_WAY)).scalar())
 
     def planned(self) -> set[str]:
         return set(self.ask()["shop"]["plans"])
@@ -165,10 +203,35 @@ def brand(database_url: str, folder: Path, seed: int = 1) -> Iterator[Brand]:
             open_project(configuration, database=urls_of(database_url)) as project,
             time_machine.travel(time.time(), tick=True) as clock,
         ):
-            yield Brand(said[3], vendors, project, clock)
+            here = Brand(said[3], vendors, project, clock)
+            with _receiver(project) as url:
+                for name in TELLING:
+                    assert subscribe.subscribe(project.context, name, url), name
+                    here.ask(f"{name}/webhooks", _UNRELIABLE, "PUT")
+                yield here
     finally:
         vendors.kill()
         vendors.wait()
+
+
+_UNRELIABLE = {"duplicate": 0.1, "reorder": 0.2, "drop": 0.05}
+"""What happens to webhooks on their way, as probabilities. What is dropped is found by polling, or never."""
+
+
+@contextlib.contextmanager
+def _receiver(project: Project) -> Iterator[str]:
+    """The receiver of webhooks at this address; the project stays open when it ends."""
+    server = uvicorn.Server(uvicorn.Config(receiver.build(project), port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, name="receiver")
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -188,6 +251,7 @@ def _configuration(folder: Path, url: str) -> Path:
         for name in ACCOUNTS
     }
     content["routes"] = {name: content["routes"][name] | {"store": store} for name, store in STORE_OF.items()}
+    content["routes"][ARCADE]["carriers"] = _CARRIERS_OF_ARCADE
     path = folder / "marketplace_sync.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""The books of a brand with three marketplaces, two stores and one Klaviyo account: order by order, unit by unit, from
+"""The books of a brand with four marketplaces, two stores and one Klaviyo account: order by order, unit by unit, from
 what the simulated vendors hold and from nothing of ours."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.documents import Ask, Document, StoreOrder, grouped, store_order
+from marketplace_sync_tests.soak.arcade_books import arcade_balance
 
 _SOURCE = "marketplace-sync source: "
 _NOTE = "[marketplace-sync "
@@ -16,9 +17,11 @@ _NOTE = "[marketplace-sync "
 
 @dataclass(frozen=True)
 class Roles:
-    """Accounts by what they are. The marketplaces are those run on Mirakl; the Edge has books of its own."""
+    """Accounts by what they are. The marketplaces are those run on Mirakl; the Edge and Marketplacer have books of
+    their own."""
 
     store_of: Mapping[str, str]
+    arcade: str
     shopify: str
     magento: str
     klaviyo: str
@@ -67,6 +70,15 @@ def brand_balance(ask: Ask, roles: Roles, carriers: set[str]) -> Books:
         books.counts[f"orders at {name}"] = len(orders)
         for order_id, order in orders.items():
             _one_order(books, held, order_id, order, carriers)
+    own = f"{roles.arcade}:"
+    books_of_arcade = arcade_balance(
+        books,
+        lambda collection: all_of(roles.arcade, collection),
+        {key.removeprefix(own): same for key, same in stored.items() if key.startswith(own)},
+        {key.removeprefix(own): same for key, same in told.items() if key.startswith(own)},
+        carriers,
+    )
+    known |= {f"{own}{order_id}" for order_id in books_of_arcade}
     for source in sorted((stored.keys() | told.keys()) - known):
         books.repeated.append(f"{source} is in a store or at Klaviyo and at no marketplace")
     books.counts["events at Klaviyo, of all marketplaces"] = len(events)

@@ -1,26 +1,49 @@
-"""Days in the life of a brand, one pass of ours after another while a share of all calls goes wrong, and the account of
-them."""
+"""Days in the life of a brand while a share of all calls goes wrong, and the account of them: couriers and webhooks all
+day, feeds read at each part of it, a pass over everything at its end."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.flows import import_orders, observe_store
+from marketplace_sync.flows.attend import Attendant
+from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.sync import sync
 from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.faults.books import Books
 from marketplace_sync_tests.faults.installation import CARRIERS
-from marketplace_sync_tests.soak.brand import BAZAAR, HOME, KLAVIYO, MAGENTO, SHOPIFY, STORE_OF, Brand, rules
+from marketplace_sync_tests.soak.brand import (
+    ARCADE,
+    BAZAAR,
+    HOME,
+    KLAVIYO,
+    MAGENTO,
+    SHOPIFY,
+    STORE_OF,
+    TELLING,
+    Brand,
+    rules,
+)  # fmt: skip
 from marketplace_sync_tests.soak.brand_books import Roles, brand_balance
 
 _MOST_AT_ONCE = 200
 """The simulated shop places no more orders than this at one jump of the clock."""
 _DAY = 86_400
-ROLES = Roles({name: STORE_OF[name] for name in (HOME, BAZAAR)}, SHOPIFY, MAGENTO, KLAVIYO)
+_MOMENT = 0.3
+"""Seconds. Longer than a courier and a webhook take to answer each other."""
+_ATTENDED_FOR = 3600.0
+"""Seconds: longer than a part of a day takes."""
+ROLES = Roles({name: STORE_OF[name] for name in (HOME, BAZAAR)}, ARCADE, SHOPIFY, MAGENTO, KLAVIYO)
 
 
 @dataclass
@@ -32,6 +55,8 @@ class Account:
     books: Books = field(default_factory=Books)
     settled: bool = False
     passes: int = 0
+    webhooks: int = 0
+    """Deliveries that were handled."""
     problems: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     open_items: dict[str, int] = field(default_factory=dict)
@@ -46,7 +71,7 @@ class Account:
     def text(self) -> str:
         return "\n".join(
             [
-                f"\n{self.days} days, {self.orders} orders, {self.passes} passes",
+                f"\n{self.days} days, {self.orders} orders, {self.webhooks} webhooks, {self.passes} whole passes",
                 self.books.text(),
                 f"  faults: {sum(self.struck.values())} {dict(sorted(self.struck.items()))}",
                 f"  problems that passes met: {dict(sorted(self.problems.items()))}",
@@ -67,13 +92,16 @@ def live(brand: Brand, days: int, orders_a_day: int, parts: int, share: float, p
     _pass(brand, account)
     brand.set_faults(rules(share))
     for day in range(1, days + 1):
-        for part in range(1, parts + 1):
-            due = (day - 1) * orders_a_day + orders_a_day * part // parts
-            seconds = _DAY / parts
-            while (wanted := due - brand.placed()) > 0:
-                brand.trade(min(wanted, _MOST_AT_ONCE), seconds)
-                seconds = 60.0
-            _pass(brand, account)
+        with _attended(brand.project.context) as attendants:
+            for part in range(1, parts + 1):
+                due = (day - 1) * orders_a_day + orders_a_day * part // parts
+                seconds = _DAY / parts
+                while (wanted := due - brand.placed()) > 0:
+                    brand.trade(min(wanted, _MOST_AT_ONCE), seconds)
+                    seconds = 60.0
+                _read_feeds(brand.project.context, account)
+                _until(lambda: _idle(brand, account, attendants), patience)
+        _pass(brand, account)
     for seen in brand.ask()["accounts"].values():
         account.struck += Counter({kind: int(times) for kind, times in seen["faults"]["struck"].items()})
     brand.set_faults([])
@@ -88,6 +116,56 @@ def live(brand: Brand, days: int, orders_a_day: int, parts: int, share: float, p
     return account
 
 
+@contextlib.contextmanager
+def _attended(context: Context) -> Iterator[list[Attendant]]:
+    """Webhooks are handled and effects brought the moment they are there, as while `up` runs."""
+    attendants = [Attendant(context, name) for name in context.connections]
+    try:
+        for attendant in attendants:
+            attendant.stay(_ATTENDED_FOR)
+        yield attendants
+    finally:
+        # together, because each looks only now and then whether it is to leave
+        with ThreadPoolExecutor(len(attendants), thread_name_prefix="leaving") as leaving:
+            list(leaving.map(Attendant.leave, attendants))
+
+
+def _read_feeds(context: Context, account: Account) -> None:
+    """Everything that is asked and does not tell, each connection by a thread of its own."""
+    asked = [name for name in (*context.marketplaces, *context.stores) if name not in TELLING]
+    with ThreadPoolExecutor(len(asked), thread_name_prefix="feeds") as readers:
+        for name, problems in zip(asked, readers.map(partial(_read_one, context), asked), strict=True):
+            account.problems[name] += problems
+
+
+def _read_one(context: Context, name: str) -> int:
+    """Returns how many of its feeds could not be read to their end."""
+    reads: list[Callable[[], object]] = [partial(observe_store.poll_orders, context, name)]
+    if name in context.marketplaces:
+        feeds = context.marketplaces[name].feeds()
+        reads = [partial(import_orders.import_feed, context, name, feed.name) for feed in feeds]
+    problems = 0
+    for read in reads:
+        try:
+            read()
+        except (TransportError, Malformed):
+            problems += 1
+    return problems
+
+
+def _idle(brand: Brand, account: Account, attendants: Sequence[Attendant]) -> bool:
+    """Whether for a moment nothing was delivered in either direction. What waits for a pause to end is due at the next
+    part of the day."""
+    time.sleep(_MOMENT)
+    busy = False
+    for attendant in attendants:
+        report = attendant.stay(_ATTENDED_FOR)
+        account.webhooks += report.webhooks
+        account.problems[report.connection] += report.refused + report.dead + report.in_doubt
+        busy = busy or bool(report.webhooks or report.delivered)
+    return not busy and not brand.under_way()
+
+
 def _pass(brand: Brand, account: Account) -> int:
     report = sync(brand.project.context)
     account.passes += 1
@@ -96,8 +174,8 @@ def _pass(brand: Brand, account: Account) -> int:
 
 
 def _quiet(brand: Brand, account: Account) -> bool:
-    """Whether hours go by in which neither the shop nor ours does anything."""
-    brand.jump(7 * 3600)
+    """Whether a day goes by in which neither the shop nor ours does anything."""
+    brand.jump(_DAY)
     return _pass(brand, account) == 0 and not brand.planned()
 
 

@@ -1,0 +1,124 @@
+"""The books of a Marketplacer instance: purchase by purchase, unit by unit, from what the instance, the store and
+Klaviyo hold."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from marketplace_sync_tests.faults.books import Books
+from marketplace_sync_tests.faults.documents import Document, StoreOrder
+
+Collection = Callable[[str], list[Document]]
+
+
+@dataclass
+class _Line:
+    """One line, in units, and what the instance says happened to them."""
+
+    ordered: int
+    cancelled: int
+    returned: int
+    shipped: Counter[str] = field(default_factory=Counter)
+    """Tracking number -> units."""
+    returns: int = 0
+    """Requests for what had left."""
+    refunds: int = 0
+    """Of these, and of amendments, those that were paid."""
+
+
+def arcade_balance(
+    books: Books,
+    all_of: Collection,
+    stored: Mapping[str, Sequence[StoreOrder]],
+    told: Mapping[str, Sequence[Document]],
+    carriers: set[str],
+) -> set[str]:
+    """Adds an instance's purchases to the books. `stored` and `told` are the stores' orders and Klaviyo's events by
+    order id. Returns the ids of all orders."""
+    orders = {_gid("Order", one["n"]): one for one in all_of("orders")}
+    lines = _lines(all_of)
+    books.counts["orders at the Marketplacer instance"] = len(orders)
+    for order_id, order in orders.items():
+        mine = {_gid("LineItem", number): lines[number] for number in order["lineItems"]}
+        _one_order(books, order_id, mine, stored.get(order_id, []), carriers)
+        _told(books, order_id, mine, stored.get(order_id, []), told.get(order_id, []))
+    return set(orders)
+
+
+def _gid(typename: str, number: int) -> str:
+    return base64.b64encode(f"{typename}-{number}".encode()).decode()
+
+
+def _lines(all_of: Collection) -> dict[int, _Line]:
+    found = {
+        one["n"]: _Line(int(one["quantity"]), int(one["cancelled"]), int(one["returned"]))
+        for one in all_of("line_items")
+    }
+    for shipment in all_of("shipments"):
+        for item in shipment["items"]:
+            found[item["line"]].shipped[shipment["trackingNumber"]] += int(item["quantity"])
+    for item in all_of("refund_request_line_items"):
+        if item["dispatched"]:
+            found[item["line"]].returns += 1
+            found[item["line"]].refunds += item["status"] == "REFUNDED"
+    return found
+
+
+def _one_order(
+    books: Books, order_id: str, lines: Mapping[str, _Line], stored: Sequence[StoreOrder], carriers: set[str]
+) -> None:
+    if not stored and all(line.cancelled == line.ordered for line in lines.values()):
+        books.counts["of them cancelled before the store had them"] += 1
+        return
+    books.compare("orders in the store", order_id, len(stored), 1)
+    if len(stored) != 1:
+        return
+    (one,) = stored
+    for line_id, line in lines.items():
+        left: Counter[str] = Counter()
+        for company, number, units in one.parcels:
+            if company in carriers:
+                left[number] += units[line_id]
+        # the instance lets a buyer cancel what left the store a moment ago: then a person is asked, and the parcel
+        # is not taken there any more
+        crossed = max(0, left.total() + line.cancelled - line.ordered)
+        books.counts["units that left while they were cancelled"] += crossed
+        kept = one.ordered[line_id] - one.removed[line_id]
+        detail = f"line {line_id}"
+        books.compare("units kept in the store", order_id, kept, line.ordered - line.cancelled + crossed, detail)
+        given_back = sum(units for (_, ref), units in one.refunds.items() if ref == line_id)
+        books.compare("units refunded in the store", order_id, given_back, line.returned, detail)
+        books.compare("units dispatched", order_id, line.shipped.total(), left.total() - crossed, detail)
+        if not crossed:
+            for number in left.keys() | line.shipped.keys():
+                if line.shipped[number] != left[number]:
+                    books.missing.append(f"order {order_id}: {detail}: {number} has {line.shipped} instead of {left}")
+
+
+def _told(
+    books: Books,
+    order_id: str,
+    lines: Mapping[str, _Line],
+    stored: Sequence[StoreOrder],
+    events: Sequence[Document],
+) -> None:
+    names = Counter(event["name"] for event in events)
+    refunds = sum(line.refunds for line in lines.values())
+    for name, wanted in (
+        ("Placed Order", 1),
+        ("Ordered Product", len(lines)),
+        ("Fulfilled Order", sum(len(one.parcels) for one in stored)),
+        ("Return Requested", sum(line.returns for line in lines.values())),
+        ("Refunded Order", refunds),
+    ):
+        books.compare("customer events that had to come", order_id, names[name], wanted, name)
+    told = sum(
+        int(item["Quantity"])
+        for event in events
+        if event["name"] == "Cancelled Order"
+        for item in event["properties"]["Items"]
+    )
+    books.compare("cancelled units told to Klaviyo", order_id, told, sum(line.cancelled for line in lines.values()))
