@@ -112,7 +112,8 @@ class Attendant:
             while not self._over():
                 pause_ends = time.monotonic() + work()
                 while (left := pause_ends - time.monotonic()) > 0 and not self._over():
-                    if self._name in listener.wait(left):
+                    # never to the end of a long pause, or whoever shuts down would wait for it
+                    if self._name in listener.wait(min(left, _LOOK_AGAIN)):
                         break
         finally:
             listener.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from marketplace_sync.flows import observe_store
 from marketplace_sync.flows.attend import Attendant
+from marketplace_sync.ledger import watermarks
 from marketplace_sync_tests.flows.stores import MagentoSide
 from marketplace_sync_tests.flows.town import JL, Town, town
 
@@ -58,6 +60,22 @@ def test_a_store_that_is_down_is_shown_and_asked_again(here: Town) -> None:
         attendant.leave()
     here.deliver(JL)
     assert len(here.jl_actions("dispatch", order_id)) == 1
+
+
+def test_whoever_shuts_down_does_not_wait_until_the_store_is_asked_again(database_url: str, tmp_path: Path) -> None:
+    store = MagentoSide()
+    with town(database_url, tmp_path, store=store, connections={store.name: {"poll_every": "10m"}}) as here:
+        attendant = Attendant(here.context, store.name)
+        attendant.stay(3600)
+        assert eventually(lambda: _asked(here))
+        began = time.monotonic()
+        attendant.leave()
+        assert time.monotonic() - began < 60
+
+
+def _asked(here: Town) -> bool:
+    with here.project.ledger.begin() as connection:
+        return (here.store.name, observe_store.FEED) in watermarks.ages(connection)
 
 
 def test_units_that_only_a_person_can_take_off_are_shown_and_the_marketplace_answered_afterwards(
