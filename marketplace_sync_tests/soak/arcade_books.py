@@ -26,7 +26,9 @@ class _Line:
     returns: int = 0
     """Requests for what had left."""
     refunds: int = 0
-    """Of these, and of amendments, those that were paid."""
+    """Of these, those that were paid."""
+    crossed: int = 0
+    """Units that had been cancelled when they left the store."""
 
 
 def arcade_balance(
@@ -84,7 +86,7 @@ def _one_order(
                 left[number] += units[line_id]
         # the instance lets a buyer cancel what left the store a moment ago: then a person is asked, and the parcel
         # is not taken there any more
-        crossed = max(0, left.total() + line.cancelled - line.ordered)
+        line.crossed = crossed = max(0, left.total() + line.cancelled - line.ordered)
         books.counts["units that left while they were cancelled"] += crossed
         kept = one.ordered[line_id] - one.removed[line_id]
         detail = f"line {line_id}"
@@ -106,13 +108,15 @@ def _told(
     events: Sequence[Document],
 ) -> None:
     names = Counter(event["name"] for event in events)
-    refunds = sum(line.refunds for line in lines.values())
+    parcels = [units for one in stored for _, _, units in one.parcels]
+    # a parcel of nothing but units that had been cancelled is told to nobody when that was known before it
+    certain = sum(any(not lines[line_id].crossed for line_id in units) for units in parcels)
     for name, wanted in (
         ("Placed Order", 1),
         ("Ordered Product", len(lines)),
-        ("Fulfilled Order", sum(len(one.parcels) for one in stored)),
+        ("Fulfilled Order", min(max(names["Fulfilled Order"], certain), len(parcels))),
         ("Return Requested", sum(line.returns for line in lines.values())),
-        ("Refunded Order", refunds),
+        ("Refunded Order", sum(line.refunds for line in lines.values())),
     ):
         books.compare("customer events that had to come", order_id, names[name], wanted, name)
     told = sum(
