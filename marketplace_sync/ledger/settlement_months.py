@@ -45,8 +45,10 @@ def counts(connection: Connection, name: str, first: date, after: date) -> dict[
     row = (
         connection.execute(
             text(
-                "SELECT count(DISTINCT order_id) FILTER (WHERE type = 'ORDER_AMOUNT') AS orders,"
-                " count(DISTINCT order_id) FILTER (WHERE type = 'REFUND_ORDER_AMOUNT') AS refunded,"
+                "SELECT count(DISTINCT order_id) FILTER (WHERE type IN ('ORDER_AMOUNT', 'ORDER_TOTAL_AMOUNT'))"
+                "  AS orders,"
+                " count(DISTINCT order_id) FILTER (WHERE type IN ('REFUND_ORDER_AMOUNT', 'REFUND_TOTAL_AMOUNT'))"
+                "  AS refunded,"
                 " count(DISTINCT document) FILTER (WHERE type = 'PAYMENT') AS payouts"
                 " FROM ledger.settlement_lines"
                 " WHERE connection = :name AND created_on >= :first AND created_on < :after"
@@ -74,7 +76,8 @@ def days_to_cash(connection: Connection, name: str, first: date, after: date) ->
             " SELECT l.currency, sum(l.amount * (paid.day - COALESCE(shipped.day, placed.day, l.created_on)))::bigint,"
             "  sum(l.amount)::bigint FROM ledger.settlement_lines l JOIN paid USING (document, currency)"
             " LEFT JOIN shipped ON shipped.order_id = l.order_id LEFT JOIN placed ON placed.order_id = l.order_id"
-            " WHERE l.connection = :name AND l.type = 'ORDER_AMOUNT' AND l.amount > 0"
+            " WHERE l.connection = :name AND l.type IN ('ORDER_AMOUNT', 'ORDER_TOTAL_AMOUNT')"
+            "  AND l.amount > 0"
             "  AND COALESCE(shipped.day, placed.day, l.created_on) IS NOT NULL GROUP BY l.currency ORDER BY l.currency"
         ),
         {"name": name, "first": first, "after": after},

@@ -51,10 +51,9 @@ def test_a_case_is_concluded_as_labelled(scene: Scene, all_careful: bool) -> Non
     assert {name: orders[name]["expected"] for name in scene.expected_net} == scene.expected_net
     for name, waiting in scene.unsettled.items():
         parts = result.components.filter(pl.col("o") == orders[name]["o"])
-        open_parts = {
-            row["order_line_id"]: row["expected"]
-            for row in parts.filter((pl.col("settled") == 0) & (pl.col("held") == 0)).iter_rows(named=True)
-        }
+        open_parts: dict[str, int] = {}
+        for row in parts.filter((pl.col("settled") == 0) & (pl.col("held") == 0)).iter_rows(named=True):
+            open_parts[row["order_line_id"]] = open_parts.get(row["order_line_id"], 0) + row["expected"]
         assert open_parts == waiting, name
     _outside_and_documents_are_as_labelled(scene, result)
     _adds_up(result)

@@ -91,14 +91,15 @@ MARKETPLACER_REMITTANCE = FileLayout(
     row_key=("Remittance ID", "Line Item ID"),
     amounts={
         "*": {
-            "Amount": "ORDER_AMOUNT|REFUND_ORDER_AMOUNT",
-            "Commission Amount": "COMMISSION_FEE",
+            "Amount": "ORDER_TOTAL_AMOUNT|REFUND_TOTAL_AMOUNT",
+            "Commission Amount": "ORDER_TOTAL_AMOUNT|REFUND_TOTAL_AMOUNT & ~COMMISSION_FEE|REFUND_COMMISSION_FEE",
             "Paid Amount": "-PAYMENT",
         }
     },
 )
-"""One row per remittance: its amount before commission, the commission (negative when it is charged), and in the row of
-the advice what was paid. The objects are published, the file is assumed. (Marketplacer, settlement)"""
+"""One row per remittance, of an invoice or of an amendment: what of it is paid, the commission taken off before
+(negative when it is given back), and in the row of the advice what was paid. The objects are published; the file, and
+that amounts are after commission, is assumed. (Marketplacer, settlement)"""
 
 LAYOUTS: dict[str, tuple[FileLayout, ...]] = {
     "john_lewis": (JOHN_LEWIS_ITEMISED, JOHN_LEWIS_REMITTANCE, JOHN_LEWIS_AGGREGATE),

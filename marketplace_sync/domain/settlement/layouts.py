@@ -108,7 +108,7 @@ class FileLayout(BaseModel):
     amounts: dict[str, dict[str, str]] = {}
     """For files with several amounts in a row: kind of row (`*`: any) -> the file's column -> the type of the line that
     its amount becomes. `+TYPE` and `-TYPE` are owed to and taken from the seller however the file signs them, `TYPE` is
-    as it is signed, `ONE|OTHER` depends on the sign, `TYPE & TYPE` are two lines."""
+    as it is signed, `ONE|OTHER` depends on the sign, `~` before either turns it round, `TYPE & TYPE` are two lines."""
     row_kind: str = ""
     """The file's column that says of what kind a row is."""
     net: str = ""

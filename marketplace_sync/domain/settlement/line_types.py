@@ -116,6 +116,9 @@ KNOWN: dict[str, LineType] = _table(
     _sale("OPERATOR_REMITTED_ORDER_FEE_AMOUNT", _C.FEE, -1, nets=True),
     _refund("REFUND_ORDER_FEE_AMOUNT", _C.FEE),
     _refund("OPERATOR_REMITTED_REFUND_ORDER_FEE_AMOUNT", _C.FEE, 1, nets=True),
+    # What an invoice came to in one amount, product and shipping together: our own names, for files that say no more.
+    _sale("ORDER_TOTAL_AMOUNT", _C.PRODUCT),
+    _refund("REFUND_TOTAL_AMOUNT", _C.REFUND),
     # Where the operator buys from the seller and resells.
     _sale("PURCHASE_COMMISSION_FEE", _C.COMMISSION, -1),
     _sale("PURCHASE_SHIPPING_COMMISSION_FEE", _C.COMMISSION, -1),

@@ -19,6 +19,7 @@ from marketplace_sync.domain.settlement.order import Verdict, judge
 from marketplace_sync.domain.settlement.result import Document, Result, check_conservation
 from marketplace_sync.domain.settlement.rules import Rules
 from marketplace_sync.domain.settlement.settings import FinanceSettings
+from marketplace_sync.domain.settlement.totals_placing import split
 
 _BOTH = ["channel", "order_id"]
 _OUTSIDE = [t.name for t in KNOWN.values() if t.place is Place.OUTSIDE]
@@ -29,7 +30,7 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
     with the same result. Raises NotConserved (a bug, never bad input)."""
     kept = book.on(as_of)
     placed = place(kept, as_of)
-    book = placed.book
+    book = split(placed.book)
     attached, outside_rows = attach(book, settings)
     clean = bulk.conclude(attached, settings, as_of)
     if all_careful:

@@ -112,7 +112,10 @@ class _Unreadable(Exception):
 
 def _read(meaning: str, amount: Decimal) -> tuple[str, Decimal]:
     """`TYPE`: as it is signed. `+TYPE`, `-TYPE`: owed to, or taken from the seller, however it is signed. `ONE|OTHER`:
-    one when it is positive, the other when it is negative."""
+    one when it is positive, the other when it is negative. `~` before either: turned round."""
+    if meaning[0] == "~":
+        line_type, signed = _read(meaning[1:].strip(), amount)
+        return line_type, -signed
     if "|" in meaning:
         positive, negative = meaning.split("|")
         return (positive if amount > 0 else negative).strip(), amount

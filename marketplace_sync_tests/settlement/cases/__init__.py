@@ -12,11 +12,12 @@ from marketplace_sync_tests.settlement.cases import (
     refunds,
     sales,
     timing,
+    totals,
 )
 from marketplace_sync_tests.settlement.scene import Scene
 
 CASES: tuple[Scene, ...] = tuple(
     case
-    for theme in (sales, commissions, refunds, timing, corrections, outside, payouts, goods, adversaries)
+    for theme in (sales, commissions, refunds, timing, corrections, outside, payouts, goods, totals, adversaries)
     for case in theme.CASES
 )
