@@ -53,6 +53,8 @@ def test_what_the_marketplace_gets_wrong_is_found_and_nothing_else(here: Town) -
     assert read.read > 4 * len(ids), "new or read already by a pass before"
     again = import_settlement(here.context, BAZAAR)
     assert (again.new, again.changed) == (0, 0)
+    import_settlement(here.context, BAZAAR, everything=True)
+    assert _billing(here) == _billed(here), "the operator's invoice, with what it transferred, as the operator has it"
 
     done = reconcile_connection(here.context, BAZAAR)
     found = {row["order_id"]: set(row["codes"]) for row in done.result.orders.iter_rows(named=True)}
@@ -60,6 +62,42 @@ def test_what_the_marketplace_gets_wrong_is_found_and_nothing_else(here: Town) -
     (payout,) = done.result.documents
     assert payout.lines_total == payout.amount_transferred > 0
     assert set(done.result.unallocated["code"]) == {"SUBSCRIPTION"}
+
+
+def _billing(here: Town) -> list[dict[str, Any]]:
+    """Documents as the ledger keeps them: a payout and the invoice in it bear one number."""
+    with here.project.ledger.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT document, currency, transferred, state, reference, detail ->> 'type' AS type,"
+                " (detail ->> 'excl_taxes')::bigint AS net, (detail ->> 'incl_taxes')::bigint AS gross,"
+                " detail ->> 'cycle_id' AS cycle FROM ledger.settlement_documents WHERE connection = :name"
+                " ORDER BY document"
+            ),
+            {"name": BAZAAR},
+        )
+        return [dict(row) for row in rows.mappings()]
+
+
+def _billed(here: Town) -> list[dict[str, Any]]:
+    cycles = {cycle["voucher"]: cycle for cycle in here.sandbox.documents(BAZAAR, "cycles")}
+    documents = sorted(here.sandbox.documents(BAZAAR, "documents"), key=lambda each: str(each["id"]))
+    assert documents
+    assert all(document["amount"] > 0 for document in documents)
+    return [
+        {
+            "document": document["id"],
+            "currency": "GBP",
+            "transferred": cycles[document["id"]]["transferred"],
+            "state": "PAID",
+            "reference": cycles[document["id"]]["reference"],
+            "type": "AUTO_INVOICE",
+            "net": document["amount"],
+            "gross": document["amount"] + document["tax"],
+            "cycle": cycles[document["id"]]["id"],
+        }
+        for document in documents
+    ]
 
 
 def _sync_until(here: Town, there: Callable[[], bool], seconds: float = 240) -> None:
