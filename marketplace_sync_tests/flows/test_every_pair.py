@@ -1,64 +1,162 @@
-"""Which test walks which pair of systems through an order's life, so that a pair that loses its test is noticed."""
+"""Every pair of systems walks an order's whole life: a marketplace, a store or none, Klaviyo or not.
+
+Five orders at once in each town, so that a walk takes seconds: one is sent in parcels, returned and refunded, the
+others are cancelled by the buyer or the seller, whole and in part. Each step is seen in the vendors' own state.
+"""
 
 from __future__ import annotations
 
-import ast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from marketplace_sync_tests.flows.town import JL, town
+from marketplace_sync_tests.flows.market_sides import JohnLewisSide, MarketplacerSide, MarketSide, MiraklSide, Placed
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
+from marketplace_sync_tests.flows.town import Town
 
-STEPS = (
-    "place", "acknowledge", "inject", "dispatch", "partial dispatch", "cancel by buyer", "cancel by seller", "return",
-    "refund", "partial refund",
-)  # fmt: skip
-JL_WHOLE = "test_life_in_either_store::test_placed_acknowledged_shipped_in_parts_returned_and_refunded"
-JL_BUYER = "test_life_in_either_store::test_cancelled_by_the_buyer_whole_and_in_part"
-JL_SELLER = "test_life_in_either_store::test_cancelled_by_the_seller_whole_and_in_part"
-MIRAKL = "test_mirakl_in_either_store::test_an_order_of_a_mirakl_marketplace_lives_its_whole_life"
-MARKET = "test_life_of_a_marketplacer_order::test_an_order_goes_to_the_shop_and_its_parcels_come_back"
-MARKET_CANCELLED = "test_life_of_a_marketplacer_order::test_cancelled_by_the_buyer_and_by_the_seller"
-INTO_EITHER_STORE = {
-    "John Lewis": (JL_WHOLE,) * 5 + (JL_BUYER, JL_SELLER) + (JL_WHOLE,) * 3,
-    "Mirakl": (MIRAKL,) * 10,
-    # Marketplacer takes no acknowledgement: what is placed is accepted.
-    "Marketplacer": (MARKET, "", *(MARKET,) * 3, MARKET_CANCELLED, MARKET_CANCELLED, *(MARKET,) * 3),
-}
-"""Marketplace -> for every step the test that takes it, into Shopify and into Magento, with Klaviyo and without. John
-Lewis into Shopify with Klaviyo is `test_life_of_an_order`, step by step."""
-ONLY_KLAVIYO = (
-    "test_every_pair::test_what_john_lewis_says_reaches_klaviyo_without_a_store",
-    "test_mirakl_marketplaces_side_by_side::test_without_a_store_klaviyo_hears_what_others_accept_and_ship",
-    "test_life_of_a_marketplacer_order::test_without_a_store_klaviyo_hears_of_the_whole_life_once",
-)
+MUG, LAMP = "MUG-RED", "LAMP-BRASS"
+MARKETS: dict[str, type[MarketSide]] = {
+    "John Lewis": JohnLewisSide, "Mirakl": MiraklSide, "Marketplacer": MarketplacerSide,
+}  # fmt: skip
+STORES: dict[str, type[ShopifySide] | type[MagentoSide] | None] = {
+    "Shopify": ShopifySide, "Magento": MagentoSide, "no store": None,
+}  # fmt: skip
+PAIRS = [
+    pytest.param((market, store, with_klaviyo), id=f"{market}, {store}, {'Klaviyo' if with_klaviyo else 'no Klaviyo'}")
+    for market in MARKETS
+    for store in STORES
+    for with_klaviyo in (True, False)
+    if with_klaviyo or STORES[store] is not None  # a route leads somewhere
+]
 
 
-def exists(test: str) -> bool:
-    module, _, function = test.partition("::")
-    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
-    return function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+@dataclass
+class Walk:
+    """One pair on its way."""
+
+    here: Town
+    market: MarketSide
+    store: StoreSide | None
+    with_klaviyo: bool
+
+    def live(self) -> None:
+        for _ in range(2):
+            self.here.settle()
+
+    def told(self, order: Placed, **expected: int) -> None:
+        """Klaviyo heard exactly so often of these, or of nothing when the route tells it nothing."""
+        if not self.with_klaviyo:
+            assert self.here.event_list() == []
+            return
+        heard = self.here.events(order.key)
+        assert {name: heard[name.replace("_", " ")] for name in expected} == expected
+
+    def ship(self, order: Placed, number: str, **lines: int) -> None:
+        """Units of a first parcel, or all that is left. Where nothing of ours ships, a parcel has whole lines."""
+        if self.store is None:
+            self.market.ship_in_portal(self.here, order, MUG if lines else None, number)
+            return
+        part: dict[str, Any] = {"lines": [{"sku": MUG, "quantity": lines["mugs"]}]} if lines else {}
+        self.here.ship(order.key, at=self.market.name, tracking_numbers=[number], **part)
+
+    def cancel_by_seller(self, order: Placed, sku: str | None) -> None:
+        if self.store is None:
+            self.market.cancel_in_portal(self.here, order, sku)
+        elif sku is None:
+            self.here.cancel_in_store(order.key, at=self.market.name)
+        else:
+            self.here.take_off(order.key, sku, at=self.market.name)
 
 
-@pytest.mark.parametrize("marketplace", INTO_EITHER_STORE)
-def test_every_step_of_every_pair_names_a_test_that_exists(marketplace: str) -> None:
-    cells = dict(zip(STEPS, INTO_EITHER_STORE[marketplace], strict=True))
-    missing = {step for step, named in cells.items() if not named or not exists(named)}
-    assert missing == ({"acknowledge"} if marketplace == "Marketplacer" else set())
-    assert all(exists(named) for named in ONLY_KLAVIYO)
+@pytest.fixture
+def walk(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Walk]:
+    name, store_name, with_klaviyo = request.param
+    market, side = MARKETS[name](), STORES[store_name]
+    store = side() if side is not None else None
+    with market.town(database_url, tmp_path, store, with_klaviyo) as here:
+        yield Walk(here, market, store, with_klaviyo)
 
 
-def test_what_john_lewis_says_reaches_klaviyo_without_a_store(database_url: str, tmp_path: Path) -> None:
-    with town(database_url, tmp_path, route={"store": None, "stock": None}) as here:
-        order_id, other = here.place("MUG-RED", quantity=2), here.place("BOWL-BLUE")
-        here.settle()
-        assert here.events(order_id) == {"Placed Order": 1, "Ordered Product": 1}
-        for one in (order_id, other):
-            here.sandbox.act(JL, "acknowledge_in_portal", order_id=one)
-        here.settle()
-        here.sandbox.act(JL, "request_cancellation", order_id=other)
-        here.settle()
-        assert here.events(order_id) == {"Placed Order": 1, "Ordered Product": 1}
-        assert here.events(other)["Cancellation Requested"] == 1
-        assert here.shopify_orders() == []
-        assert [here.jl_actions(name) for name in ("acknowledge", "cancel_acknowledge")] == [[], []], "somebody else's"
+@pytest.mark.parametrize("walk", PAIRS, indirect=True)
+def test_an_order_lives_its_whole_life(walk: Walk) -> None:
+    here, market, store = walk.here, walk.market, walk.store
+
+    # placed, injected, acknowledged
+    whole = market.place(here, MUG, LAMP, quantity=3)
+    buyers, sellers = market.place(here, MUG, quantity=2), market.place(here, MUG, quantity=2)
+    buyers_part, sellers_part = market.place(here, MUG, LAMP, quantity=2), market.place(here, MUG, LAMP, quantity=1)
+    orders = (whole, buyers, sellers, buyers_part, sellers_part)
+    if store is None:
+        for order in orders:
+            market.acknowledge_in_portal(here, order)
+    walk.live()
+    for order in orders:
+        assert market.is_acknowledged(here, order)
+        walk.told(order, Placed_Order=1, Ordered_Product=1 if order in (buyers, sellers) else 2, Cancelled_Order=0)
+    if store is None:
+        assert here.all_stored() == []
+    else:
+        assert here.stored(whole.key, market.name).units == {MUG: 3, LAMP: 3}
+
+    # a first parcel; cancelled by the buyer and by the seller, whole and in part
+    first = 1 if store is not None else 3
+    walk.ship(whole, "A1", mugs=first)
+    market.cancel_by_buyer(here, buyers, None)
+    if market.buyers_cancel_parts:
+        market.cancel_by_buyer(here, buyers_part, MUG)
+    walk.cancel_by_seller(sellers, None)
+    walk.cancel_by_seller(sellers_part, MUG)
+    walk.live()
+    if store is None and isinstance(market, JohnLewisSide):
+        walk.told(buyers, Cancellation_Requested=1, Cancelled_Order=0)
+        for order in (buyers, buyers_part):
+            market.answer_in_portal(here, order)
+        walk.live()
+    assert market.dispatched(here, whole) == {MUG: first}
+    walk.told(whole, Fulfilled_Order=1)
+    gone = {buyers: {MUG: 2}, sellers: {MUG: 2}, sellers_part: {MUG: 1}}
+    if market.buyers_cancel_parts:
+        gone[buyers_part] = {MUG: 1}
+    for order, units in gone.items():
+        assert market.cancelled(here, order) == units
+        walk.told(order, Cancelled_Order=1, Refunded_Order=0)
+        if store is not None:
+            stored = here.stored(order.key, market.name)
+            assert stored.cancelled is (order in (buyers, sellers))
+            assert stored.cancelled or stored.credited == units
+
+    # the rest leaves, of those that were cancelled in part too
+    for number, order in (("B2", whole), ("C3", buyers_part), ("D4", sellers_part)):
+        walk.ship(order, number)
+    walk.live()
+    bought = {whole: {MUG: 3, LAMP: 3}, buyers_part: {MUG: 2, LAMP: 2}, sellers_part: {MUG: 1, LAMP: 1}}
+    for order, units in bought.items():
+        assert market.dispatched(here, order) == Counter(units) - Counter(gone.get(order, {}))
+        walk.told(order, Fulfilled_Order=2 if order is whole else 1)
+    if store is not None:
+        assert market.numbers(here, whole) == {"A1", "B2"}
+
+    # returned and refunded, then returned and refunded in part
+    for count, pence in enumerate((None, 300), 1):
+        market.give_back(here, whole, MUG, pence)
+        walk.live()
+        walk.told(whole, Return_Requested=count, Refunded_Order=count, Cancelled_Order=0)
+        if store is not None:
+            stored = here.stored(whole.key, market.name)
+            assert (stored.credits, stored.credited) == (count, {MUG: count})
+    if store is not None and market.given_back_by_seller(here, whole) is not None:
+        here.refund_in_store(whole.key, LAMP, at=market.name)
+        walk.live()
+        assert market.given_back_by_seller(here, whole) == 1
+        walk.told(whole, Refunded_Order=3)
+        assert here.stored(whole.key, market.name).credits == 3, "what the shop gave back is not recorded there again"
+    assert here.work_items() == {}
+
+    # and all of it once
+    before = (here.all_stored(), market.written(here), here.event_list())
+    here.sync()
+    assert (here.all_stored(), market.written(here), here.event_list()) == before

@@ -66,6 +66,15 @@ class Calls:
         """A write, sent once; twice when Magento refused the signature of the first, which then changed nothing."""
         return self.decoded(self._request("POST", path, json=body, operation=operation, write=True), kind, operation)
 
+    def _or_bearer(self) -> str:
+        """A shop that takes no tokens as bearer answers as if a permission were missing (sheet, 2)."""
+        if self._settings.authentication != "bearer":
+            return ""
+        return (
+            "; or the shop takes no token as bearer, as it is since 2.4.4: have it allowed"
+            " (oauth/consumer/enable_integration_as_bearer), or configure the four keys and authentication: oauth1"
+        )
+
     def _request(self, method: str, path: str, *, operation: str, view: str = "", **more: Any) -> Answer:
         place = f"/rest/{view or self._settings.store_view}/V1{path}"
         reads = (401, 500) if more["write"] else (401,)
@@ -79,7 +88,7 @@ class Calls:
             if said.resources():
                 raise CredentialsRefused(
                     f"{self.connection}: {operation}: the integration has no permission for {said.resources()};"
-                    " grant it (System, Integrations, API) and activate the integration again",
+                    f" grant it (System, Integrations, API) and activate the integration again{self._or_bearer()}",
                     connection=self.connection,
                     operation=operation,
                     status=403,
@@ -88,7 +97,7 @@ class Calls:
                 break
         raise CredentialsRefused(
             f"{self.connection}: {operation}: Magento refused the credentials ({said.words() or 'no reason given'});"
-            " check the integration's four keys, that it is active, and this machine's clock",
+            f" check the integration's four keys, that it is active, and this machine's clock{self._or_bearer()}",
             connection=self.connection,
             operation=operation,
             status=401,

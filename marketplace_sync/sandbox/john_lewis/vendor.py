@@ -24,7 +24,7 @@ from marketplace_sync.sandbox.john_lewis.returns import Returns, Wanted
 from marketplace_sync.sandbox.john_lewis.seller_actions import SellerActions
 from marketplace_sync.sandbox.john_lewis.seller_api import SellerApi
 from marketplace_sync.sandbox.john_lewis.settings import EdgeSettings
-from marketplace_sync.sandbox.john_lewis.workflow import CANCELLABLE, lines_of, move
+from marketplace_sync.sandbox.john_lewis.workflow import CANCELLABLE, SELLER_ACTIONS, lines_of, move
 from marketplace_sync.sandbox.state import Document, State
 from marketplace_sync.sandbox.vendor import Vendor
 
@@ -211,6 +211,30 @@ class JohnLewis(Vendor):
         order = self.book.copy_of(order_id)
         units = sum(row["quantity"] for row in order["lines"] if row["status"] == "ORDER")
         move(order, list(order["lines"]), max(units, 1), ("ORDER",), "ORDER_ACK")
+        self.book.put(order)
+        return _named(order)
+
+    def act_dispatch_in_portal(
+        self, order_id: int, line_ref: str | None = None, quantity: int | None = None
+    ) -> dict[str, Any]:
+        """Somebody states by hand that a line left, or part of it, or everything that is acknowledged."""
+        return self._in_portal(order_id, "dispatch", line_ref, quantity)
+
+    def act_cancel_in_portal(
+        self, order_id: int, line_ref: str | None = None, quantity: int | None = None
+    ) -> dict[str, Any]:
+        """Somebody cancels by hand, for the seller, what has not left: a line, part of it, or everything."""
+        return self._in_portal(order_id, "cancel_acknowledge", line_ref, quantity)
+
+    def _in_portal(self, order_id: int, action: str, line_ref: str | None, quantity: int | None) -> dict[str, Any]:
+        order = self.book.copy_of(order_id)
+        sources, target = SELLER_ACTIONS[action]
+        refs = [line_ref] if line_ref is not None else list(dict.fromkeys(row["ref"] for row in order["lines"]))
+        for ref in refs:
+            rows = lines_of(order, ref, None)
+            open_units = sum(row["quantity"] for row in rows if row["status"] in sources)
+            if open_units or line_ref is not None:
+                move(order, rows, quantity or max(open_units, 1), sources, target)
         self.book.put(order)
         return _named(order)
 

@@ -239,6 +239,10 @@ class Staff:
         """The operator does; a request with `dispatched` false either way."""
         return self._cancel(order_id, lines, "ADMIN")
 
+    def act_cancel_by_seller(self, order_id: Number, lines: Lines | None = None) -> dict[str, Any]:
+        """The sellers do, in their portal."""
+        return self._cancel(order_id, lines, "SELLER")
+
     def _cancel(self, order_id: Number, lines: Lines | None, who: str) -> dict[str, Any]:
         asked = self._ask(order_id, lines, who, dispatched=False, status="REFUND_ACCEPTED", reason="Cancelled")
         with self.market.action():

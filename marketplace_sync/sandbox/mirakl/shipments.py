@@ -71,13 +71,14 @@ class Shipments:
         for item in items(await json_body(request), "shipments", 1000):
             order_id = text(item, "order_id")
             try:
-                made.append(self._make(order_id, item))
+                made.append(self.make(order_id, item))
             except (Refused, BadValue) as problem:
                 errors.append({"order_id": order_id, "message": str(problem)})
         rows = [self._row(shipment) for shipment in made]
         return answer({"shipment_success": rows, "shipment_errors": errors}, 201)
 
-    def _make(self, order_id: str, item: dict[str, Any]) -> Shipment:
+    def make(self, order_id: str, item: dict[str, Any]) -> Shipment:
+        """One parcel as it is stated, over the API or by hand. Raises Refused, BadValue."""
         if not self.settings.multi_shipment:
             raise Refused("Multi-shipment is not enabled on this platform")
         if self._book.get(order_id) is None:

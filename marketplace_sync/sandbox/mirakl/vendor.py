@@ -27,6 +27,7 @@ from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
 from marketplace_sync.sandbox.mirakl.order_reads import OrderReads
 from marketplace_sync.sandbox.mirakl.order_writes import OrderWrites
 from marketplace_sync.sandbox.mirakl.placing import Placing, Wish
+from marketplace_sync.sandbox.mirakl.portal import Portal, named
 from marketplace_sync.sandbox.mirakl.product_api import ProductApi
 from marketplace_sync.sandbox.mirakl.reference_api import ReferenceApi
 from marketplace_sync.sandbox.mirakl.returns import Returns
@@ -37,7 +38,7 @@ from marketplace_sync.sandbox.state import Document, State
 from marketplace_sync.sandbox.vendor import Vendor
 
 
-class Mirakl(Vendor):
+class Mirakl(Portal, Vendor):
     """One seller's shop on one marketplace. Its settings are those of `MiraklSettings`.
 
     Acts raise ValueError with the marketplace's reason when the workflow forbids them, LookupError for what does not
@@ -61,6 +62,7 @@ class Mirakl(Vendor):
         self.placing = Placing(state, clock, mark, self.shop, self.book, self.offers, self.lifecycle)
         self.actions = Actions(state, clock)
         self.imports = Imports(state, clock, self.shop, self.offers)
+        self.shipments = Shipments(state, clock, self.shop, self.book, self.lifecycle, self.actions)
         self.returns = Returns(state, clock, self.shop, self.book, self.actions)
         self.documents_api = DocumentsApi(state, clock, self.book, self.actions)
         self.order_reads = OrderReads(state, clock, self.shop, self.book)
@@ -74,7 +76,7 @@ class Mirakl(Vendor):
         state, clock = self.state, self.clock
         ReferenceApi(state, clock, self.shop, self.book, self.offers, self.ledger, self.actions).open_in(gate)
         OrderWrites(self.shop, self.book, self.lifecycle, self.actions).open_in(gate)
-        Shipments(state, clock, self.shop, self.book, self.lifecycle, self.actions).open_in(gate)
+        self.shipments.open_in(gate)
         CatalogueApi().open_in(gate)
         self.returns.open_in(gate)
         self.documents_api.open_in(gate)
@@ -127,7 +129,7 @@ class Mirakl(Vendor):
             ordered_at=ordered_at,
             email=email,
         )
-        return _named(order)
+        return named(order)
 
     def act_place_orders(self, count: int, lines_per_order: int = 3) -> dict[str, Any]:
         """Many buyers order at once; their pages are ready to be served at full speed."""
@@ -150,7 +152,7 @@ class Mirakl(Vendor):
             raise Refused(f"The reason '{reason_code}' was not found")
         order = self.book.of_line(line_id)
         self.lifecycle.open_incident(order, line_of(order, line_id), reason_code)
-        return _named(order)
+        return named(order)
 
     def act_request_return(
         self,
@@ -170,13 +172,13 @@ class Mirakl(Vendor):
         """An order that was held goes to the seller."""
         order = self.book.copy_of(order_id)
         self.lifecycle.release(order)
-        return _named(order)
+        return named(order)
 
     def act_accept_payment(self, order_id: str) -> dict[str, Any]:
         """The charge is confirmed: the order may ship, and its address is readable."""
         order = self.book.copy_of(order_id)
         self.lifecycle.charge(order)
-        return _named(order)
+        return named(order)
 
     def act_refuse_payment(self, order_id: str) -> dict[str, Any]:
         """The charge failed for good."""
@@ -191,19 +193,19 @@ class Mirakl(Vendor):
     def _cancelled(self, order_id: str, reason: str) -> dict[str, Any]:
         order = self.book.copy_of(order_id)
         self.lifecycle.cancel_all(order, reason)
-        return _named(order)
+        return named(order)
 
     def act_receive(self, order_id: str) -> dict[str, Any]:
         """The parcel arrived: what the order brought becomes payable."""
         order = self.book.copy_of(order_id)
         self.lifecycle.receive(order)
-        return _named(order)
+        return named(order)
 
     def act_close_order(self, order_id: str) -> dict[str, Any]:
         """The time for refunds is over."""
         order = self.book.copy_of(order_id)
         self.lifecycle.close(order)
-        return _named(order)
+        return named(order)
 
     def act_refund_by_operator(
         self,
@@ -221,12 +223,12 @@ class Mirakl(Vendor):
             quantity = quantity or line["quantity"]
         refund = self.lifecycle.refund(order, line, amount, shipping_amount, quantity, reason_code)
         self.book.put(order)
-        return {**_named(order), "refund_id": refund["id"]}
+        return {**named(order), "refund_id": refund["id"]}
 
     def act_close_incident(self, line_id: str, reason_code: str = "40") -> dict[str, Any]:
         order = self.book.of_line(line_id)
         self.lifecycle.close_incident(order, line_of(order, line_id), reason_code)
-        return _named(order)
+        return named(order)
 
     def act_add_document(
         self, order_id: str, type_code: str = "SYSTEM_DELIVERY_BILL", file_name: str = "note.pdf", content: str = "%PDF"
@@ -240,7 +242,7 @@ class Mirakl(Vendor):
         blank = dict.fromkeys(order["buyer"], "")
         order.update(buyer={**blank, "full_name": "Anonymous"}, email=None)
         self.book.put(order)
-        return _named(order)
+        return named(order)
 
     def act_charge(self, kind: str, amount: int) -> dict[str, Any]:
         """Something outside orders: kind MANUAL_CREDIT, MANUAL_INVOICE, SELLER_PENALTY_FEE or any other type of
@@ -259,24 +261,6 @@ class Mirakl(Vendor):
         """The operator's catalogue has a product more, without any offer of the seller."""
         return self.offers.add_product(shop_sku, ean, title, brand, category)
 
-    # What people of the seller do in the portal
-
-    def act_accept_in_portal(self, order_id: str) -> dict[str, Any]:
-        """Somebody accepts the whole order by hand."""
-        order = self.book.copy_of(order_id)
-        if order["state"] != "WAITING_ACCEPTANCE":
-            raise Refused(f"Order {order_id} is {order['state']}, not WAITING_ACCEPTANCE")
-        self.lifecycle.decide(order, {line["id"]: True for line in order["lines"]})
-        return _named(order)
-
-    def act_ship_in_portal(self, order_id: str) -> dict[str, Any]:
-        """Somebody marks the whole order as sent by hand."""
-        order = self.book.copy_of(order_id)
-        if order["state"] != "SHIPPING":
-            raise Refused(f"Order {order_id} is {order['state']}, not SHIPPING")
-        self.lifecycle.ship(order)
-        return _named(order)
-
     # For whoever directs the sandbox
 
     def act_list_orders(self, state: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
@@ -290,14 +274,10 @@ class Mirakl(Vendor):
         return _described(self.book.copy_of(order_id))
 
 
-def _named(order: Order) -> dict[str, Any]:
-    return {"order_id": order["id"], "commercial_id": order["commercial_id"], "state": order["state"]}
-
-
 def _described(order: Order) -> dict[str, Any]:
     fields = ("id", "sku", "quantity", "state", "price", "shipping", "fee", "fee_tax")
     return {
-        **_named(order),
+        **named(order),
         "customer_id": order["customer_id"],
         "email": order["email"],
         "seller_reference": order["seller_reference"],

@@ -282,6 +282,21 @@ def test_an_order_acknowledged_in_the_portal_leaves_the_list_of_new_ones(seller:
         seller.act("acknowledge_in_portal", order_id=order_id)
 
 
+def test_parcels_and_cancellations_are_stated_in_the_portal_too(seller: Seller) -> None:
+    order_id = seller.placed((MUG, 3), (LAMP, 1))
+    with pytest.raises(ValueError, match="409"):
+        seller.act("dispatch_in_portal", order_id=order_id, line_ref="1")
+    seller.act("acknowledge_in_portal", order_id=order_id)
+    seller.act("dispatch_in_portal", order_id=order_id, line_ref="1", quantity=1)
+    seller.act("cancel_in_portal", order_id=order_id, line_ref="1", quantity=1)
+    seller.act("dispatch_in_portal", order_id=order_id)
+    lines = seller.act("get_order", order_id=order_id)["lines"]
+    assert sorted((line["line_ref"], line["status"], line["quantity"]) for line in lines) == [
+        ("1", "CANCEL_ACK", 0), ("1", "DISPATCH", 1), ("1", "DISPATCH", 1), ("2", "DISPATCH", 1),
+    ]  # fmt: skip
+    assert seller.actions() == [], "nothing came over the API"
+
+
 def test_invoices_are_not_taken_here(seller: Seller) -> None:
     answer = seller.http.post("/api/v4/invoices/", json={})
     assert (answer.status_code, answer.json()["code"]) == (400, "RETAILER_DOES_NOT_SUPPORT_INVOICING")
