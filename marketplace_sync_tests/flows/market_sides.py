@@ -32,6 +32,8 @@ class MarketSide(Protocol):
     acknowledges: bool
     """Whether orders are acknowledged there at all."""
     buyers_cancel_parts: bool
+    shows_numbers: bool
+    """Whether its orders show the tracking numbers of parcels that others stated."""
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -71,6 +73,7 @@ class JohnLewisSide:
     name = JL
     acknowledges = True
     buyers_cancel_parts = True
+    shows_numbers = False
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -150,6 +153,7 @@ class MiraklSide:
     name = BAZAAR
     acknowledges = True
     buyers_cancel_parts = False
+    shows_numbers = True
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -231,6 +235,7 @@ class MarketplacerSide:
     name = market.MARKET
     acknowledges = False
     buyers_cancel_parts = True
+    shows_numbers = True
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool

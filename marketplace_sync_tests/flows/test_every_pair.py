@@ -137,8 +137,12 @@ def test_an_order_lives_its_whole_life(walk: Walk) -> None:
     for order, units in bought.items():
         assert market.dispatched(here, order) == Counter(units) - Counter(gone.get(order, {}))
         walk.told(order, Fulfilled_Order=2 if order is whole else 1)
-    if store is not None:
+    if store is not None or market.shows_numbers:
         assert market.numbers(here, whole) == {"A1", "B2"}
+        if walk.with_klaviyo:
+            heard = [one for one in here.event_list(whole.key) if one["name"] == "Fulfilled Order"]
+            assert [one["properties"]["TrackingNumbers"] for one in heard] == [["A1"], ["B2"]]
+            assert [one["properties"]["Partial"] for one in heard] == [True, False]
 
     # returned and refunded, then returned and refunded in part
     for count, pence in enumerate((None, 300), 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from marketplace_sync.connectors.mirakl import buyers, fields
 from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, PAYING, STAGING, WAITING, Progress, progress
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
-from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund
+from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund, StatedParcel
 
 Text = str | int | None
 
@@ -73,6 +74,9 @@ class Stated(msgspec.Struct):
     shipping_price: Any = None
     order_tax_mode: Text = None
     shipping_deadline: Text = None
+    shipping_company: Text = None
+    shipping_tracking: Text = None
+    shipping_tracking_url: Text = None
     delivery_date: _DeliveryDate | None = None
     can_cancel: bool | None = None
     has_incident: bool | None = None
@@ -165,6 +169,7 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         awaiting_release=fields.text(stated.order_state) in (STAGING, WAITING, *PAYING),
         acknowledge_by=placed_at + settings.accept_within if settings.accept_within else None,
         dispatch_by=fields.moment(stated.shipping_deadline),
+        parcels=_parcels(stated, lines),
         warnings=tuple(_oddities(stated, warnings)),
         incidents=tuple(
             fields.text(line.order_line_id)
@@ -173,6 +178,21 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         ),
     )
     return [order, *_refunds(stated, order, basis)]
+
+
+def _parcels(stated: Stated, lines: Sequence[OrderLine]) -> tuple[StatedParcel, ...]:
+    """An order shows one tracking number, that of what left last (Mirakl, order fields)."""
+    number, units = fields.text(stated.shipping_tracking), {one.line_id: one.dispatched for one in lines}
+    if not number or not any(units.values()):
+        return ()
+    return (
+        StatedParcel(
+            units={line_id: count for line_id, count in units.items() if count},
+            carrier=fields.text(stated.shipping_company),
+            number=number,
+            url=fields.text(stated.shipping_tracking_url),
+        ),
+    )
 
 
 def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, warnings: list[str]) -> OrderLine:
