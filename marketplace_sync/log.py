@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+import stamina.instrumentation
 import structlog
 
 VARIABLE = "MARKETPLACE_SYNC_LOG"
@@ -24,4 +25,12 @@ def configure() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
+    )
+    stamina.instrumentation.set_on_retry_hooks([_repeated])
+
+
+def _repeated(details: stamina.instrumentation.RetryDetails) -> None:
+    """Ordinary: vendors throttle and stumble. What does not succeed in the end is told by whoever asked for it."""
+    structlog.get_logger().info(
+        "a read is repeated", attempt=details.retry_num, seconds=details.wait_for, problem=str(details.caused_by)
     )

@@ -81,10 +81,19 @@ def _settled(context: Context, name: str) -> str:
 
 
 def _files_taken(context: Context, name: str, inbox: Path, report: SyncReport) -> str:
-    settlement_inbox.prepare(inbox, [name])
-    taken = settlement_inbox.take(context, name, inbox)
-    report.problems += [f"{name}: {each.file}: {each.problem}" for each in taken if each.problem]
-    return f"{len(taken)} taken: {', '.join(each.file for each in taken)}" if taken else ""
+    try:
+        settlement_inbox.prepare(inbox, [name])
+        files = settlement_inbox.take(context, name, inbox)
+    except OSError as problem:
+        unusable = f"the inbox {inbox} cannot be used ({problem.strerror or problem}); the files in it wait"
+        report.problems.append(f"{name}: {unusable}")
+        return unusable
+    taken = [each.file for each in files if not each.problem]
+    refused = [f"{each.file}: {each.problem}" for each in files if each.problem]
+    report.problems += [f"{name}: {each}" for each in refused]
+    said = [f"{len(taken)} taken: {', '.join(taken)}"] if taken else []
+    said += [f"{len(refused)} refused: {' '.join(refused)}"] if refused else []
+    return "; ".join(said)
 
 
 def _catalogue(context: Context, name: str) -> str:

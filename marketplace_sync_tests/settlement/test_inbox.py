@@ -68,6 +68,17 @@ def test_a_headless_pass_takes_the_files_and_says_which_it_cannot(office: Office
     inbox.prepare(folder, [NAME])
     put(folder, "settlement", "september.csv", settlement_file(sale()))
     put(folder, "bank_receipts", "bank.csv", "nothing\n")
-    report = sync(office.context, rounds=1, inbox=folder)
+    said: list[str] = []
+    report = sync(office.context, said.append, rounds=1, inbox=folder)
     assert [problem for problem in report.problems if "bank.csv" in problem]
+    (files,) = [line for line in said if line.startswith(f"{NAME}: files: ")]
+    assert "1 taken: september.csv; 1 refused: bank.csv: The file has no column " in files
     assert office.rows("SELECT count(*) AS lines FROM ledger.settlement_lines") == [{"lines": 4}]
+
+
+def test_an_inbox_that_cannot_be_used_does_not_stop_a_headless_pass(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "inbox").write_text("in the way")
+    report = sync(office.context, rounds=1, inbox=tmp_path / "inbox")
+    assert f"{NAME}: the inbox {tmp_path / 'inbox'} cannot be used (Not a directory); the files in it wait" in (
+        report.problems
+    )
