@@ -28,10 +28,12 @@ from marketplace_sync.connectors.wire import Answer, Authentication, Signature
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
+    BudgetFull,
     CredentialsRefused,
     RequestRejected,
     Throttled,
     TransportError,
+    Unreachable,
     VendorUnavailable,
 )
 from marketplace_sync.settings import ConnectionSettings
@@ -202,7 +204,7 @@ class HttpWire:
             patience = self._write_patience if call.write else self._patience
             grant = self._budget.acquire(call.bucket, call.cost, patience=patience)
         except NoRoom as full:
-            raise _OutOfPatience(
+            raise BudgetFull(
                 f"{self.connection}: {call.operation} was not sent: the rate budget has no room for {full.wait:.0f} s",
                 retry_after=full.wait,
                 **about,
@@ -343,6 +345,7 @@ class HttpWire:
     def _lost(self, call: _Call, why: str, *, sent: bool) -> TransportError:
         kind: type[TransportError] = AnswerLost if sent and call.write else VendorUnavailable
         if not sent:
+            kind = Unreachable
             what = f"was not sent: no connection to the vendor ({why}); try again later"
         elif call.write:
             what = f"was sent and its answer was lost ({why}), so the change may or may not have been made"
@@ -369,14 +372,10 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
 
 
-class _OutOfPatience(Throttled):
-    """The budget, not the vendor, said no: waiting again would only take as long again."""
-
-
 def _pause_before_repeat(problem: Exception) -> bool | float:
     """Reads are repeated while the vendor is not there; after a 429 it is the budget that makes us wait."""
-    if isinstance(problem, _OutOfPatience):
-        return False
+    if isinstance(problem, BudgetFull):
+        return False  # waiting again would only take as long again
     if isinstance(problem, Throttled):
         return 0.0
     return isinstance(problem, VendorUnavailable)

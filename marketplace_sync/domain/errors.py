@@ -61,6 +61,14 @@ class Throttled(VendorUnavailable):
         super().__init__(message, connection=connection, operation=operation, status=429)
 
 
+class BudgetFull(Throttled):
+    """Not sent: by our own count the vendor allows no further call yet. The vendor was not asked."""
+
+
+class Unreachable(VendorUnavailable):
+    """Not sent: no connection could be made."""
+
+
 class AnswerLost(TransportError):
     pass
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused, VendorUnavailable
+from marketplace_sync.domain.errors import AnswerUnreadable, BudgetFull, CredentialsRefused, VendorUnavailable
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context
-from marketplace_sync.ledger import work_items
+from marketplace_sync.ledger import watermarks, work_items
+
+_LATELY = timedelta(minutes=15)
+"""Longer than whatever limits how often a list may be read, so that two readers of one list are nobody's outage."""
 
 
 @contextmanager
@@ -20,6 +24,8 @@ def reading(context: Context, name: str) -> Iterator[None]:
         _report(context, name, "CONNECTION_REFUSED", f"{name} does not accept our credentials: {problem}")
         raise
     except VendorUnavailable as problem:
+        if isinstance(problem, BudgetFull) and was_read_lately(context, name):
+            raise
         _report(context, name, "CONNECTION_DOWN", f"{name} could not be read: {problem}")
         raise
     except AnswerUnreadable as problem:
@@ -28,6 +34,13 @@ def reading(context: Context, name: str) -> Iterator[None]:
     codes = ["CONNECTION_REFUSED", "CONNECTION_DOWN", "MALFORMED_STATEMENT"]
     with context.ledger.begin() as connection:
         work_items.close(connection, codes, [name], "it was read")
+
+
+def was_read_lately(context: Context, name: str) -> bool:
+    """Whether some feed of the vendor was read to its end in the last quarter of an hour."""
+    with context.ledger.begin() as connection:
+        ages = watermarks.ages(connection)
+    return any(age < _LATELY.total_seconds() for (read, _), age in ages.items() if read == name)
 
 
 def _report(context: Context, name: str, code: str, message: str) -> None:

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from marketplace_sync.connectors.ports import Malformed
-from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.domain.errors import BudgetFull, TransportError, Unreachable
 from marketplace_sync.flows import (
     courier,
     deliveries,
     housekeeping,
     import_orders,
     observe_store,
+    reachable,
     settlement_feed,
     settlement_inbox,
     watch_deadlines,
@@ -27,33 +28,35 @@ Tell = Callable[[str], None]
 
 @dataclass
 class SyncReport:
-    """`problems` are sentences; empty when everything could be read and delivered."""
+    """`problems` are sentences; empty when everything could be read and delivered. `away`: nothing answers there."""
 
     delivered: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
 
 
 def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5, inbox: Path | None = None) -> SyncReport:
     """Catalogues first (so that prices and variants are known), then marketplaces, stores and deliveries, repeated
-    while deliveries cause further ones; what was settled last. A connection that fails does not stop the others.
+    while deliveries cause further ones; what was settled last. A connection that fails does not stop the others; where
+    nothing answers, the rest is not read either, for each read would be tried for as long again.
     `inbox`: the folder that files of finance are taken out of."""
     report = SyncReport()
     for name in context.stores:
-        _try(report, tell, f"{name}: catalogue", partial(_catalogue, context, name))
+        _read(report, tell, context, name, "catalogue", partial(_catalogue, context, name))
     for name in context.marketplaces:
         for feed in context.marketplaces[name].feeds():
-            _try(report, tell, f"{name}: {feed.name}", partial(_imported, context, name, feed.name))
+            _read(report, tell, context, name, feed.name, partial(_imported, context, name, feed.name))
     for _ in range(rounds):
         before = sum(report.delivered.values())
         for name in context.stores:
-            _try(report, tell, f"{name}: orders", partial(_observed, context, name))
+            _read(report, tell, context, name, "orders", partial(_observed, context, name))
         for name in context.connections:
             _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report))
         if sum(report.delivered.values()) == before:
             break
     for name in sorted({route.marketplace for route in context.routes}):
         if settlement_feed.is_settled(context, name):
-            _try(report, tell, f"{name}: settlement", partial(_settled, context, name))
+            _read(report, tell, context, name, "settlement", partial(_settled, context, name))
             if inbox is not None:
                 _try(report, tell, f"{name}: files", partial(_files_taken, context, name, inbox, report))
     with context.ledger.begin() as connection:
@@ -62,6 +65,25 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5, inbo
             watch_deadlines.dispatches(connection, context, route)
     housekeeping.clear_inbox(context)
     return report
+
+
+def _read(report: SyncReport, tell: Tell, context: Context, name: str, what: str, work: Callable[[], str]) -> None:
+    if name in report.away:
+        return
+
+    def read() -> str:
+        try:
+            return work()
+        except Unreachable:
+            report.away.add(name)
+            raise
+        except BudgetFull as problem:
+            # `up` reads it too, or the last pass was a minute ago
+            if not reachable.was_read_lately(context, name):
+                raise
+            return f"not yet again ({problem})"
+
+    _try(report, tell, f"{name}: {what}", read)
 
 
 def _try(report: SyncReport, tell: Tell, what: str, work: Callable[[], str]) -> None:
