@@ -88,7 +88,15 @@ def _replace(database: DatabaseUrls, file: Path) -> None:
     _drop(database, _INCOMING, _OUTGOING)
     _administer(database, f"CREATE DATABASE {_INCOMING}")
     try:
-        _postgres(database, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", str(file), into=_INCOMING)
+        try:
+            _postgres(
+                database, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", str(file), into=_INCOMING
+            )
+        except BackupFailed as problem:
+            raise BackupFailed(
+                f"{file} cannot be put back ({problem}): it is damaged, or no backup of marketplace-sync."
+                " The database is what it was; try another backup"
+            ) from None
         _rename(
             database,
             *([(_REPLACED, _OUTGOING)] if _exists(database, _REPLACED) else []),

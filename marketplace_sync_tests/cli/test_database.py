@@ -62,7 +62,8 @@ def test_a_damaged_backup_changes_nothing(home: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size * 3 // 4])
     code, said = call(home, "restore", str(file))
     assert code == 1
-    assert said.startswith("marketplace-sync: pg_restore: error")
+    assert said.startswith(f"marketplace-sync: {file} cannot be put back (pg_restore: error")
+    assert "The database is what it was" in said
     assert notes(home) == ["monday"]
 
 
