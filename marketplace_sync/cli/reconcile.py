@@ -101,6 +101,9 @@ def _spoken(report: dict[str, Any]) -> Iterator[str]:
     for total in report["totals"]:
         document = total["document"] or "no payout yet"
         yield f"  {document}: {total['lines']} lines, {total['sum']} {total['currency']}"
+    if report["contradicted"]:
+        some = ", ".join(report["contradicted"][:10]) + (", …" if len(report["contradicted"]) > 10 else "")
+        yield f"  {len(report['contradicted'])} ids come with different amounts, and one of each was taken: {some}"
     for control in report["controls"]:
         stated = control["stated"] or "no number"
         if control["agrees"]:

@@ -49,6 +49,8 @@ class ImportReport:
     """Rows of another channel."""
     superseded: int = 0
     """Rows that say less than what is known: the line is known further on in its payment."""
+    contradicted: list[str] = field(default_factory=list)
+    """Ids that the file states with different amounts: the same id is one line, so one of them was taken."""
     rejected: list[Rejected] = field(default_factory=list)
     totals: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     controls: list[Compared] = field(default_factory=list)
@@ -65,6 +67,7 @@ class ImportReport:
             "unchanged": self.unchanged,
             "elsewhere": self.elsewhere,
             "superseded": self.superseded,
+            "contradicted": self.contradicted,
             "rejected": [{"line": each.line, "reason": each.reason, "raw": each.raw} for each in self.rejected],
             "totals": [
                 {"document": document, "currency": currency, "lines": count, "sum": decimal_text(total, currency)}
@@ -201,6 +204,9 @@ def _store_lines(
     from marketplace_sync.domain.settlement.frames import once
 
     lines = once(frame.with_columns(pl.lit(None, pl.Date).alias("document_created_on")))
+    if lines.height < frame.height:
+        amounts = frame.group_by("line_id").agg(pl.col("amount").n_unique()).filter(pl.col("amount") > 1)
+        report.contradicted = amounts["line_id"].sort().to_list()
     stored = ledger.merge_lines(connection, name, lines, file_id)
     said = ("customer_order_number", "ean", "stock_number")
     goods = lines.filter(names_orders or pl.any_horizontal(pl.col(column) != "" for column in said))

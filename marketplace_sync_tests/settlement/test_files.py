@@ -107,6 +107,15 @@ def test_a_line_moves_on_in_its_payment_and_never_back(office: Office) -> None:
     assert {row["payment_state"] for row in stored(office)} == {"PAID"}
 
 
+def test_an_id_with_two_amounts_in_one_file_is_one_line_and_is_named_whatever_comes_first(office: Office) -> None:
+    rows_of = ["1,T,50.00,GBP\n", "1,T,49.00,GBP\n", "2,T,1.00,GBP\n", "2,T,1.00,GBP\n"]
+    for turned in (1, -1):
+        office.clear()
+        report = office.take(FileKind.SETTLEMENT, "id,type,amount,currency\n" + "".join(rows_of[::turned]))
+        assert (report.new, report.contradicted) == (2, ["1"])
+        assert [row["amount"] for row in stored(office)] == [5000, 100]
+
+
 def test_the_file_is_kept_as_it_came(office: Office) -> None:
     import zlib
 

@@ -25,6 +25,8 @@ class Payout:
     transferred: int | None
     created_on: date | None
     paid_on: date | None = None
+    alone: bool = False
+    """What it pays for is in other documents, where reports name no purchase orders: it carries nothing forward."""
 
 
 @dataclass(slots=True)
@@ -52,9 +54,9 @@ def conclude(
     balances: dict[str, int] = {}
     documents = []
     for payout in ordered:
-        opening = balances.pop(payout.currency, 0)
+        opening = 0 if payout.alone else balances.pop(payout.currency, 0)
         closing = opening + payout.lines_total - (payout.transferred or 0)
-        carried = payout.transferred is not None and closing < 0
+        carried = payout.transferred is not None and closing < 0 and not payout.alone
         if carried:
             balances[payout.currency] = closing
         account = bank[payout.number, payout.currency]

@@ -22,6 +22,7 @@ from marketplace_sync.domain.settlement.settings import FinanceSettings
 from marketplace_sync.domain.settlement.totals_placing import split
 
 _BOTH = ["channel", "order_id"]
+_SALES = ["ORDER_AMOUNT", "REFUND_ORDER_AMOUNT"]
 _OUTSIDE = [t.name for t in KNOWN.values() if t.place is Place.OUTSIDE]
 
 
@@ -290,6 +291,7 @@ def _documents(
             pl.col("created_on"),
             pl.col("document_created_on"),
             (pl.col("type") == PAYMENT).alias("is_payment"),
+            pl.col("type").is_in(_SALES).alias("is_sale"),
         )
         .group_by("document", "currency")
         .agg(
@@ -297,6 +299,7 @@ def _documents(
             pl.when(is_payment.any()).then(-(pl.col("amount") * is_payment).sum()).alias("transferred"),
             pl.coalesce(pl.col("document_created_on").min(), payment_day, pl.col("created_on").max()).alias("created"),
             payment_day.alias("paid_on"),
+            pl.col("is_sale").any().alias("has_sales"),
         )
         .collect()
     )
@@ -308,6 +311,7 @@ def _documents(
             transferred=row["transferred"],
             created_on=row["created"],
             paid_on=row["paid_on"],
+            alone=not row["has_sales"] and book.goods.height > 0,
         )
         for row in sums.iter_rows(named=True)
     ]

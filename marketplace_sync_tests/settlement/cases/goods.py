@@ -6,7 +6,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from marketplace_sync.domain.settlement.inputs import SettlementLine, SoldOrder
-from marketplace_sync_tests.settlement.scene import LONG_AGO, SHIPPED, Goods, Scene, gave_back, item, line, order
+from marketplace_sync_tests.settlement.scene import (
+    LONG_AGO,
+    SHIPPED,
+    Goods,
+    Scene,
+    fee,
+    gave_back,
+    item,
+    line,
+    order,
+    payment,
+)
 
 EAN, OTHER = "5012345678900", "5012345678917"
 BARE: dict[str, Any] = {"commission_rates": {}}
@@ -299,6 +310,25 @@ CASES = (
         goods={"r": of(2)},
         orders={"A": {"NOT_YET_DUE"}},
         outside={"r": "UNKNOWN_ORDER"},
+    ),
+    Scene(
+        "a remittance pays purchase orders that no report names",
+        "what it pays is in the weeks' documents: nothing is owed for it",
+        [sent("A", 2), sent("B", 1, day=NEXT)],
+        [
+            row("r", 4000),
+            payment(3900, "PO-1"),
+            fee("d", "INVOICEABLE_ONE_OFF_DEBIT", -100, document="PO-1"),
+            row("s", 2000, NEXT, "W2"),
+            payment(2000, "PO-2"),
+        ],
+        settings=BARE,
+        goods={"r": of(2), "s": of(1)},
+        orders={"A": set(), "B": set()},
+        documents={"W1": set(), "W2": set(), "PO-1": set(), "PO-2": set()},
+        document_status={"W1": "matched", "W2": "matched", "PO-1": "matched", "PO-2": "matched"},
+        outside={"d": "MANUAL_INVOICE_REVIEW"},
+        balances={"W1": (0, 4000), "W2": (0, 2000), "PO-1": (0, -4000), "PO-2": (0, -2000)},
     ),
     Scene(
         "a line that names the buyer's number only",
