@@ -79,11 +79,18 @@ def _too_few(cell: _Cell) -> None:
 
 
 def _either(cell: _Cell) -> None:
-    names = [f"{cell.ean}-A", f"{cell.ean}-B"]
-    cell.units = dict.fromkeys(names, 2)
-    cell.rows = [(cell.day, 2, 0)]
+    names = [f"{cell.ean}-{letter}" for letter in "ABC"]
+    cell.units = dict(zip(names, (1, 2, 3), strict=True))
+    cell.rows = [(cell.day, 3, 0)]
     cell.codes = dict.fromkeys(names, cell.missing)
     cell.outside = {0: "UNKNOWN_ORDER"}
+
+
+def _one_of_many(cell: _Cell) -> None:
+    names = [f"{cell.ean}-{number}" for number in range(7)]
+    cell.units = dict.fromkeys(names, 2)
+    cell.rows = [(cell.day, 5, 0), (cell.day, 7, 0)]
+    cell.codes = {names[-1]: cell.missing}
 
 
 def _nobodys(cell: _Cell) -> None:
@@ -112,8 +119,8 @@ def _came_back_and_nobody_knows(cell: _Cell) -> None:
 
 
 WHATS: tuple[Callable[[_Cell], None], ...] = (
-    _as_it_should_be, _as_it_should_be, _slipped, _not_reported, _twice, _too_many, _too_few, _either, _nobodys,
-    _a_penny, _came_back, _came_back_and_nobody_knows,
+    _as_it_should_be, _as_it_should_be, _slipped, _not_reported, _twice, _too_many, _too_few, _either, _one_of_many,
+    _nobodys, _a_penny, _came_back, _came_back_and_nobody_knows,
 )  # fmt: skip
 
 

@@ -167,32 +167,36 @@ def _sum(parts: Iterable[Stated | Known]) -> int | None:
 
 
 def _only_choice(parts: Sequence[Known], units: int, amount: int | None) -> list[Known]:
-    """The one choice of whole parts that comes to this; nothing when there is none or there are several."""
+    """The one choice of whole parts that comes to this; nothing when there is none or there are several. Parts that are
+    alike in all that a report says are as good as each other: the first of them are chosen."""
     found, ways = _choices(parts, units, amount)
     return found if ways == 1 else []
 
 
 def _a_choice(rows: Sequence[Stated], units: int, amount: int | None) -> list[Stated]:
-    """Some choice of rows that comes to this: which of them is the same, as they say the same."""
+    """Some choice of rows that comes to this: what is left over says the same whichever it is."""
     return _choices(rows, units, amount)[0]
 
 
 def _choices(parts: Sequence[Any], units: int, amount: int | None) -> tuple[list[Any], int]:
-    """(the first choice, how many there are)."""
+    """(the first choice, how many there are that differ in more than which of like parts they take)."""
     if amount is None or any(each.amount is None for each in parts):
         return [], 0
+    alike: dict[tuple[date, int, int], list[Any]] = {}
+    for part in parts:
+        alike.setdefault((part.day, part.units, part.amount), []).append(part)
     sums: dict[tuple[int, int], tuple[tuple[int, ...], int]] = {(0, 0): ((), 1)}
-    for place, part in enumerate(parts):
-        for (u, a), (chosen, ways) in list(sums.items()):
-            key = (u + part.units, a + part.amount)
-            if key[0] > units:
-                continue
-            before = sums.get(key)
-            sums[key] = (before[0], before[1] + ways) if before else ((*chosen, place), ways)
+    for (_, each_units, each_amount), some in alike.items():
+        before, sums = sums, {}
+        for (u, a), (chosen, ways) in before.items():
+            for taken in range(min(len(some), (units - u) // each_units) + 1):
+                key = (u + taken * each_units, a + taken * each_amount)
+                known = sums.get(key)
+                sums[key] = (known[0], known[1] + ways) if known else ((*chosen, taken), ways)
         if len(sums) > MOST_STATES:
             return [], 0
     chosen, ways = sums.get((units, amount), ((), 0))
-    return [parts[place] for place in chosen], ways
+    return [part for taken, some in zip(chosen, alike.values(), strict=False) for part in some[:taken]], ways
 
 
 def _pieces(stated: Sequence[Stated], known: Sequence[Known]) -> list[Piece]:

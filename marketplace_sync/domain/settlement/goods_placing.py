@@ -83,6 +83,7 @@ class _Placing:
     def __init__(self, book: Book, as_of: date) -> None:
         self._book = book
         self._known = KnownGoods(book, as_of)
+        self._by_product: dict[int, dict[str, list[Known]]] = {}
 
     # -- what is stated -------------------------------------------------------------------------------------------
 
@@ -174,15 +175,20 @@ class _Placing:
             return Code.DUPLICATE_LINE, _listed(twin)
         is_return = rest < 0 or (not rest and not goods.line["sold"])
         day = goods.line["created_on"]
-        near = [
-            each.order_id
-            for each in (self._known.refunds if is_return else self._known.sales)
-            if goods.is_known and day is not None and each.product == goods.product and abs((each.day - day).days) <= 1
-        ]
+        known = self._of_product(self._known.refunds if is_return else self._known.sales, goods)
+        near = [each.order_id for each in known if day is not None and abs((each.day - day).days) <= 1]
         if is_return and not near and goods.is_known:
-            sold = [each.order_id for each in self._known.sales if each.product == goods.product]
-            return Code.REFUND_NOT_IN_STORE, _listed(sold)
+            sold = self._of_product(self._known.sales, goods)
+            return Code.REFUND_NOT_IN_STORE, _listed(each.order_id for each in sold)
         return Code.UNKNOWN_ORDER, _listed(near)
+
+    def _of_product(self, parts: Sequence[Known], goods: _Goods) -> Sequence[Known]:
+        if id(parts) not in self._by_product:
+            found: dict[str, list[Known]] = {}
+            for part in parts:
+                found.setdefault(part.product, []).append(part)
+            self._by_product[id(parts)] = found
+        return self._by_product[id(parts)].get(goods.product, []) if goods.is_known else []
 
     def _order_lines(self, sales: Sequence[Piece]) -> pl.DataFrame:
         """On the report's basis; and a line of which only some units are settled in two, so that the others can wait
