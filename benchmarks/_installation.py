@@ -116,7 +116,14 @@ class Installation:
                 found[step[1]] = float(step[2])
         return found
 
-    def run(self, *command: str) -> str:
+    def poll_orders(self) -> None:
+        """Have new orders read now, instead of at the next tick."""
+        self._run(
+            "dagster", "asset", "materialize", "--select", 'key:"john_lewis/orders"', "-m",
+            "marketplace_sync.definitions",
+        )  # fmt: skip
+
+    def _run(self, *command: str) -> str:
         """A command beside it, in its environment; what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", *command],

@@ -35,7 +35,7 @@ _documented = klaviyo.budget
 
 def main() -> None:
     given = options(__doc__ or "", ("--effects", {"type": int, "default": 200_000}))
-    count = 4_000 if given.quick else given.effects
+    count = 1_000 if given.quick else given.effects
     klaviyo.budget = without_limits
     rows: list[dict[str, object]] = []
     with (

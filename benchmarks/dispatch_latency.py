@@ -3,7 +3,7 @@
 The real thing: `marketplace-sync up` (receiver, Dagster's daemon and web interface, embedded PostgreSQL) against the
 simulated vendors in a process of their own, whose clock gives both ends: the first webhook about an order is sent, the
 dispatch (or the event) is stored. John Lewis' limit of 250 calls a minute is lifted on both sides, because more parcels
-leave in the second part than it would take.
+leave in the second part than it would take. The small dose does without Dagster, in one process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from _headless import Headless
 from _installation import Folder, Installation, configuration
 from _report import median, options, percentile, say, show
 from _vendors import JL, KLAVIYO, SHOP, Vendors
@@ -159,15 +160,13 @@ def rows_of(town: Town, situation: str, shipped: list[dict[str, Any]]) -> list[d
     return found
 
 
-def bury_in_history(town: Town, installation: Installation, count: int) -> None:
+def bury_in_history(town: Town, installation: Installation | Headless, count: int) -> None:
     """Orders of last week, all at once: thousands of acknowledgements, profiles and events of history to bring."""
     week_ago = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - 7 * 86400))
     vendors = town.vendors
     town.place(count, ordered_at=week_ago)
     before = vendors.counts(KLAVIYO).get("events", 0)
-    installation.run(
-        "dagster", "asset", "materialize", "--select", 'key:"john_lewis/orders"', "-m", "marketplace_sync.definitions"
-    )
+    installation.poll_orders()
     wait_for(lambda: vendors.counts(KLAVIYO).get("events", 0) > before + 20, 120, "history on its way to Klaviyo")
 
 
@@ -186,8 +185,9 @@ def main() -> None:
         town = Town(vendors)
         town.place(total)
         content = configuration(vendors.base_url, {JL: {"requests_per_minute": MANY}})
-        with Installation(folder, content, "--no-sandbox") as installation:
-            say(f"up is ready after {installation.ready_seconds:.1f} s; {total} orders on their way into the store")
+        whole = Headless(folder, content) if given.quick else Installation(folder, content, "--no-sandbox")
+        with whole as installation:
+            say(f"all is ready after {installation.ready_seconds:.1f} s; {total} orders on their way into the store")
             town.stock_up(total)
             if "idle" in wanted:
                 say(f"{alone} parcels, one at a time")

@@ -56,25 +56,14 @@ def wished(project: Project, lane: Lane, count: int, start: int = 0) -> None:
             )
 
 
-def delivered(lane: Lane, count: int) -> dict[str, object]:
-    answers: list[int] = []
-    with (
-        Vendors({JL: {}, SHOP: {}, KLAVIYO: {}}) as vendors,
-        Folder() as folder,
-        embedded.start(folder / "home") as server,
-    ):
-        migrate(server.url)
-        path = folder / "marketplace_sync.yaml"
-        path.write_text(yaml.safe_dump(configuration(vendors.base_url)), encoding="utf-8")
-        with open_project(
-            load(path), database=urls_of(server.url), on_exchange=lambda exchange: answers.append(exchange.status or 0)
-        ) as project:
-            wished(project, lane, count)
-            began, done = time.monotonic(), 0
-            while done < count and time.monotonic() - began < 900:
-                done += courier.drain(project.context, KLAVIYO).total()
-                time.sleep(0.05)
-            seconds = time.monotonic() - began
+def delivered(project: Project, answers: list[int], lane: Lane, count: int) -> dict[str, object]:
+    answers.clear()
+    wished(project, lane, count)
+    began, done = time.monotonic(), 0
+    while done < count and time.monotonic() - began < 900:
+        done += courier.drain(project.context, KLAVIYO).total()
+        time.sleep(0.05)
+    seconds = time.monotonic() - began
     # the first full window is free at once: what counts as possible is a window more than the time that has passed
     possible = STEADY[lane] * (1 + seconds // 60)
     return {
@@ -91,8 +80,22 @@ def delivered(lane: Lane, count: int) -> dict[str, object]:
 
 def main() -> None:
     given = options(__doc__ or "")
-    counts = {Lane.EVENTS: 200, Lane.BACKFILL: 3_000} if given.quick else {Lane.EVENTS: 10_400, Lane.BACKFILL: 300_000}
-    show("Klaviyo at its documented limits", [delivered(lane, count) for lane, count in counts.items()], given)
+    counts = {Lane.EVENTS: 50, Lane.BACKFILL: 1_000} if given.quick else {Lane.EVENTS: 10_400, Lane.BACKFILL: 300_000}
+    answers: list[int] = []
+    with (
+        Vendors({JL: {}, SHOP: {}, KLAVIYO: {}}) as vendors,
+        Folder() as folder,
+        embedded.start(folder / "home") as server,
+    ):
+        migrate(server.url)
+        path = folder / "marketplace_sync.yaml"
+        path.write_text(yaml.safe_dump(configuration(vendors.base_url)), encoding="utf-8")
+        with open_project(
+            load(path), database=urls_of(server.url), on_exchange=lambda exchange: answers.append(exchange.status or 0)
+        ) as project:
+            # one after the other: each has limits of its own
+            rows = [delivered(project, answers, lane, count) for lane, count in counts.items()]
+    show("Klaviyo at its documented limits", rows, given)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def main() -> None:
             path = folder / "marketplace_sync.yaml"
             path.write_text(yaml.safe_dump(content), encoding="utf-8")
             with open_project(load(path), database=urls_of(server.url)) as project:
-                results.append(polled(vendors, project, 3 if given.quick else 15))
+                results.append(polled(vendors, project, 2 if given.quick else 15))
     small, large = results
     rows = [
         {

@@ -1,6 +1,6 @@
 """How long a month takes: 1,000,000 settlement lines against 300,000 orders, beside pandas and a bare Polars join.
 
-    python -m benchmarks.reconciliation [--orders 300000] [--faults 0.03] [--repeat 3]
+    python benchmarks/reconciliation.py [--orders 300000] [--faults 0.03] [--repeat 3]
 
 Prints one table on the same frames: seconds (best of the repeats; `cpu` is what both cores spent), rows, and the
 highest memory of the process that did it. Each contender has a process of its own; making up the month is not measured.
@@ -20,10 +20,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+from _report import options, say, show
 
 from marketplace_sync.domain.settlement.frames import Book
 from marketplace_sync.domain.settlement.line_types import PAYMENT
 from marketplace_sync.domain.settlement.settings import FinanceSettings
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from marketplace_sync_tests.settlement.months import AS_OF, SETTINGS, month
 
 FRAMES = ("orders", "order_lines", "refunds", "refund_reasons", "lines")
@@ -125,15 +129,15 @@ CONTENDERS = {"bare": bare, "pandas": pandas, "ours": ours}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--orders", type=int, default=300_000)
-    parser.add_argument("--faults", type=float, default=0.03)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="a small dose: shows that it works, not how fast")
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
+    chosen = options(
+        (__doc__ or "").splitlines()[0],
+        ("--orders", {"type": int, "default": 300_000}),
+        ("--faults", {"type": float, "default": 0.03}),
+        ("--repeat", {"type": int, "default": 3}),
+        ("--seed", {"type": int, "default": 1}),
+        ("--contender", {"choices": CONTENDERS, "help": argparse.SUPPRESS}),
+        ("--folder", {"type": Path, "help": argparse.SUPPRESS}),
+    )
     if chosen.quick:
         chosen.orders, chosen.repeat = 2_000, 1
     if chosen.contender:
@@ -143,19 +147,20 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         book = month(chosen.seed, chosen.orders, chosen.faults, items=(1,)).book
-        print(f"{book.orders.height:,} orders, {book.lines.height:,} settlement lines")
+        say(f"{book.orders.height:,} orders, {book.lines.height:,} settlement lines")
         save(book, folder)
         del book
         rows: list[Row] = []
         for contender in CONTENDERS:
-            command = [sys.executable, "-m", "benchmarks.reconciliation", "--contender", contender]
+            command = [sys.executable, str(Path(__file__)), "--contender", contender]
             command += ["--folder", name, "--repeat", str(chosen.repeat)]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             rows += [json.loads(line) for line in output.splitlines()]
-    width = max(len(row[0]) for row in rows)
-    print(f"{'':{width}}  {'seconds':>8}  {'cpu':>6}  {'rows':>11}  {'MB':>6}")
-    for what, (seconds, worked), count, memory in rows:
-        print(f"{what:{width}}  {seconds:8.2f}  {worked:6.2f}  {count:11,}  {memory:6,}")
+    named = [
+        {"what": what, "seconds": round(seconds, 3), "cpu": round(worked, 3), "rows": count, "MB": memory}
+        for what, (seconds, worked), count, memory in rows
+    ]
+    show("A month of settlement lines against its orders", named, chosen)
 
 
 if __name__ == "__main__":
