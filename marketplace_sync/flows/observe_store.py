@@ -88,7 +88,11 @@ def _note_page(context: Context, name: str, page: StoreOrderPage) -> list[bool |
     try:
         with context.ledger.begin() as connection:
             _lock(connection, context, name, page.orders)
-            moved = [observed(connection, context, name, order) for order in page.orders]
+            same = _same(connection, context, name, page.orders)
+            moved = [
+                False if order.store_order_id in same else observed(connection, context, name, order)
+                for order in page.orders
+            ]
             _page_read(connection, name, page, moved)
     except Exception as problem:
         if not is_about_data(problem):
@@ -132,6 +136,20 @@ def _lock(connection: Connection, context: Context, name: str, read: Sequence[St
         orders.lock(connection, marketplace, order_ids)
 
 
+def _same(connection: Connection, context: Context, name: str, read: Sequence[StoreOrder]) -> set[str]:
+    """Ids of those that are ours and exactly as known. Every read overlaps the one before, so on most pages that is
+    nearly all: they are found together, and nothing is asked about each."""
+    known = store.orders_by_id(connection, name, [order.store_order_id for order in read])
+    same = {order.store_order_id for order in read if known.get(order.store_order_id) == order}
+    for order in read:
+        ours = from_source_identifier(order.source_identifier)
+        if ours is None or context.route(ours[0], name) is None:
+            same.discard(order.store_order_id)
+    if same:
+        unreadable.close_store_orders(connection, name, sorted(same))
+    return same
+
+
 def observed(connection: Connection, context: Context, name: str, store_order: StoreOrder) -> bool | None:
     """One store order as just read. None: not one of ours; False: nothing newer than what is known."""
     ours = from_source_identifier(store_order.source_identifier)
@@ -146,7 +164,7 @@ def observed(connection: Connection, context: Context, name: str, store_order: S
     if known is not None and known.store_order_id != store_order.store_order_id:
         _twice(connection, route.display_name, name, order.reference, known, store_order)
         return None
-    unreadable.close_store_order(connection, name, store_order.store_order_id)
+    unreadable.close_store_orders(connection, name, [store_order.store_order_id])
     if known == store_order or not store.save_order(connection, name, store_order, ours[0], ours[1], context.now()):
         return False
     advance.order_changed(connection, context, route, order, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -75,5 +76,6 @@ def report_store_order(connection: Connection, name: str, store_order_id: str, p
     )
 
 
-def close_store_order(connection: Connection, name: str, store_order_id: str) -> None:
-    work_items.close(connection, [CODE], [source_identifier(name, store_order_id)], "it was read")
+def close_store_orders(connection: Connection, name: str, store_order_ids: Sequence[str]) -> None:
+    subjects = [source_identifier(name, store_order_id) for store_order_id in store_order_ids]
+    work_items.close(connection, [CODE], subjects, "it was read")

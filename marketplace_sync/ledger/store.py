@@ -105,6 +105,16 @@ def save_order(
     return changed.rowcount > 0
 
 
+def orders_by_id(connection: Connection, name: str, store_order_ids: Sequence[str]) -> dict[str, StoreOrder]:
+    """Those of these store orders that belong to a marketplace's, as last read, by the store's id."""
+    rows = driver(connection).execute(
+        "SELECT store_order_id, document::text FROM ledger.store_orders WHERE connection = %s"
+        " AND store_order_id = ANY(%s) AND order_id IS NOT NULL",
+        (name, list(store_order_ids)),
+    )
+    return {row[0]: _decode_order(row[1]) for row in rows}
+
+
 def order_of(connection: Connection, name: str, order_connection: str, order_id: str) -> StoreOrder | None:
     """The (first) store order of a marketplace order, as last read."""
     row = (

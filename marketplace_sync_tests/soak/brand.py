@@ -124,7 +124,9 @@ _NOTED_BY_THE_LEDGER = (
 
 
 _UNDER_WAY = (
-    "SELECT EXISTS (SELECT FROM ledger.effects WHERE state = 'sending')"
+    "SELECT EXISTS (SELECT FROM ledger.effects e WHERE state = 'sending' OR state IN ('pending', 'in_doubt')"
+    " AND not_before <= now() AND effect_id = (SELECT min(effect_id) FROM ledger.effects b WHERE b.subject = e.subject"
+    " AND b.connection = e.connection AND b.state IN ('pending', 'sending', 'in_doubt')))"
     " OR EXISTS (SELECT FROM ledger.inbox WHERE state = 'received' AND not_before <= now())"
 )
 
@@ -174,7 +176,7 @@ class Brand:
         self.ask("shop", {"orders_per_minute": 0}, "PUT")
 
     def under_way(self) -> bool:
-        """Whether one of our couriers is at a call, or a webhook that was sent is not handled yet."""
+        """Whether something is at a vendor or may be brought there, or a webhook that came is not handled yet."""
         with self.project.ledger.begin() as connection:
             return bool(connection.execute(text(_UNDER_WAY)).scalar())
 
