@@ -82,7 +82,7 @@ def open_project(
         return registry.open_connection(
             name,
             configuration.connections[name],
-            lambda connection, spec: SharedBudget(ledger.engine, connection, spec),
+            lambda connection, spec: SharedBudget(ledger.counting, connection, spec),
             write_patience=PATIENCE,
             on_exchange=on_exchange,
             memory=KeptMemory(ledger, name),

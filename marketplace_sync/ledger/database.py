@@ -33,7 +33,8 @@ def driver_url(url: str) -> str:
 
 
 class Ledger:
-    """A pool of connections to the ledger. Cheap to make; connects on first use."""
+    """Connections to the ledger: `engine` is the pool of its transactions, `counting` that of rate budgets. Cheap to
+    make; connects on first use."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = driver_url(url)
@@ -41,6 +42,12 @@ class Ledger:
             self.url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
         )
         event.listen(self.engine, "connect", _every_connection_in_utc)
+        # A call of a vendor may be made while its thread has a transaction open (a catalogue is stored as it is read).
+        # Were its turn counted over the same pool, as many such threads as the pool is large would wait for each other.
+        self.counting: Engine = create_engine(
+            self.url, pool_size=4, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
+        )
+        event.listen(self.counting, "connect", _every_connection_in_utc)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -59,6 +66,7 @@ class Ledger:
 
     def close(self) -> None:
         self.engine.dispose()
+        self.counting.dispose()
 
     def listen(self) -> Listener:
         return Listener(self.url)

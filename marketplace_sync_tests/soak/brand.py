@@ -118,6 +118,7 @@ _NOTED_BY_THE_LEDGER = (
     "UPDATE ledger.effects SET not_before = not_before - :by, failing_since = failing_since - :by,"
     " in_doubt_since = in_doubt_since - :by WHERE state IN ('pending', 'in_doubt')",
     "UPDATE ledger.inbox SET not_before = not_before - :by WHERE state = 'received'",
+    "UPDATE ledger.outages SET since = since - :by, next_try = next_try - :by",
     "UPDATE ledger.vendor_answers SET kept_at = kept_at - :by",
 )
 """A database's clock cannot be moved, so what it noted grows older by as much: a pause of minutes is over by then."""
