@@ -101,6 +101,16 @@ def test_an_earlier_day_is_history_and_leaves_the_last_conclusions_alone(office:
     assert changes(office) == {}
 
 
+def test_today_is_never_history_whatever_day_after_it_was_looked_at(office: Office) -> None:
+    office.take(FileKind.STORE_ORDERS, store_file([order("A")]))
+    office.take(FileKind.SETTLEMENT, settlement_file(sale(product=4500)))
+    office.reconcile(date(9999, 12, 31))
+    now = office.project.context.now().date()
+    done = office.reconcile(now)
+    assert not done.is_history
+    assert open_items(office) == {("AMOUNT_MISMATCH", "bazaar:settlement:bazaar:A")}
+
+
 def test_exceptions_are_work_items_until_they_are_gone(office: Office) -> None:
     office.take(FileKind.STORE_ORDERS, store_file([order("A")]))
     office.take(FileKind.SETTLEMENT, settlement_file([*sale(), *refund()]))
