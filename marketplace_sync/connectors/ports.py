@@ -173,11 +173,15 @@ class Marketplace(Outbound, Checkable, Protocol):
         ...
 
 
+UNNAMED = "?"
+"""Stands for the id of an order that states none."""
+
+
 class StoreOrderPage(msgspec.Struct, frozen=True, kw_only=True):
     orders: Sequence[StoreOrder]
     watermark: str | None = None
     unreadable: Sequence[tuple[str, str]] = ()
-    """(store order id, why) of orders that could not be read; those around them were."""
+    """(store order id, why) of orders that could not be read; those around them were. UNNAMED: not even its id."""
 
 
 class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from marketplace_sync.domain.errors import (
 )
 
 KEPT_OF_A_REFUSAL = 64 * 1024
-_LONGEST_WAIT = 86_400.0
+_LONGEST_WAIT = 3600.0
 _SHORTEST_SECRET = 4
 
 
@@ -97,7 +97,11 @@ def failure(
 
 
 def retry_after(headers: Mapping[str, str], *, default: float) -> float:
-    """Seconds a vendor asks us to wait: Retry-After as (fractional) seconds or as an HTTP date, at most a day."""
+    """Seconds a vendor asks us to wait: Retry-After as (fractional) seconds or as an HTTP date.
+
+    At most an hour: a vendor that means more says so again, and one that means nothing must not close its connection
+    for a day. `default` also for a time that is past: to come back at once for ever is what nobody asks for.
+    """
     stated = headers.get("retry-after", "").strip()
     if not stated:
         return default
@@ -110,9 +114,9 @@ def retry_after(headers: Mapping[str, str], *, default: float) -> float:
             return default
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         seconds = (moment - datetime.now(UTC)).total_seconds()
-    if math.isnan(seconds):
+    if math.isnan(seconds) or seconds <= 0:
         return default
-    return min(_LONGEST_WAIT, max(0.0, seconds))
+    return min(_LONGEST_WAIT, seconds)
 
 
 def is_html(headers: Mapping[str, str], body: bytes) -> bool:

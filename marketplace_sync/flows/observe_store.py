@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from marketplace_sync.connectors.ports import (
-    Malformed,
-    StoreOrderPage,
-)
+from marketplace_sync.connectors.ports import UNNAMED, Malformed, StoreOrderPage
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import advance, reachable, unreadable
@@ -72,7 +69,9 @@ def _poll_orders(context: Context, name: str, progress: Callable[[StoreReport], 
     report = StoreReport(name)
     with context.ledger.begin() as connection:
         watermark = watermarks.get(connection, name, FEED)
+    nameless = False
     for page in context.stores[name].changed_orders(watermark):
+        nameless = nameless or any(store_order_id == UNNAMED for store_order_id, _ in page.unreadable)
         moved = _note_page(context, name, page)
         report.read += len(page.orders)
         report.ours += sum(one is not None for one in moved)
@@ -80,6 +79,9 @@ def _poll_orders(context: Context, name: str, progress: Callable[[StoreReport], 
         progress(report)
     with context.ledger.begin() as connection:
         watermarks.advance(connection, name, FEED, None, read=0, changed=0)
+        if not nameless:
+            # whichever it was, it has been read under its own name since: a read begins before the end of the last
+            unreadable.close_store_orders(connection, name, [UNNAMED])
     return report
 
 
@@ -93,6 +95,7 @@ def _note_page(context: Context, name: str, page: StoreOrderPage) -> list[bool |
                 False if order.store_order_id in same else observed(connection, context, name, order)
                 for order in page.orders
             ]
+            unreadable.close_store_orders(connection, name, [order.store_order_id for order in page.orders])
             _page_read(connection, name, page, moved)
     except Exception as problem:
         if not is_about_data(problem):
@@ -114,7 +117,9 @@ def _note_alone(context: Context, name: str, order: StoreOrder) -> bool | None:
     """As `observed`, in a transaction of its own; an order that cannot be kept is shown to a person."""
     try:
         with context.ledger.begin() as connection:
-            return observed(connection, context, name, order)
+            moved = observed(connection, context, name, order)
+            unreadable.close_store_orders(connection, name, [order.store_order_id])
+            return moved
     except Exception as problem:
         if not is_about_data(problem):
             raise
@@ -145,8 +150,6 @@ def _same(connection: Connection, context: Context, name: str, read: Sequence[St
         ours = from_source_identifier(order.source_identifier)
         if ours is None or context.route(ours[0], name) is None:
             same.discard(order.store_order_id)
-    if same:
-        unreadable.close_store_orders(connection, name, sorted(same))
     return same
 
 
@@ -164,7 +167,6 @@ def observed(connection: Connection, context: Context, name: str, store_order: S
     if known is not None and known.store_order_id != store_order.store_order_id:
         _twice(connection, route.display_name, name, order.reference, known, store_order)
         return None
-    unreadable.close_store_orders(connection, name, [store_order.store_order_id])
     if known == store_order or not store.save_order(connection, name, store_order, ours[0], ours[1], context.now()):
         return False
     advance.order_changed(connection, context, route, order, ())

@@ -77,5 +77,7 @@ def report_store_order(connection: Connection, name: str, store_order_id: str, p
 
 
 def close_store_orders(connection: Connection, name: str, store_order_ids: Sequence[str]) -> None:
-    subjects = [source_identifier(name, store_order_id) for store_order_id in store_order_ids]
-    work_items.close(connection, [CODE], subjects, "it was read")
+    """They can be read now."""
+    if store_order_ids:
+        subjects = [source_identifier(name, store_order_id) for store_order_id in store_order_ids]
+        work_items.close(connection, [CODE], subjects, "it was read")

@@ -171,8 +171,10 @@ def test_the_vendors_wait_is_read_in_all_its_spellings() -> None:
     assert retry_after({}, default=60) == 60
     assert retry_after({"retry-after": "soon"}, default=60) == 60
     assert retry_after({"retry-after": "nan"}, default=60) == 60
-    assert retry_after({"retry-after": "-5"}, default=60) == 0
-    assert retry_after({"retry-after": "1e99"}, default=60) == 86_400
+    for nothing in ("-5", "0", "-inf", "Mon, 01 Jan 0001 00:00:00 -2359", "Fri, 31 Dec 99999 23:59:59 GMT", "\xb2"):
+        assert retry_after({"retry-after": nothing}, default=60) == 60
+    for much in ("1e99", "inf", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 -2359"):
+        assert retry_after({"retry-after": much}, default=60) == 3600
     moment = datetime.now(UTC) + timedelta(seconds=90)
     assert 85 < retry_after({"retry-after": format_datetime(moment, usegmt=True)}, default=60) <= 90
 

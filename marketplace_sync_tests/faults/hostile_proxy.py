@@ -47,6 +47,12 @@ WHOLE: dict[str, Callable[[Said], Said]] = {
 }  # fmt: skip
 """What becomes of a whole answer."""
 
+WAITS = (
+    "-5", "0", "1e400", "nan", "soon", "", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 -2359", 
+    "9" * 5000, "\xb2", "1;2", "0, 0;w=1",
+)  # fmt: skip
+"""What no vendor means by a header that tells how long to wait, or how much is left."""
+
 Spoil = Callable[[str, Said], Said | None]
 """(operation, genuine answer) -> what is said instead; None leaves it alone. What the vendor did stays done."""
 
@@ -88,6 +94,24 @@ class HostileProxy:
             done[name] += 1
             self.log.append(f"{operation}: {name} as {'.'.join(map(str, path))}")
             return Said(said.status, said.headers, body)
+
+        self.spoil = spoil
+        return done
+
+    def headers(self, seed: int, share: float = 0.6) -> Counter[str]:
+        """From now on this share of all answers bears headers of no sense; every fifth of those is a 429 or a 503, of
+        which the vendor has done what was asked. Returns the count of each header's value."""
+        chance, done = random.Random(seed), Counter[str]()
+
+        def spoil(operation: str, said: Said) -> Said | None:
+            if chance.random() > share:
+                return None
+            value = WAITS[done.total() % len(WAITS)]
+            done[value[:20]] += 1
+            self.log.append(f"{operation}: headers of {value[:20]!r}")
+            about = dict.fromkeys(("retry-after", "ratelimit-remaining", "ratelimit-limit", "date"), value)
+            status = chance.choice([429, 503]) if chance.random() < 0.2 else said.status
+            return Said(status, {**said.headers, **about}, said.body)
 
         self.spoil = spoil
         return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from marketplace_sync.connectors.klaviyo.refusals import errors, seconds_until_available
+from marketplace_sync.connectors.statuses import retry_after
 from marketplace_sync.connectors.wire import Answer, Wire
 from marketplace_sync.domain.effects import InDoubt, Postponed
 from marketplace_sync.domain.errors import (
@@ -27,6 +29,8 @@ CREDENTIALS_WAIT = 300.0
 _WRONG_ADDRESS = (405, 406, 410, 415)
 """Answers about how we ask, not about what: another method or media type, a revision that was retired."""
 _SHORTEST_WAIT = 1.0
+_LONGEST_SAID = 3600.0
+_COUNT = re.compile(r"[0-9]{1,9}")
 _LOW = 0.2
 _LOOK_AGAIN_SECONDS = 1.0
 
@@ -102,7 +106,7 @@ class Calls:
     def decoded(self, answer: Answer, wanted: type[Wanted], operation: str) -> Wanted:
         try:
             return msgspec.json.decode(answer.body, type=wanted)
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, RecursionError) as problem:
             raise AnswerUnreadable(
                 f"{self.connection}: the answer to {operation} is not what Klaviyo documents: {problem}",
                 connection=self.connection,
@@ -113,9 +117,8 @@ class Calls:
     def _throttled(self, answer: Answer, bucket: str, operation: str) -> Postponed:
         """The wire heeds Retry-After; without it the wait may be told in words, and zero seconds never means zero
         (Klaviyo, rate limits)."""
-        stated = answer.headers.get("retry-after", "").strip()
-        wait = float(stated) if stated.isdigit() else seconds_until_available(answer.body) or 0.0
-        wait = max(_SHORTEST_WAIT, wait)
+        said = min(_LONGEST_SAID, seconds_until_available(answer.body) or 0.0)
+        wait = max(_SHORTEST_WAIT, retry_after(answer.headers, default=said))
         self._wire.learn(bucket, blocked_seconds=wait)
         return Postponed(
             f"{self.connection}: {operation}: Klaviyo asked us to wait {wait:g} s (429)",
@@ -126,7 +129,7 @@ class Calls:
     def _heed(self, bucket: str, headers: Mapping[str, str]) -> None:
         """What is left of the minute, told to the budget when it is little: others may use this account's keys too."""
         remaining, limit = headers.get("ratelimit-remaining", ""), headers.get("ratelimit-limit", "").split(",")[0]
-        if not remaining.isdigit() or not limit.strip().isdigit() or int(remaining) > int(limit) * _LOW:
+        if not _COUNT.fullmatch(remaining) or not _COUNT.fullmatch(limit.strip()) or int(remaining) > int(limit) * _LOW:
             return
         now = time.monotonic()
         if now - self._looked.get(bucket, -_LOOK_AGAIN_SECONDS) >= _LOOK_AGAIN_SECONDS:

@@ -290,7 +290,7 @@ def _settle(batch: Batch, rows: Sequence[_Row], outcome: Outcome) -> None:
 def _stored(answer: Answer, profile: PreparedProfile, conflicts_with: str = "") -> Delivered:
     try:
         profile_id = msgspec.json.decode(answer.body, type=_ProfileDocument).data.id
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         profile_id = ""
     return _delivered(profile, profile_id=profile_id, conflicts_with=conflicts_with)
 

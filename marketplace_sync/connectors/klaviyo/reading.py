@@ -278,7 +278,7 @@ class Reading:
     def _read(self, raw: Sequence[msgspec.Raw], wanted: type[Resource], operation: str) -> list[Resource]:
         try:
             return [msgspec.json.decode(one, type=wanted) for one in raw]
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, RecursionError) as problem:
             raise self._unreadable(operation, f"is not what Klaviyo documents: {problem}") from None
 
     def _unreadable(self, operation: str, why: str) -> AnswerUnreadable:

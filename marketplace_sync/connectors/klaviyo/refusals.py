@@ -46,7 +46,7 @@ def errors(body: bytes) -> list[VendorError]:
     """The entries of a JSON:API error document; empty when it is none."""
     try:
         return msgspec.json.decode(body, type=_Document).errors
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return []
 
 

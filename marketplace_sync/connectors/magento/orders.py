@@ -29,7 +29,7 @@ from marketplace_sync.connectors.magento.calls import Calls
 from marketplace_sync.connectors.magento.order_reading import moment, store_order
 from marketplace_sync.connectors.magento.searching import Asking, Filter, Found, Search, Stuck, by_change, by_id, chunks
 from marketplace_sync.connectors.magento.settings import MagentoSettings
-from marketplace_sync.connectors.ports import Malformed, StoreOrderPage
+from marketplace_sync.connectors.ports import UNNAMED, Malformed, StoreOrderPage
 from marketplace_sync.domain.store import StoreOrder
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ class OrderReader:
             try:
                 facts.append(_facts(raw))
             except Malformed as problem:
-                unreadable.append((str(_listed(raw).entity_id or "?"), str(problem)))
+                unreadable.append((str(_listed(raw).entity_id or UNNAMED), str(problem)))
         shipments, memos = self._parts([one.entity_id for one in facts])
         orders = []
         for one in facts:

@@ -91,7 +91,7 @@ class MagentoStore:
         except TransportError as problem:
             return outcome_of(problem)
         except (Malformed, NotMoney) as problem:
-            return Refused(str(problem), code="malformed")
+            return Postponed(str(problem), of_its_own=True)
         return Refused(f"a Magento shop cannot be asked to {effect.kind}")
 
     def resolve(self, effect: Effect) -> Resolution:

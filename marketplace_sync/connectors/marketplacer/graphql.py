@@ -99,7 +99,7 @@ class GraphQL:
             raise self.unreadable(document, "it has no payload")
         try:
             found = msgspec.json.decode(payload, type=Mutated)
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise self.unreadable(document, str(problem)[:200]) from None
         if found.errors:
             words = "; ".join(_refusal(error) for error in found.errors)[:400]

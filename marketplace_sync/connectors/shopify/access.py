@@ -87,7 +87,7 @@ class GrantedToken:
             raise VendorUnavailable(str(problem), connection=wire.connection, operation="access token") from None
         try:
             grant = msgspec.json.decode(answer.body, type=_Grant)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise AnswerUnreadable(
                 f"{wire.connection}: Shopify's answer to the request for an access token holds none; check base_url",
                 connection=wire.connection,

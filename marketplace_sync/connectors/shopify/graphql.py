@@ -147,7 +147,7 @@ class GraphQL:
         answer = self._send(document, variables)
         try:
             envelope = msgspec.json.decode(mended(answer.body), type=_Envelope)
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, RecursionError) as problem:
             self._wire.learn(BUCKET)
             raise self._undecodable(document, str(problem)) from None
         cost = _cost(envelope)
@@ -169,7 +169,7 @@ class GraphQL:
             raise failed
         try:
             return msgspec.json.decode(envelope.data, type=document.answer)
-        except msgspec.DecodeError as unexpected:
+        except (msgspec.DecodeError, RecursionError) as unexpected:
             raise self._undecodable(document, f"is not what Shopify documents ({unexpected})") from None
 
     def _send(self, document: Document[T], variables: dict[str, Any]) -> Answer:
@@ -237,7 +237,7 @@ def _is_empty(data: msgspec.Raw) -> bool:
     """No data, or only root fields without a value: no mutation of the document was carried out."""
     try:
         values = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | None) or {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return all(bytes(value) == b"null" for value in values.values())
 
@@ -252,7 +252,7 @@ def _cost(envelope: _Envelope) -> _Cost | None:
     what the rest of the answer says was done."""
     try:
         extensions = msgspec.json.decode(envelope.extensions, type=_Extensions | None)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return extensions.cost if extensions else None
 

@@ -6,11 +6,11 @@ import msgspec
 
 from marketplace_sync.connectors.shopify.failures import UserError
 from marketplace_sync.connectors.shopify.graphql import Document
-from marketplace_sync.connectors.shopify.order_answers import Connection, Line, Reference
+from marketplace_sync.connectors.shopify.order_answers import Connection, GlobalId, Line, Reference
 
 
 class CreatedOrder(msgspec.Struct, rename="camel"):
-    id: str
+    id: GlobalId
     name: str
     line_items: Connection[Line]
 
@@ -48,7 +48,7 @@ mutation OrderCreate($order: OrderCreateOrderInput!, $options: OrderCreateOption
 
 
 class Job(msgspec.Struct):
-    id: str
+    id: GlobalId
     done: bool
 
 

@@ -7,10 +7,13 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
+from marketplace_sync.connectors.ports import UNNAMED
 from marketplace_sync.connectors.shopify.graphql import PageInfo
 
 T = TypeVar("T")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+# An id of another form was not given by Shopify: to follow something under it would be to lose it.
+GlobalId = Annotated[str, msgspec.Meta(pattern=r"\Agid://shopify/[A-Za-z]{1,60}/[A-Za-z0-9_?&=-]{1,100}\Z")]
 
 
 class Connection(msgspec.Struct, Generic[T], rename="camel"):
@@ -33,7 +36,7 @@ class Attribute(msgspec.Struct):
 
 
 class Line(msgspec.Struct, rename="camel"):
-    id: str
+    id: GlobalId
     quantity: int
     """Units ordered, those removed since included."""
     sku: str | None = None
@@ -41,7 +44,7 @@ class Line(msgspec.Struct, rename="camel"):
 
 
 class LineReference(msgspec.Struct):
-    id: str
+    id: GlobalId
     sku: str | None = None
 
 
@@ -57,7 +60,7 @@ class Tracking(msgspec.Struct):
 
 
 class Fulfillment(msgspec.Struct, rename="camel"):
-    id: str
+    id: GlobalId
     status: str
     created_at: Moment
     updated_at: Moment
@@ -74,7 +77,7 @@ class RefundedLine(msgspec.Struct, rename="camel"):
 
 
 class Refund(msgspec.Struct, rename="camel"):
-    id: str
+    id: GlobalId
     processed_at: Moment
     total_refunded_set: MoneyBag
     refund_line_items: Connection[RefundedLine]
@@ -85,7 +88,7 @@ class Refund(msgspec.Struct, rename="camel"):
 class Head(msgspec.Struct, rename="camel", kw_only=True):
     """What an order says about itself, without its lists."""
 
-    id: str
+    id: GlobalId
     name: str
     updated_at: Moment
     taxes_included: bool
@@ -107,13 +110,13 @@ class Lined(Head, rename="camel", kw_only=True):
 
 
 class Reference(msgspec.Struct):
-    id: str
+    id: GlobalId
 
 
 class Listed(msgspec.Struct, rename="camel"):
     """What a listed order says about itself even when the rest of it cannot be read."""
 
-    id: str = ""
+    id: GlobalId = UNNAMED
     updated_at: Moment | None = None
 
 
@@ -175,7 +178,7 @@ class Metafield(msgspec.Struct):
 
 
 class Sourced(msgspec.Struct, rename="camel"):
-    id: str
+    id: GlobalId
     created_at: Moment
     source_identifier: str | None = None
     metafield: Metafield | None = None

@@ -33,7 +33,7 @@ def read_facts(stated: msgspec.Raw) -> Facts:
     try:
         return msgspec.json.decode(stated, type=Facts)
     except (msgspec.DecodeError, RecursionError) as problem:
-        raise Malformed(f"order {listed(stated).id or '?'} is not as documented: {str(problem)[:200]}") from None
+        raise Malformed(f"order {listed(stated).id} is not as documented: {str(problem)[:200]}") from None
 
 
 def listed(stated: msgspec.Raw) -> Listed:

@@ -106,7 +106,7 @@ class ShopifyStore:
         except TransportError as problem:
             return outcome_of(problem)
         except Malformed as problem:
-            return Refused(str(problem), code="malformed")
+            return Postponed(str(problem), of_its_own=True)
         return Refused(f"a Shopify shop cannot be asked to {effect.kind}")
 
     def resolve(self, effect: Effect) -> Resolution:
