@@ -21,6 +21,10 @@ def sandbox(
     orders_per_minute: Annotated[float, typer.Option(min=0, help="How busy the shop is.")] = 4.0,
     clock_speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per real second.")] = 1.0,
     shop: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PLATFORM", help="A further account, beside the packaged ones; may be repeated."),
+    ] = None,
 ) -> None:
     """Run the simulated vendors on this machine's loopback address until Ctrl-C."""
     import sys
@@ -32,7 +36,7 @@ def sandbox(
     settings = WorldSettings(
         state_file=state,
         seed=seed,
-        accounts=dict(default_world.ACCOUNTS),
+        accounts={**default_world.ACCOUNTS, **_further(account or [])},
         settings=dict(default_world.SETTINGS),
         shop=shop,
         clock_speed=clock_speed,
@@ -43,3 +47,19 @@ def sandbox(
     except (PortInUse, StateInUse) as problem:
         print(f"marketplace-sync: {problem}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _further(accounts: list[str]) -> dict[str, str]:
+    """`["markt=mirakl"]` -> account to platform. Raises BadParameter."""
+    from marketplace_sync.sandbox.world import platforms
+
+    found = {}
+    for text in accounts:
+        name, _, platform = text.partition("=")
+        if not name or platform not in platforms():
+            raise typer.BadParameter(
+                f"{text!r} is not NAME=PLATFORM; platforms are {', '.join(sorted(platforms()))}",
+                param_hint="--account",
+            )
+        found[name] = platform
+    return found

@@ -99,8 +99,13 @@ def build(settings: WorldSettings) -> Sandbox:
     return Sandbox(vendors, clock, shop, memory=memory, lock=lock)
 
 
+def platforms() -> dict[str, str]:
+    """Every platform that there is a simulation of, with where it is: `module:Class`."""
+    return {**{found.name: found.value for found in entry_points(group=PLUGINS)}, **PLATFORMS}
+
+
 def _vendor(settings: WorldSettings, account: str, platform: str, clock: Clock) -> Vendor:
-    known = {**{found.name: found.value for found in entry_points(group=PLUGINS)}, **PLATFORMS}
+    known = platforms()
     if platform not in known:
         raise ValueError(f"account {account!r}: no simulation of {platform!r}; there are: {', '.join(known)}")
     module, _, name = known[platform].partition(":")
