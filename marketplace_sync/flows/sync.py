@@ -74,8 +74,8 @@ def _read(report: SyncReport, tell: Tell, context: Context, name: str, what: str
     def read() -> str:
         try:
             return work()
-        except Unreachable:
-            report.away.add(name)
+        except Unreachable as problem:
+            report.away.add(problem.connection or name)  # a marketplace's feed may have asked its store
             raise
         except BudgetFull as problem:
             # `up` reads it too, or the last pass was a minute ago
@@ -119,7 +119,8 @@ def _files_taken(context: Context, name: str, inbox: Path, report: SyncReport) -
 
 
 def _catalogue(context: Context, name: str) -> str:
-    return f"{observe_store.refresh_catalogue(context, name)} variants"
+    with reachable.reading(context, name):
+        return f"{observe_store.refresh_catalogue(context, name)} variants"
 
 
 def _imported(context: Context, name: str, feed: str) -> str:

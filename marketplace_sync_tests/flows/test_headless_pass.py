@@ -32,3 +32,15 @@ def test_where_nothing_answers_one_read_is_tried_and_the_others_go_on(database_u
         assert [line.split(":")[1] for line in said if line.startswith(f"{JL}: ")] == [" orders"]
         assert any(line.startswith(f"{SHOP}: catalogue: ") for line in said)
         assert here.work_items() == {"CONNECTION_DOWN": 1}
+
+
+def test_a_store_where_nothing_answers_is_shown_and_its_marketplace_is_still_asked(
+    database_url: str, tmp_path: Path
+) -> None:
+    nobody = {"base_url": "http://127.0.0.1:1"}
+    with town(database_url, tmp_path, connections={SHOP: nobody}) as here, stamina.set_testing(True, attempts=1):
+        said: list[str] = []
+        report = sync(here.context, said.append)
+        assert report.away == {SHOP}
+        assert {line.split(":")[1] for line in said if line.startswith(f"{JL}: ")} >= {" orders", " sweep", " returns"}
+        assert here.work_items()["CONNECTION_DOWN"] == 1
