@@ -152,6 +152,11 @@ def _drained(context: Context, name: str, report: SyncReport) -> str:
     for word, count in trouble.items():
         if count:
             report.problems.append(f"{name}: {count} {word}: {done.last_problem}")
+    if done.held_back:
+        report.problems.append(
+            f"{name}: takes nothing just now; one delivery is tried in {max(0.0, done.held_back):.0f} s, and the others"
+            " follow once it gets through"
+        )
     parts = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
     parts += [f"{count} {word}" for word, count in trouble.items() if count]
     return ", ".join(parts)

@@ -127,6 +127,9 @@ def test_in_an_outage_one_at_a_time_is_tried_and_all_follow_the_first_that_gets_
     here.read_marketplace()
     assert here.deliver(KLAVIYO).total() == 0
     assert calls(here, KLAVIYO) == tried + 1  # it is not its turn yet
+    with here.project.ledger.begin() as connection:
+        connection.execute(text("UPDATE ledger.outages SET next_try = now() + interval '1 h'"))
+    assert [one for one in here.sync().problems if one.startswith(f"{KLAVIYO}: takes nothing just now")] != []
     later(here, 1)
     here.deliver(KLAVIYO)
     assert calls(here, KLAVIYO) == tried + 2
