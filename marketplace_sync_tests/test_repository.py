@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -134,3 +135,14 @@ def test_nothing_names_a_folder_of_whoever_wrote_it() -> None:
     ]
 
     assert not found
+
+
+def test_dagster_dev_and_up_call_the_code_location_the_same() -> None:
+    """`dagster dev` without -w reads pyproject.toml. Dagster knows what people switched off by the location's name."""
+    with (TOP / "pyproject.toml").open("rb") as file:
+        dev = tomllib.load(file)["tool"]["dagster"]
+    (up,) = yaml.safe_load((TOP / "workspace.yaml").read_text())["load_from"]
+    assert (dev["code_location_name"], dev["module_name"]) == (
+        up["python_module"]["location_name"],
+        up["python_module"]["module_name"],
+    )
