@@ -62,6 +62,16 @@ def live_through(
     return outcome
 
 
+def calm(here: Town, within: float) -> Books:
+    """What the books say once the faults are over, when they balance or `within` seconds."""
+    attendants = [Attendant(here.context, name) for name in _VENDORS]
+    try:
+        return _until_balanced(here, attendants, time.monotonic() + within)
+    finally:
+        for attendant in attendants:
+            attendant.leave()
+
+
 def _until_balanced(here: Town, attendants: list[Attendant], give_up: float) -> Books:
     while True:
         for attendant in attendants:
