@@ -76,7 +76,8 @@ def orders_in_store(context: Context, route: Route) -> Comparison:
                     connection=route.marketplace,
                     order_id=row.order_id,
                     message=f"Order {row.reference} of {route.display_name} is not in {route.store}: {reason}.",
-                    impact=int(row.total) if row.total else None,
+                    # an order without an injection waits for a person, whose own item carries the money already
+                    impact=int(row.total) if row.total and row.state else None,
                     currency=row.currency,
                     evidence={"placed_at": row.placed_at.isoformat(), "injection": row.state},
                 )
