@@ -101,16 +101,17 @@ def kill(
 
 
 def strike(
-    home: Path, *, seconds: float, probability: float = 0.2, settle_within: float = 900.0, shop: dict[str, Any]
+    home: Path, *, seconds: float, share: float = 0.2, settle_within: float = 900.0, shop: dict[str, Any]
 ) -> Outcome:
-    """An installation under load for so long while every kind of fault strikes all vendors. Faults go on until the
-    shop has nothing left to do and the books balance."""
-    outcome = Outcome(f"every fault at {probability:.0%}")
+    """An installation under load for so long while faults of every kind strike this share of all vendors' calls, and
+    as many webhooks are lost, repeated and out of order each. Faults go on until the shop has nothing left to do and
+    the books balance."""
+    outcome = Outcome(f"faults of every kind on {share:.0%} of all calls")
     began = time.monotonic()
     with installation(home, {**LIVELY, **shop}) as running:
         for turn, account in enumerate((JL, SHOP, KLAVIYO)):
-            running.set_faults(account, rules(probability, turn))
-            knobs = {"duplicate": probability, "reorder": probability, "drop": probability, "time_scale": 0.1}
+            running.set_faults(account, rules(share / len(FAULTS), turn))
+            knobs = {"duplicate": share, "reorder": share, "drop": share, "time_scale": 0.1}
             running.ask(f"{account}/webhooks", knobs, "PUT")
         while time.monotonic() - began < seconds:
             running.keep_passing()

@@ -33,7 +33,7 @@ def test_a_hundred_kills_lose_nothing_and_repeat_nothing(home: Path, capsys: pyt
     assert len(outcome.done) >= (len(campaigns.PARTS) if KILLS >= 50 else 1)
 
 
-def test_every_kind_of_fault_at_twenty_per_cent_loses_nothing_and_repeats_nothing(
+def test_faults_of_every_kind_on_a_fifth_of_all_calls_lose_nothing_and_repeat_nothing(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = campaigns.strike(home, seconds=240, shop={"orders_per_minute": 20.0})
