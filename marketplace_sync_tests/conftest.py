@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 def pytest_configure() -> None:
     """No test may meet the real installation of whoever runs it."""
+    # A shell ignores Ctrl-C for what it starts in the background, and what tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("MARKETPLACE_SYNC_", "DAGSTER_"))]:
         if name not in _KEPT:
             del os.environ[name]

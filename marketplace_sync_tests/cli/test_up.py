@@ -269,7 +269,7 @@ def test_plain_dagster_dev_works_in_a_checkout_with_nothing_prepared(tmp_path: P
         finally:
             # It waits for runs under way, and gives them a minute.
             dev.process.send_signal(signal.SIGINT)
-            dev.end(300)
+            dev.end(120)
     assert "OperationalError" not in dev.text, dev.text
     assert embedded.wait_until_stopped(home, 60), "the last process of `dagster dev` left, and the database stayed"
     assert {path.name for path in top.iterdir()} - before <= {".pytest_cache", "__pycache__"}
