@@ -38,16 +38,17 @@ class Ledger:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = driver_url(url)
-        self.engine: Engine = create_engine(
-            self.url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
-        )
-        event.listen(self.engine, "connect", _every_connection_in_utc)
+        self.engine = self._pool(pool_size)
         # A call of a vendor may be made while its thread has a transaction open (a catalogue is stored as it is read).
         # Were its turn counted over the same pool, as many such threads as the pool is large would wait for each other.
-        self.counting: Engine = create_engine(
-            self.url, pool_size=4, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
+        self.counting = self._pool(4)
+
+    def _pool(self, size: int) -> Engine:
+        made = create_engine(
+            self.url, pool_size=size, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
         )
-        event.listen(self.counting, "connect", _every_connection_in_utc)
+        event.listen(made, "connect", _every_connection_in_utc)
+        return made
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import pytest
 import xlsxwriter
 
 from marketplace_sync.domain.settlement.layouts import FileKind
@@ -15,7 +13,7 @@ from marketplace_sync.flows.context import Route
 from marketplace_sync.flows.settlement_import import ImportReport
 from marketplace_sync.flows.settlement_payout import reconcile_payout
 from marketplace_sync.ledger import work_items
-from marketplace_sync_tests.settlement.office import NAME, Office, opened
+from marketplace_sync_tests.settlement.office import NAME, Office
 from marketplace_sync_tests.settlement.scene import SETTINGS, TODAY
 
 HEADER = "id,type,amount,currency,order_id,accounting_document_number,payment_state,date_created\n"
@@ -25,18 +23,6 @@ ROWS = (
     "3,COMMISSION_FEE,-7.50,GBP,A,D1,PAID,2026-09-10\n"
 )
 TOTAL = {"marker": "Total", "sums": {"amount": "amount"}}
-
-
-@pytest.fixture(scope="module")
-def shared_office(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with opened(module_database_url, tmp_path_factory.mktemp("office"), SETTINGS) as found:
-        yield found
-
-
-@pytest.fixture
-def office(shared_office: Office) -> Office:
-    shared_office.clear()
-    return shared_office
 
 
 def take(office: Office, content: bytes | str, *controls: dict[str, Any], **layout: Any) -> ImportReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,10 @@ import xlsxwriter
 from marketplace_sync.domain.settlement.layouts import FileKind, FileLayout
 from marketplace_sync.domain.settlement.rows import UnusableFile
 from marketplace_sync.flows.settlement_files import read_rows
-from marketplace_sync_tests.settlement.office import Office, opened, settlement_file, store_file
-from marketplace_sync_tests.settlement.scene import CHANNEL, SETTINGS, TODAY, gave_back, order, sale
+from marketplace_sync_tests.settlement.office import Office, settlement_file, store_file
+from marketplace_sync_tests.settlement.scene import CHANNEL, TODAY, gave_back, order, sale
 
 HEADER = "id,type,amount,currency,channel,order_id,date_created,description\n"
-
-
-@pytest.fixture(scope="module")
-def shared_office(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with opened(module_database_url, tmp_path_factory.mktemp("office"), SETTINGS) as found:
-        yield found
-
-
-@pytest.fixture
-def office(shared_office: Office) -> Office:
-    shared_office.clear()
-    return shared_office
 
 
 def rejected(office: Office, content: str | bytes, kind: FileKind = FileKind.SETTLEMENT) -> dict[int, str]:

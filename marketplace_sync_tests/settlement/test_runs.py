@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -17,19 +16,7 @@ from marketplace_sync.reports.settlement_journal import write_journal
 from marketplace_sync_tests.settlement.months import SETTINGS as MONTH_SETTINGS
 from marketplace_sync_tests.settlement.months import month
 from marketplace_sync_tests.settlement.office import Office, as_json, bank_file, opened, settlement_file, store_file
-from marketplace_sync_tests.settlement.scene import SETTINGS, TODAY, gave_back, order, payment, receipt, refund, sale
-
-
-@pytest.fixture(scope="module")
-def shared_office(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with opened(module_database_url, tmp_path_factory.mktemp("office"), SETTINGS) as found:
-        yield found
-
-
-@pytest.fixture
-def office(shared_office: Office) -> Office:
-    shared_office.clear()
-    return shared_office
+from marketplace_sync_tests.settlement.scene import TODAY, gave_back, order, payment, receipt, refund, sale
 
 
 def changes(office: Office, day: date = TODAY) -> dict[str, str]:
