@@ -208,6 +208,15 @@ class WebhookSource(Protocol):
         ...
 
 
+@runtime_checkable
+class SwitchesWebhooksOff(WebhookSource, Protocol):
+    """A vendor that stops delivering for good after an answer it does not like, and tells nobody."""
+
+    def switched_off(self, url: str) -> Sequence[str]:
+        """Topics that would lead to `url` and are switched off now. Raises TransportError."""
+        ...
+
+
 class PrivacyRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a vendor passes on of a person's rights. It names orders and numbers, never the person."""
 

@@ -27,10 +27,11 @@ def build(context: Context) -> dg.Definitions:
             asset = _feed_asset(context, marketplace, feed, routes)
             assets.append(asset)
             schedules.append(_schedule(asset, feed.every_seconds))
-        if isinstance(context.marketplaces[marketplace], WebhookSource):
+        connector = context.marketplaces[marketplace]
+        if isinstance(connector, WebhookSource):
             asset = _webhooks_asset(context, marketplace)
             assets.append(asset)
-            schedules.append(_schedule(asset, CATALOGUE_SECONDS))
+            schedules.append(_schedule(asset, subscribe.every_seconds(connector)))
     for store in sorted({route.store for route in context.routes if route.store}):
         offers = context.stores[store].capabilities
         found = [
@@ -152,7 +153,7 @@ def _webhooks_asset(context: Context, name: str) -> dg.AssetsDefinition:
         kinds={context.connections[name].platform},
         owners=[naming.owner(Team.OPERATIONS)],
         description="The vendor's deliveries to our receiver. Asked for again regularly: vendors drop subscriptions"
-        " that failed for a while.",
+        " that failed for a while, or switch them off; then its lists are read at once.",
         retry_policy=_RETRY,
         pool=f"{name}_reads",
         tags={"connection": name},
@@ -163,8 +164,11 @@ def _webhooks_asset(context: Context, name: str) -> dg.AssetsDefinition:
             return dg.MaterializeResult(
                 metadata={"topics": 0, "note": f"{subscribe.VARIABLE} is not set: it is polled, and that is all"}
             )
-        topics = subscribe.subscribe(installation.context, name, receiver)
-        return dg.MaterializeResult(metadata={"topics": len(topics), "names": ", ".join(topics), "to": receiver})
+        found = subscribe.watch(installation.context, name, receiver)
+        metadata: dict[str, Any] = {"topics": len(found.topics), "names": ", ".join(found.topics), "to": receiver}
+        if found.off:
+            metadata |= {"switched_off": ", ".join(found.off), "read_because_of_it": found.read or 0}
+        return dg.MaterializeResult(metadata=metadata)
 
     return subscribed
 

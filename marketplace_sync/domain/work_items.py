@@ -82,6 +82,8 @@ CODES: dict[str, Code] = _codes(
          "The delivery is kept; polling covers what it was about. Report it if it repeats."),
     Code("FORGED_WEBHOOK", Team.OPERATIONS, _W, "Webhook deliveries carry a signature that does not fit",
          "See that the vendor signs with the connection's webhook_secrets; materialise `<connection>/webhooks`."),
+    Code("WEBHOOKS_SWITCHED_OFF", Team.OPERATIONS, _W, "A vendor has switched off its deliveries to us",
+         "Find what answered it with a 4xx; then switch the hooks on again, or set `re_enable_webhooks`."),
     Code("DELIVERIES_FAILING", Team.OPERATIONS, _W, "What we send to a vendor keeps failing",
          "Nothing is lost and everything is tried again; look at the vendor's status page and at the last problem."),
     Code("INTERNAL_ERROR", Team.OPERATIONS, _E, "Our own code fails over a delivery",

@@ -202,6 +202,21 @@ def test_hooks_are_made_once_and_one_that_was_switched_off_stays_so_unless_told(
     assert connector_to(url).subscribe("https://us/webhooks/pots") == []
 
 
+def test_only_hooks_of_ours_count_as_switched_off(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    connector = connector_to(url, webhook_secrets=[SECRET])
+    connector.subscribe("https://us/webhooks/pots")
+    others = {**box.hooks[0], "url": "https://others/hooks", "queryString": "query($id: ID!) { node(id: $id) { id } }"}
+    box.hooks.insert(0, {**others, "enabled": False})
+    assert connector.switched_off("https://us/webhooks/pots") == []
+    assert [one.works for one in connector.check() if one.subject == "webhooks"] == [True]
+    box.hooks.insert(0, {**box.hooks[1], "enabled": False})
+    assert connector.switched_off("https://us/webhooks/pots") == [], "another one of ours leads here and is on"
+    box.hooks[2]["enabled"] = False
+    assert connector.switched_off("https://us/webhooks/pots") == ["INVOICE"]
+    assert [one.works for one in connector.check() if one.subject == "webhooks"] == [False]
+
+
 def test_an_instance_that_is_down_is_a_transport_error(pots: tuple[Instance, str]) -> None:
     box, url = pots
     box.refuse["ChangedInvoices"] = {"errors": [{"message": "boom", "path": ["invoices"]}]}

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from marketplace_sync.connectors.marketplacer.webhooks import KINDS
 from marketplace_sync.flows import subscribe
 from marketplace_sync.flows.deliveries import process_inbox
 from marketplace_sync.project import open_project
@@ -24,6 +25,7 @@ from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, marketpl
 from marketplace_sync_tests.flows.town import KLAVIYO, Town
 from marketplace_sync_tests.receiver.running import receiving
 from marketplace_sync_tests.sandbox.marketplacer.client import OPERATOR, wait_for
+from marketplace_sync_tests.sandbox.shopify.receiver import Receiver
 
 UPDATE = """mutation($id: ID!, $a: WebhookInput) {
   webhookUpdate(input: {webhookId: $id, attributes: $a}) { status errors { field messages } } }"""
@@ -198,3 +200,39 @@ def test_the_delivery_of_a_first_invoice_waits_for_the_others_of_its_order(datab
         here.deliver(KLAVIYO)
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
         assert here.work_items() == {}
+
+
+@pytest.mark.parametrize("switched_on_by", ["us", "a person"])
+def test_a_hook_that_the_instance_switched_off_is_shown_and_its_lists_are_read_at_once(
+    database_url: str, tmp_path: Path, switched_on_by: str
+) -> None:
+    settings: dict[str, Any] = {"re_enable_webhooks": switched_on_by == "us"}
+    with marketplacer_town(database_url, tmp_path, store=None, **settings) as here, Receiver() as proxy:
+        address = proxy.url.removesuffix("/hooks")
+        assert subscribe.watch(here.context, MARKET, address) == subscribe.Subscribed(list(KINDS), [])
+        proxy.status = 404
+        order = place(here)
+        wait_for(lambda: [hook["type"] for hook in switched_off(here)] == ["INVOICE"])
+
+        found = subscribe.watch(here.context, MARKET, address)
+        assert (found.off, found.read) == (["INVOICE"], 2), "in the lists of orders and of invoices"
+        here.deliver(KLAVIYO)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+        assert here.work_items() == {"WEBHOOKS_SWITCHED_OFF": 1}
+
+        proxy.status = 200
+        if switched_on_by == "us":
+            assert switched_off(here) == []
+        else:
+            again = subscribe.watch(here.context, MARKET, address)
+            assert (again.topics, again.off, again.read) == (["SHIPMENT", "REFUND_REQUEST"], ["INVOICE"], None)
+            act(here, "switch_webhooks", enabled=True)
+        before = len(proxy.deliveries)
+        place(here)
+        wait_for(lambda: len(proxy.deliveries) > before)
+        assert subscribe.watch(here.context, MARKET, address) == subscribe.Subscribed(list(KINDS), [])
+        assert here.work_items() == {}
+
+
+def switched_off(here: Town) -> list[dict[str, Any]]:
+    return [hook for hook in here.sandbox.documents(MARKET, "webhooks") if not hook["enabled"]]

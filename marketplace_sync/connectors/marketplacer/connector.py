@@ -1,4 +1,4 @@
-"""A Marketplacer instance as the flows see it: `ports.Marketplace` and `ports.WebhookSource` over its GraphQL API."""
+"""A Marketplacer instance as the flows see it: `ports.Marketplace` over its GraphQL API, with deliveries of its own."""
 
 from __future__ import annotations
 
@@ -171,6 +171,10 @@ class Marketplacer:
     def subscribe(self, url: str) -> Sequence[str]:
         """See `ports.WebhookSource.subscribe`; nothing without `webhook_secrets`."""
         return webhooks.subscribe(self._settings, self._calls, self._account, url)
+
+    def switched_off(self, url: str) -> Sequence[str]:
+        """See `ports.SwitchesWebhooksOff.switched_off`."""
+        return webhooks.switched_off(self._account, url) if self._settings.webhook_secrets else []
 
     # -- trying --------------------------------------------------------------------------------------------------
 

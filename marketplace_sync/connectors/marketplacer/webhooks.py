@@ -142,13 +142,12 @@ def subscribe(settings: MarketplacerSettings, calls: GraphQL, account: Account, 
     if not settings.webhook_secrets:
         return []
     secret = settings.webhook_secrets[0].reveal()
-    rows = [row for page in account.pages(documents.HOOKS, {}, "webhooks") for row in page]
-    hooks = [account.decoded(documents.HOOKS, row, _Hook) for row in rows]
+    hooks = _hooks(account)
     key: dict[str, Any] = {"headers": {settings.webhook_header: secret}} if account.is_seller else {"hmacKey": secret}
     subscribed = []
     for kind in KINDS:
         query = documents.hook_query(kind, account.is_seller)
-        mine = next((hook for hook in hooks if hook.type == kind and hook.url == url), None)
+        mine = _leading_to(hooks, kind, url)
         if mine is None:
             attributes: dict[str, Any] = {
                 "type": kind, "url": url, "queryString": query, "enabled": True, "allowSkip": False,
@@ -165,8 +164,31 @@ def subscribe(settings: MarketplacerSettings, calls: GraphQL, account: Account, 
     return subscribed
 
 
-def switched_off(account: Account) -> list[str]:
-    """Kinds of hooks that the instance has switched off. Raises TransportError."""
+def switched_off(account: Account, url: str | None = None) -> list[str]:
+    """Kinds of hooks of ours that the instance has switched off: those that lead to `url`, or where that is not known,
+    that ask what ours ask. Raises TransportError."""
+    hooks = _hooks(account)
+    if url is not None:
+        found = {kind: _leading_to(hooks, kind, url) for kind in KINDS}
+        return [kind for kind, hook in found.items() if hook is not None and hook.enabled is False]
+    return [
+        kind
+        for kind in KINDS
+        if any(
+            hook.type == kind
+            and hook.enabled is False
+            and hook.query_string == documents.hook_query(kind, account.is_seller)
+            for hook in hooks
+        )
+    ]
+
+
+def _hooks(account: Account) -> list[_Hook]:
     rows = [row for page in account.pages(documents.HOOKS, {}, "webhooks") for row in page]
-    hooks = [account.decoded(documents.HOOKS, row, _Hook) for row in rows]
-    return sorted({hook.type for hook in hooks if hook.enabled is False and hook.type in KINDS})
+    return [account.decoded(documents.HOOKS, row, _Hook) for row in rows]
+
+
+def _leading_to(hooks: Sequence[_Hook], kind: str, url: str) -> _Hook | None:
+    """Of several that lead to us, one that is on."""
+    mine = [hook for hook in hooks if hook.type == kind and hook.url == url]
+    return min(mine, key=lambda hook: hook.enabled is False, default=None)

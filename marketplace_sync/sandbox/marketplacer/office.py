@@ -52,6 +52,17 @@ class Office:
                 self.market.changed("Advert", advert, "DESTROY")
         return {"code": code, "life": advert["life"], "has_taxon": advert["taxon"] is not None}
 
+    def act_switch_webhooks(self, enabled: bool, type: str | None = None) -> dict[str, Any]:
+        """Somebody switches webhooks (of one type, or all) off or on by hand, as a 4xx does by itself (sheet, 6)."""
+        market = self.market
+        chosen = [hook for hook in market.of["Webhook"].values() if type in (None, hook["type"])]
+        if not chosen:
+            raise LookupError(f"there is no webhook{f' of type {type}' if type else ''}")
+        for hook in chosen:
+            hook["enabled"] = enabled
+            market.save("Webhook", hook)
+        return {"webhook_ids": [hook["n"] for hook in chosen], "enabled": enabled}
+
     def act_subscribe(
         self, email: str, source: str = "e-mail seller", subscribed_at: str | None = None
     ) -> dict[str, Any]:

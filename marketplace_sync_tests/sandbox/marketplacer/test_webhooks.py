@@ -76,6 +76,18 @@ def test_a_4xx_or_a_redirect_switches_the_webhook_off_and_is_not_tried_again(
     assert len(receiver.deliveries) == 1
 
 
+def test_somebody_at_the_operators_can_switch_webhooks_off_and_on(market: Client, receiver: Receiver) -> None:
+    subscribe(market, receiver)
+    market.act("switch_webhooks", enabled=False, type="INVOICE")
+    market.order()
+    market.act("switch_webhooks", enabled=True)
+    told = market.order()
+    wait_for(lambda: receiver.deliveries)
+    assert [json.loads(one.raw)["payload"]["data"]["node"]["id"] for one in receiver.deliveries] == [
+        told["invoices"][0]["id"]
+    ]
+
+
 @pytest.mark.parametrize(("status", "limit"), [(503, 100), (429, 99), (0, 100)])
 def test_a_5xx_a_429_and_silence_are_tried_again_and_429_lowers_the_concurrency(
     market: Client, receiver: Receiver, status: int, limit: int
