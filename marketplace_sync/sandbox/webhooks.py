@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import itertools
 import random
 import uuid
@@ -15,6 +16,8 @@ import httpx
 
 from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.state import State
+
+_trusted = functools.cache(httpx.create_ssl_context)
 
 
 class WebhookSender:
@@ -77,7 +80,7 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Send what is due, up to eight at once, until cancelled."""
-        async with httpx.AsyncClient(timeout=self.timeout_seconds, follow_redirects=False) as client:
+        async with httpx.AsyncClient(verify=_trusted(), timeout=self.timeout_seconds, follow_redirects=False) as client:
             while True:
                 self._wake.clear()
                 due = self._due(8)

@@ -105,7 +105,7 @@ def platforms() -> dict[str, str]:
 
 
 def _vendor(settings: WorldSettings, account: str, platform: str, clock: Clock) -> Vendor:
-    known = platforms()
+    known = PLATFORMS if platform in PLATFORMS else platforms()
     if platform not in known:
         raise ValueError(f"account {account!r}: no simulation of {platform!r}; there are: {', '.join(known)}")
     module, _, name = known[platform].partition(":")

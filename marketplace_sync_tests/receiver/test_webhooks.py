@@ -25,6 +25,7 @@ from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.receiver.app import LARGEST_BODY, build
 from marketplace_sync_tests.flows.town import SHOP, write_configuration
+from marketplace_sync_tests.loopback import NO_TLS
 
 SECRET = b"sandbox-shopify-secret"
 
@@ -40,7 +41,7 @@ class Receiver:
         while not self.server.started:
             time.sleep(0.01)
         port = self.server.servers[0].sockets[0].getsockname()[1]
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = httpx.Client(verify=NO_TLS, base_url=f"http://127.0.0.1:{port}", timeout=30)
 
     def deliver(
         self,

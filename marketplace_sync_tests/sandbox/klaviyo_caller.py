@@ -11,6 +11,7 @@ import httpx
 
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.conformance import klaviyo_schema
+from marketplace_sync_tests.loopback import NO_TLS
 
 ACCOUNT = "klaviyo_main"
 KEY = "pk_sandbox_klaviyo"
@@ -29,7 +30,7 @@ class Caller:
         self.sandbox = sandbox
         self.revision = revision
         self.base_url = f"{sandbox.base_url}/{ACCOUNT}"
-        self.http = httpx.Client(base_url=self.base_url, timeout=30)
+        self.http = httpx.Client(verify=NO_TLS, base_url=self.base_url, timeout=30)
         self.judged = 0
 
     def send(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync_tests.loopback import NO_TLS
 
 ACCOUNT = "john_lewis"
 LOGIN = ("sandbox-seller", "sandbox-john-lewis")
@@ -21,7 +22,7 @@ class Seller:
     def __init__(self, sandbox: RunningSandbox, login: tuple[str, str] | None = LOGIN) -> None:
         self.sandbox = sandbox
         self.address = f"{sandbox.base_url}/{ACCOUNT}"
-        self.http = httpx.Client(base_url=self.address, auth=login, timeout=30)
+        self.http = httpx.Client(verify=NO_TLS, base_url=self.address, auth=login, timeout=30)
 
     def act(self, name: str, **arguments: Any) -> Any:
         return self.sandbox.act(ACCOUNT, name, **arguments)

@@ -10,6 +10,7 @@ import httpx
 
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.conformance.marketplacer_schema import have_contracts, validate_exchange
+from marketplace_sync_tests.loopback import NO_TLS
 
 ACCOUNT = "market"
 OPERATOR = "sandbox-marketplacer-operator-key"
@@ -24,7 +25,7 @@ class Client:
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox = sandbox
-        self.http = httpx.Client(timeout=20)
+        self.http = httpx.Client(verify=NO_TLS, timeout=20)
         self.url = f"{sandbox.base_url}/{ACCOUNT}/graphql"
 
     def post(self, document: str, variables: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:

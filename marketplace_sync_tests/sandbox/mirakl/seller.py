@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync_tests.loopback import NO_TLS
 
 ACCOUNT = "mirakl"
 KEY = "sandbox-mirakl-shop-key"
@@ -19,7 +20,10 @@ class Seller:
         self.sandbox = sandbox
         self.address = f"{sandbox.base_url}/{ACCOUNT}"
         self.http = httpx.Client(
-            base_url=self.address, headers={"Authorization": KEY, "Accept": "application/json"}, timeout=30
+            verify=NO_TLS,
+            base_url=self.address,
+            headers={"Authorization": KEY, "Accept": "application/json"},
+            timeout=30,
         )
 
     def act(self, name: str, **arguments: Any) -> Any:

@@ -10,6 +10,7 @@ import httpx
 
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.conformance.shopify_schema import have_contracts, validate_exchange
+from marketplace_sync_tests.loopback import NO_TLS
 
 ACCOUNT = "shop"
 TOKEN = "shpat_sandbox"
@@ -36,7 +37,7 @@ class App:
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox = sandbox
-        self.http = httpx.Client(timeout=20)
+        self.http = httpx.Client(verify=NO_TLS, timeout=20)
         self.base_url = f"{sandbox.base_url}/{ACCOUNT}"
 
     def post(self, body: Any, version: str | None = VERSION, token: str = TOKEN) -> httpx.Response:
