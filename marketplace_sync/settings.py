@@ -157,6 +157,8 @@ class RouteSettings(BaseModel):
     tracking_within: Duration = timedelta(hours=2)
     """How long a parcel that left without its number waits for it before the marketplace and the buyer are told without
     (a stand-in is stated to marketplaces, which demand some text)."""
+    stated_tracking_within: Duration = timedelta(minutes=15)
+    """The same of a parcel that the marketplace states, where no store of ours ships: the buyer is told then."""
     stock_numbers: dict[str, str] = {}
     """The marketplace's product number -> our SKU, for lines that state no SKU."""
     tags: tuple[str, ...] = ()

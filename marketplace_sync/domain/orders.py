@@ -106,6 +106,10 @@ class StatedParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     units: dict[str, int]
     """Line id -> units."""
+    parcel_id: str = ""
+    """The marketplace's own id of it; empty: parcels are told apart by their numbers."""
+    left_at: datetime | None = None
+    """None: the marketplace does not say; then it left when that was first seen."""
     carrier: str = ""
     number: str = ""
     url: str = ""

@@ -55,7 +55,7 @@ CODES: dict[str, Code] = _codes(
     Code("UNMAPPED_CARRIER", Team.OPERATIONS, _E, "A parcel left with a carrier the marketplace's list does not have",
          "Add the carrier to the route's `carriers`; the dispatch is sent as soon as it is mapped."),
     Code("TRACKING_MISSING", Team.OPERATIONS, _E, "A parcel left without its tracking number",
-         "Add the tracking number to the fulfilment in the store."),
+         "Add the tracking number where the parcel was stated: in the store, or at the marketplace."),
     Code("ACKNOWLEDGE_DUE", Team.OPERATIONS, _W, "An order must be acknowledged soon",
          "See what keeps it from the store: the order's other work items, or its waiting effects."),
     Code("ACKNOWLEDGE_OVERDUE", Team.OPERATIONS, _E, "An order was not acknowledged in time",

@@ -6,7 +6,7 @@ It looks at states, not at messages, so calling it again is harmless and calling
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -95,7 +95,7 @@ def order_changed(
                 events = orders.events_of(connection, route.marketplace, order.order_id)
         _tell_reversals(connection, route, order, events, now)
         if route.store is None:
-            confirmed.tell(connection, route, order, events, now)
+            confirmed.tell(connection, route, order, now)
     _close_settled(connection, route, order)
 
 
@@ -243,6 +243,26 @@ def _reached(count: int, told: Sequence[LineUnits], line_id: str) -> int:
                 reached = max(count, min(reached, units.before + units.quantity))
             count = reached
     return count
+
+
+def waited_long_enough(connection: Connection, context: Context, name: str, limit: int = 1000) -> int:
+    """Move on the orders of which a parcel waited for its number until now. Returns how many there were."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT DISTINCT order_id FROM ledger.work_items WHERE code = 'TRACKING_MISSING' AND connection = %s"
+            " AND order_id IS NOT NULL AND (evidence->>'waits_until')::timestamptz <= %s"
+            # a person who closed it has only said that they know
+            " AND (state = 'open' OR closed_by IS NOT NULL AND (evidence->>'waits_until')::timestamptz > %s) LIMIT %s",
+            (name, context.now(), context.now() - timedelta(minutes=5), limit),
+        )
+        .fetchall()
+    )
+    waiting = orders.load(connection, name, [row[0] for row in rows], lock=True)
+    for order in waiting.values():
+        for route in context.routes_of(name):
+            order_changed(connection, context, route, order, ())
+    return len(waiting)
 
 
 def blocked(connection: Connection, context: Context, name: str, limit: int = 1000) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from marketplace_sync.connectors.ports import WebhookSource
 from marketplace_sync.domain.effects import Lane
 from marketplace_sync.domain.errors import TransportError
-from marketplace_sync.flows import courier, deliveries, observe_store
+from marketplace_sync.flows import advance, courier, deliveries, observe_store
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import outbox
 from marketplace_sync.ledger.lease import is_wanted
@@ -25,6 +25,8 @@ _LOOK_AGAIN = 1.0
 """Seconds after which the ledger is looked at even if nobody called: a notification may be lost with its connection."""
 _LEASE_TAKEN = 0.2
 """Seconds until an attendant looks whether the courier that has the lease, and does everything meanwhile, is done."""
+_WAITING_ENDS = 15.0
+"""Seconds between two looks at what waited for something until a certain time."""
 _SHORTEST_PAUSE = 0.02
 _SIBLINGS = 0.02
 """One change in a store comes as several deliveries: after this moment most of them are there, and what they are about
@@ -57,6 +59,7 @@ class Attendant:
         self._until = 0.0
         self._duties: dict[str, Callable[[], float]] = {"courier": self._bring}
         self._asked_at = -float("inf")
+        self._waiting_over = _at_most_every(_WAITING_ENDS, self._let_go)
         if name in context.stores:
             # apart from the courier, whose backlog must not hold up what the store has to say
             tells = context.stores[name].capabilities.has_webhooks
@@ -128,11 +131,18 @@ class Attendant:
         )
         if not done.held:
             return _LEASE_TAKEN
+        if self._name in self._context.marketplaces:
+            self._waiting_over()
         with self._context.ledger.begin() as connection:
             due = outbox.seconds_until_next(connection, self._name, tuple(Lane))
         if due is None:
             return _LOOK_AGAIN
         return max(_SHORTEST_PAUSE, min(_LOOK_AGAIN, max(due, done.held_back)))
+
+    def _let_go(self) -> bool:
+        """Whether parcels had waited for their numbers until now."""
+        with self._context.ledger.begin() as connection:
+            return advance.waited_long_enough(connection, self._context, self._name) > 0
 
     def _progress_since(self) -> Callable[[courier.DrainReport], None]:
         """Adds to the report what a drain did since it was heard of last."""

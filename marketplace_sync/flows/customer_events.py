@@ -71,14 +71,19 @@ class Teller:
         units: Units,
         tracking: Sequence[Tracking],
         complete: bool,
+        *,
+        tracking_missing: bool = False,
     ) -> outbox.Wish:
-        """Fulfilled Order for the units of one fulfilment."""
-        properties = {
+        """Fulfilled Order for the units of one fulfilment. `tracking_missing`: there should be a number and it did not
+        come."""
+        properties: dict[str, Any] = {
             "TrackingNumbers": [parcel.number for parcel in tracking if parcel.number],
             "TrackingUrls": [parcel.url for parcel in tracking if parcel.url],
             "Carrier": next((parcel.company for parcel in tracking if parcel.company), ""),
             "Partial": not complete,
         }
+        if tracking_missing:
+            properties["TrackingMissing"] = True
         unique = _fulfilled_id(self.route, order, key)
         return self._event(order, "Fulfilled Order", unique, occurred_at, units, properties)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.orders import Order, StatedParcel
 from marketplace_sync.domain.store import Fulfilment, Tracking
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route
@@ -31,13 +31,18 @@ def stand_in(order: Order, fulfilment: Fulfilment) -> str:
     return f"{reference}-{fulfilment.fulfilment_id.rsplit('/', 1)[-1]}"
 
 
+def has_come(connection: Connection, subject: str) -> None:
+    """The number of a parcel is known, so nobody has to look for it."""
+    work_items.close(connection, [_MISSING], [subject], "the number has come")
+
+
 def number(
     connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, now: datetime
 ) -> str | None:
     """What to state as the number; None: it is still waited for, and a person is shown which one."""
     parcel = parcel_of(fulfilment)
     if parcel.number:
-        work_items.close(connection, [_MISSING], [subject], "the number has come")
+        has_come(connection, subject)
         return parcel.number
     substitute = stand_in(order, fulfilment)
     if parcel.company in route.settings.untracked_carriers:
@@ -45,7 +50,7 @@ def number(
     until = fulfilment.shipped_at + route.settings.tracking_within
     if now < until:
         what = f"{route.display_name} and the buyer are told when it comes, or without it at {until:%Y-%m-%d %H:%M} UTC"
-        work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
+        work_items.report(connection, [_problem(route, order, fulfilment, subject, what, until)])
         return None
     what = f"{route.display_name} was told {substitute} in its place"
     work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
@@ -62,7 +67,55 @@ def came_later(
         work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
 
 
-def _problem(route: Route, order: Order, fulfilment: Fulfilment, subject: str, what: str) -> Problem:
+def of_stated(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    parcel: StatedParcel,
+    subject: str,
+    seen_at: datetime,
+    now: datetime,
+) -> tuple[bool, bool]:
+    """Of a parcel that the marketplace states: whether its number is still waited for, and whether the buyer is told
+    without one that there should be. A person is shown either, but for what is history."""
+    if parcel.number:
+        has_come(connection, subject)
+        return False, False
+    if parcel.carrier in route.settings.untracked_carriers:
+        return False, False
+    until = (parcel.left_at or seen_at) + route.settings.stated_tracking_within
+    waits = now < until
+    if waits or now - until < route.settings.late_event_after:
+        work_items.report(connection, [_without_number(route, order, parcel, subject, until if waits else None)])
+    return waits, not waits
+
+
+def _without_number(route: Route, order: Order, parcel: StatedParcel, subject: str, until: datetime | None) -> Problem:
+    told = f"when it comes, or without it at {until:%Y-%m-%d %H:%M} UTC" if until else "without it"
+    return Problem(
+        code=_MISSING,
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"{route.display_name} shows a parcel of order {order.reference} that left with"
+        f" {parcel.carrier or 'no carrier named'!r} and without a tracking number. The buyer"
+        f" {'is' if until else 'was'} told {told}.",
+        evidence={
+            "carrier": parcel.carrier,
+            "parcel": parcel.parcel_id,
+            "settings": [f"routes.{route.name}.untracked_carriers", f"routes.{route.name}.stated_tracking_within"],
+            **_waits(until),
+        },
+    )
+
+
+def _waits(until: datetime | None) -> dict[str, str]:
+    return {"waits_until": until.isoformat()} if until else {}
+
+
+def _problem(
+    route: Route, order: Order, fulfilment: Fulfilment, subject: str, what: str, until: datetime | None = None
+) -> Problem:
     parcel = parcel_of(fulfilment)
     return Problem(
         code=_MISSING,
@@ -76,5 +129,6 @@ def _problem(route: Route, order: Order, fulfilment: Fulfilment, subject: str, w
             "fulfilment": fulfilment.fulfilment_id,
             "tracking_number": parcel.number,
             "settings": [f"routes.{route.name}.untracked_carriers", f"routes.{route.name}.tracking_within"],
+            **_waits(until),
         },
     )

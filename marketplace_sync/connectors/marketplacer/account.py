@@ -67,9 +67,11 @@ class NativeKlaviyo(msgspec.Struct, rename="camel"):
         return self.status == "CONNECTED" and bool(self.ecommerce_tracking_enabled)
 
 
-class _Named(msgspec.Struct):
+class Carrier(msgspec.Struct, rename="camel"):
     id: str
     name: str = ""
+    tracking_url: Any = None
+    """The base of its tracking links."""
 
 
 class _Fields(msgspec.Struct):
@@ -122,9 +124,19 @@ class Account:
                 self._failed_at = time.monotonic()
             return None
 
-    def carriers(self) -> dict[str, str]:
-        """Name -> id of every carrier that parcels may leave with."""
+    def carriers(self) -> dict[str, Carrier]:
+        """By name, every carrier that parcels may leave with."""
         return self._remembered("carriers", self._ask_carriers)
+
+    def tracking_links(self) -> dict[str, str]:
+        """Carrier -> the base of its tracking links; nothing where the key may not ask."""
+        try:
+            known = self.carriers()
+        except (RequestRejected, CredentialsRefused) as problem:
+            if problem.status == 401:
+                raise
+            return {}
+        return {name: base for name, one in known.items() if (base := fields.text(one.tracking_url))}
 
     def pages(
         self, document: Document, variables: Mapping[str, Any], field: str, size: int | None = None
@@ -189,7 +201,8 @@ class Account:
             return NativeKlaviyo(status="UNKNOWN")
         return NativeKlaviyo() if found is None else self.decoded(documents.NATIVE_KLAVIYO, found, NativeKlaviyo)
 
-    def _ask_carriers(self) -> dict[str, str]:
-        rows = [row for page in self.pages(documents.CARRIERS, {}, "shipmentCarriers") for row in page]
-        named = [self.decoded(documents.CARRIERS, row, _Named) for row in rows]
-        return {fields.text(one.name): one.id for one in named}
+    def _ask_carriers(self) -> dict[str, Carrier]:
+        document = documents.carriers(self.schema())
+        rows = [row for page in self.pages(document, {}, "shipmentCarriers") for row in page]
+        known = [self.decoded(document, row, Carrier) for row in rows]
+        return {fields.text(one.name): one for one in known}

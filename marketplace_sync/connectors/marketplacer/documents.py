@@ -44,7 +44,7 @@ NESTED = {
     "LineItem": ("variant",),
     "RefundRequest": ("externalIds",),
 }
-TYPES = tuple(dict.fromkeys([*REQUIRED, *OPTIONAL, "Advert", "Query", "Mutation"]))
+TYPES = tuple(dict.fromkeys([*REQUIRED, *OPTIONAL, "Advert", "ShipmentCarrier", "Query", "Mutation"]))
 
 Schema = Mapping[str, frozenset[str]]
 """Type -> the fields an instance has; empty: nobody could be asked, so everything is taken to be there."""
@@ -209,11 +209,17 @@ INSTANCE = Document(
 NATIVE_KLAVIYO = Document(
     "NativeKlaviyo", "query NativeKlaviyo { klaviyoSettings { status ecommerceTrackingEnabled edmEnabled } }"
 )
-CARRIERS = Document(
-    "Carriers",
-    "query Carriers($first: Int!, $after: String) { shipmentCarriers(first: $first, after: $after)"
-    f" {{ {_PAGE} nodes {{ id name }} }} }}",
-)
+
+
+def carriers(schema: Schema) -> Document:
+    link = _has(schema, "ShipmentCarrier", "trackingUrl", " trackingUrl")
+    return Document(
+        "Carriers",
+        "query Carriers($first: Int!, $after: String) { shipmentCarriers(first: $first, after: $after)"
+        f" {{ {_PAGE} nodes {{ id name{link} }} }} }}",
+    )
+
+
 VARIANTS = Document(
     "Variants",
     "query Variants($skus: [String!]!, $first: Int!, $after: String) {"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -75,7 +76,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
             shipping_price=shipping,
             total=_sum(order, invoices, "total", currency, whole),
             tax=_sum(order, invoices, "tax_total", currency, whole),
-            parcels=_parcels(invoices),
+            parcels=_parcels(invoices, said.carriers),
             consent=None if purged else _consent(said, order, settings, placed_at),
             warnings=tuple(warnings),
         ),
@@ -209,8 +210,9 @@ def _shipped(line: stated.Line, invoice: stated.Invoice) -> int:
     return found
 
 
-def _parcels(invoices: Sequence[stated.Invoice]) -> tuple[StatedParcel, ...]:
-    """Blank numbers are no numbers (sheet, 3)."""
+def _parcels(invoices: Sequence[stated.Invoice], bases: Mapping[str, str]) -> tuple[StatedParcel, ...]:
+    """Blank numbers are no numbers (sheet, 3). A link that is not stated is made of the carrier's base address and the
+    number (sheet, 10)."""
     shipments = [(shipment, invoice) for invoice in invoices for shipment in invoice.shipments]
     shipments.sort(key=lambda each: str(each[0].created_at or each[0].dispatched_at))
     return tuple(
@@ -222,12 +224,20 @@ def _parcels(invoices: Sequence[stated.Invoice]) -> tuple[StatedParcel, ...]:
             }
             if shipment.shipped_items is not None
             else {line.id: fields.units(line.quantity, f"line {line.id} quantity") for line in invoice.line_items},
+            parcel_id=shipment.id,
+            left_at=fields.moment(shipment.created_at) or fields.moment(shipment.dispatched_at),
             carrier=fields.text(shipment.carrier),
             number=fields.text(shipment.tracking_number),
-            url=fields.text(shipment.tracking_link),
+            url=_link(shipment, bases),
         )
         for shipment, invoice in shipments
     )
+
+
+def _link(shipment: stated.Shipment, bases: Mapping[str, str]) -> str:
+    stated_link, number = fields.text(shipment.tracking_link), fields.text(shipment.tracking_number)
+    base = bases.get(fields.text(shipment.carrier), "")
+    return stated_link or (f"{base}{quote(number)}" if base and number else "")
 
 
 def _advert(line: stated.Line) -> stated.Advert | None:

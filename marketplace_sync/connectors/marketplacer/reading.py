@@ -6,6 +6,7 @@ documented), so the same order seen through four lists is one statement in the s
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _SORTED = ("invoices", "amendments")
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SOLD = "COMPLETE"
 _GRAIN = timedelta(seconds=1)
+_NO_LINK = re.compile(rb'"trackingLink"\s*:\s*null')
 _LOOK_AGAIN = 1.0
 """Seconds until an order is read again whose invoices are still arriving."""
 
@@ -213,7 +215,10 @@ class Reader:
                 if head.status not in ("", _SOLD):
                     continue
                 mine = msgspec.json.encode(opt_ins.get(head.id, []))
-                payload = b'{"site":' + site + b',"optIns":' + mine + b',"node":' + bytes(raw) + b"}"
+                payload = b'{"site":' + site + b',"optIns":' + mine + b',"node":' + bytes(raw)
+                if _NO_LINK.search(bytes(raw)) and (links := self._account.tracking_links()):
+                    payload += b',"carriers":' + msgspec.json.encode(links, order="sorted")
+                payload += b"}"
                 is_arriving = self._is_arriving(head, currency, _said_at(said.date))
                 found.append(Found(Statement(kind="order", key=head.id or key, payload=payload), is_arriving))
         return found

@@ -101,9 +101,9 @@ class Shipping:
     def _carrier(self, code: str) -> str | Refused:
         """A carrier's id by its name or id (sheet, 7: shipments name a carrier of the list). Raises TransportError."""
         known = self._account.carriers()
-        if code in known.values():
+        if code in {one.id for one in known.values()}:
             return code
-        found = next((id_ for name, id_ in known.items() if name.lower() == code.strip().lower()), None)
+        found = next((one.id for name, one in known.items() if name.lower() == code.strip().lower()), None)
         if found is None:
             names = ", ".join(sorted(known))
             return Refused(f"the marketplace has no carrier {code!r}; it has: {names}", code="CARRIER_NOT_APPROVED")

@@ -239,6 +239,8 @@ class Stated(_Lenient):
     node: msgspec.Raw
     site: _Site | None = None
     opt_ins: list[OptIn] = []
+    carriers: dict[str, str] = {}
+    """Carrier -> the base of its tracking links; stated where a parcel has no link."""
 
     def currency(self) -> str:
         found = self.site.country.currency_code if self.site and self.site.country else None

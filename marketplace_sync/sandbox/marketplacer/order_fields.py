@@ -235,7 +235,7 @@ def shipment_links(shipment: Thing, call: Call, name: str, given: Given) -> Any:
         return None
     if name == "homepageLink":
         return carrier["homepageUrl"]
-    number = shipment.doc["trackingNumber"].strip()
+    number = "" if shipment.doc.get("without_link") else shipment.doc["trackingNumber"].strip()
     return f"{carrier['trackingUrl']}{number}" if number and carrier["trackingUrl"] else None
 
 

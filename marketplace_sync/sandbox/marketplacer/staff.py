@@ -159,8 +159,10 @@ class Staff:
         carrier: str = "Royal Mail",
         tracking_number: str = "AB123456789GB",
         dispatched_at: str | None = None,
+        without_link: bool = False,
     ) -> dict[str, Any]:
-        """Sellers send {sku, quantity} of an order, or all that is left of it: one parcel per invoice."""
+        """Sellers send {sku, quantity} of an order, or all that is left of it: one parcel per invoice. Without a
+        link even a parcel with a number has none."""
         market = self.market
         order = market.known("Order", order_id)
         groups = self._units(order, lines, workflow.waiting, invoice_id)
@@ -169,6 +171,7 @@ class Staff:
             "trackingNumber": tracking_number,
             "dispatchedAt": dispatched_at or market.now(),
             "note": None,
+            "without_link": without_link,
         }
         made = []
         with market.action():
