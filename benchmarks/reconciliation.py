@@ -108,7 +108,8 @@ def pandas(folder: Path, repeat: int) -> Iterator[Row]:
 
 
 def ours(folder: Path, repeat: int) -> Iterator[Row]:
-    from marketplace_sync.domain.settlement.reconcile import attach, reconcile
+    from marketplace_sync.domain.settlement.attaching import attach
+    from marketplace_sync.domain.settlement.reconcile import reconcile
     from marketplace_sync.reports.settlement_json import write_json
 
     book = load(folder)

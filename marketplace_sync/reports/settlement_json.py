@@ -68,9 +68,8 @@ def _orders(result: Result) -> Iterator[bytes]:
 def _chunk(orders: pl.DataFrame, components: pl.DataFrame) -> bytes:
     """Whole columns of text instead of one object at a time: a month of orders is written in seconds."""
     money = orders.select("o", "currency", "settled_currency")
-    parts = _quoted(components, "order_line_id", "refund_id", "code").join(
-        money, on="o", how="left", maintain_order="left"
-    )
+    parts = components.with_columns(pl.col("component", "code").cast(pl.String))
+    parts = _quoted(parts, "order_line_id", "refund_id", "code").join(money, on="o", how="left", maintain_order="left")
     texts = parts.select(
         "o",
         pl.concat_str(

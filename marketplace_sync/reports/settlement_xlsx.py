@@ -220,6 +220,7 @@ def _fees(book: _Book, result: Result) -> None:
         .join(currencies, on="o", how="left")
         .group_by("component", "settled_currency")
         .agg((pl.col("settled") + pl.col("held")).sum().alias("amount"))
+        .with_columns(pl.col("component").cast(pl.String))
         .sort("settled_currency", "component")
     )
     for row in on_orders.iter_rows(named=True):

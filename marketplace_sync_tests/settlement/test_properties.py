@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from marketplace_sync.domain.settlement import bulk
 from marketplace_sync.domain.settlement.booking import by_account
 from marketplace_sync.domain.settlement.frames import Book
 from marketplace_sync.domain.settlement.inputs import SettlementLine
@@ -64,6 +65,16 @@ def test_no_penny_is_lost(seed: int) -> None:
 def test_both_ways_of_judging_agree(seed: int) -> None:
     made = month(seed, 150, faults=0.4)
     assert same(reconciled(made), reconciled(made, all_careful=True))
+
+
+@MONTHS
+@given(SEEDS, st.integers(1, 40))
+def test_a_book_in_parts_is_concluded_as_in_one(seed: int, at_once: int) -> None:
+    made = month(seed, 60, faults=0.4)
+    whole = reconciled(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk, "ORDERS_AT_ONCE", at_once)
+        assert same(reconciled(made), whole)
 
 
 @MONTHS

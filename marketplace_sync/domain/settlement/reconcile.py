@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from marketplace_sync.domain.settlement import bulk, documents, outside, result
+from marketplace_sync.domain.settlement.attaching import Attached, attach, by_value
 from marketplace_sync.domain.settlement.cells import Cell
 from marketplace_sync.domain.settlement.codes import Code
 from marketplace_sync.domain.settlement.frames import Book, settlement_lines, sold_orders
 from marketplace_sync.domain.settlement.goods_placing import place
-from marketplace_sync.domain.settlement.inputs import HELD_STATE, SETTLED_STATES, SettlementLine, SoldOrder
-from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, PLAIN_TYPES, Place
+from marketplace_sync.domain.settlement.inputs import SettlementLine, SoldOrder
+from marketplace_sync.domain.settlement.line_types import KNOWN, PAYMENT, Place
 from marketplace_sync.domain.settlement.order import Verdict, judge
 from marketplace_sync.domain.settlement.result import Document, Result, check_conservation
 from marketplace_sync.domain.settlement.rules import Rules
@@ -33,139 +34,30 @@ def reconcile(book: Book, settings: FinanceSettings, as_of: date, *, all_careful
     placed = place(kept, as_of)
     book = split(placed.book)
     attached, outside_rows = attach(book, settings)
+    orders, named = attached.orders, _documents_of_orders(attached.lines)
+    idle = attached.lines.filter(~pl.col("counted"))["amount"]
     clean = bulk.conclude(attached, settings, as_of)
     if all_careful:
         nothing = clean.orders.head(0), clean.components.head(0), clean.roundings.head(0)
-        clean = bulk.Clean(*nothing, left=attached.orders["o"])
+        clean = bulk.Clean(*nothing, left=orders["o"])
     verdicts = _judge(book, attached, clean.left, settings, as_of)
-    unallocated = book.lines[outside_rows]
+    del attached  # a fifth of all that is in memory, and everything is concluded
     concluded = Result(
         as_of=as_of,
-        orders=_orders(attached, clean, verdicts),
+        orders=_orders(orders, named, clean, verdicts),
         components=_components(clean, verdicts),
-        unallocated=_unallocated(unallocated, attached.orders, settings, as_of, placed.left),
+        unallocated=_unallocated(book.lines[outside_rows], orders, settings, as_of, placed.left),
         documents=_documents(book, clean, verdicts, settings, as_of),
         sums=_sums(book),
         placed=placed.lines,
         careful=len(verdicts),
     )
-    check_conservation(kept.lines, attached.lines.filter(~pl.col("counted"))["amount"], concluded)
+    check_conservation(kept.lines, idle, concluded)
     return concluded
 
 
-def attach(book: Book, settings: FinanceSettings) -> tuple[bulk.Attached, pl.Series]:
-    """Numbers orders and order lines, and finds those of each settlement line: (the book with lines on orders, rows of
-    the book's lines that belong to no order). Orders that only the settlement knows are added, as not held."""
-    key = _key(book)
-    lines = _with_order_ids(_slim(book.lines, settings), book.order_lines)
-    is_outside = (pl.col("order_id") == "") | pl.col("outside")
-    outside_rows = lines.filter(is_outside)["n"]
-    if len(outside_rows):
-        lines = lines.filter(~is_outside)
-    named_by = [pl.col(name).cast(pl.String) for name in (*_BOTH, "currency")]
-    strangers = lines.join(book.orders, on=key, how="anti").select(named_by).sort(*_BOTH, "currency")
-    orders = pl.concat([book.orders, _strangers(strangers.unique(key, keep="first", maintain_order=True))])
-    orders = orders.sort(_BOTH).with_row_index("o")
-    numbers = orders.select(*key, "o")
-    order_lines = book.order_lines.join(numbers, on=key, how="left").drop(_BOTH).sort("o", "line_no")
-    order_lines = order_lines.with_row_index("l")
-    named = order_lines.filter(pl.col("line_id") != "").select("o", "l", "line_id")
-    named = named.unique(["o", "line_id"], keep="first", maintain_order=True)
-    lines = lines.join(numbers, on=key, how="left", maintain_order="left").drop(*_BOTH, "outside")
-    lines = _with_order_lines(lines, named, orders.height)
-    refunds = (
-        book.refunds.rename({"shipping": "shipping_refund"})
-        .join(numbers, on=key, how="left")
-        .drop(_BOTH)
-        .join(named, on=["o", "line_id"], how="left")
-        .sort("o", "refund_id", "line_id", "refunded_on", "amount", "shipping_refund")
-    )
-    reasons = book.refund_reasons.join(numbers, on=key, how="left").drop(_BOTH).sort("o", "refund_id")
-    return bulk.Attached(orders, order_lines, refunds, reasons, lines), outside_rows
-
-
-def _key(book: Book) -> list[str]:
-    """What orders are told apart by: their ids alone where everything is of one channel, as it mostly is. A key of one
-    column is matched in half the time and memory of a key of two."""
-    channels = {name for frame in (book.orders, book.lines) for name in frame["channel"].unique()}
-    return ["order_id"] if len(channels) <= 1 else _BOTH
-
-
-def _with_order_lines(lines: pl.DataFrame, named: pl.DataFrame, orders: int) -> pl.DataFrame:
-    """The number of each line's order line, in a column `l`; null where the order has none of that id. Most orders have
-    one order line, or are about the first, so only what is not about that is looked up."""
-    first = named.unique("o", keep="first", maintain_order=True)
-    first_of = pl.repeat(None, orders, dtype=pl.UInt32, eager=True)
-    id_of = pl.repeat(None, orders, dtype=pl.String, eager=True)
-    if first.height:
-        first_of, id_of = first_of.scatter(first["o"], first["l"]), id_of.scatter(first["o"], first["line_id"])
-    is_first = id_of.gather(lines["o"]) == lines["order_line_id"]
-    found = pl.select(pl.when(is_first).then(first_of.gather(lines["o"]))).to_series().alias("l")
-    others = lines.select("o", "order_line_id").with_row_index("place")
-    others = others.filter(~is_first.fill_null(False) & (pl.col("order_line_id") != ""))
-    others = others.join(named, left_on=["o", "order_line_id"], right_on=["o", "line_id"], how="inner")
-    if others.height:
-        found = found.scatter(others["place"], others["l"])
-    return lines.drop("order_line_id").with_columns(found)
-
-
-def _slim(lines: pl.DataFrame, settings: FinanceSettings) -> pl.DataFrame:
-    """What matching needs of the lines, few bytes each: the payouts themselves left out, words read already."""
-    names = [bulk.letters(reason) for reason in settings.chargeback_reasons]
-    kind = pl.col("type").replace_strict(PLAIN_TYPES, default=None, return_dtype=pl.Int8)
-    is_held = pl.col("payment_state") == HELD_STATE
-    # Lazily, so that only the columns that are read are cut down to the rows that are kept.
-    slim = lines.lazy().with_row_index("n").filter(pl.col("type") != PAYMENT)
-    return slim.select(
-        "n",
-        pl.col("channel").cast(pl.String),
-        "order_id",
-        "order_line_id",
-        "refund_id",
-        kind.alias("kind"),
-        pl.col("type").is_in(_OUTSIDE).alias("outside"),
-        "amount",
-        "currency",
-        pl.col("document").cast(pl.Categorical),
-        "created_on",
-        is_held.alias("is_held"),
-        (is_held | pl.col("payment_state").is_in(list(SETTLED_STATES))).alias("counted"),
-        bulk.may_say("description", names).alias("spoken"),
-    ).collect()
-
-
-def _with_order_ids(lines: pl.DataFrame, order_lines: pl.DataFrame) -> pl.DataFrame:
-    """A line with an order line id but no order id belongs to that line's order, where only one order has it."""
-    nameless = (pl.col("order_id") == "") & (pl.col("order_line_id") != "")
-    if lines.filter(nameless).is_empty():
-        return lines
-    owners = (
-        order_lines.filter(pl.col("line_id") != "")
-        .group_by("channel", pl.col("line_id").alias("order_line_id"))
-        .agg(pl.col("order_id").unique())
-        .filter(pl.col("order_id").list.len() == 1)
-        .select("channel", "order_line_id", pl.col("order_id").list.first().alias("owner"))
-    )
-    found = lines.join(owners, on=["channel", "order_line_id"], how="left", maintain_order="left")
-    owner = pl.when(nameless).then(pl.col("owner").fill_null("")).otherwise("order_id").alias("order_id")
-    return found.with_columns(owner).drop("owner")
-
-
-def _strangers(keys: pl.DataFrame) -> pl.DataFrame:
-    return keys.select(
-        "channel",
-        "order_id",
-        pl.lit("").alias("commercial_id"),
-        "currency",
-        pl.lit(False).alias("held"),
-        pl.lit(False).alias("cancelled"),
-        pl.lit(None, pl.Date).alias("placed_on"),
-        pl.lit(None, pl.Date).alias("shipped_on"),
-    )
-
-
 def _judge(
-    book: Book, attached: bulk.Attached, numbers: pl.Series, settings: FinanceSettings, as_of: date
+    book: Book, attached: Attached, numbers: pl.Series, settings: FinanceSettings, as_of: date
 ) -> list[tuple[int, SoldOrder, Verdict, str]]:
     """(order number, order, verdict, currency of its settlement) of the orders that are judged one by one."""
     chosen = numbers.alias("o").to_frame()
@@ -198,7 +90,10 @@ def _judge(
 
 
 def _orders(
-    book: bulk.Attached, clean: bulk.Clean, verdicts: Sequence[tuple[int, SoldOrder, Verdict, str]]
+    orders: pl.DataFrame,
+    documents: pl.DataFrame,
+    clean: bulk.Clean,
+    verdicts: Sequence[tuple[int, SoldOrder, Verdict, str]],
 ) -> pl.DataFrame:
     variance = (pl.col("settled") + pl.col("held") - pl.col("expected")).alias("variance")
     concluded = clean.orders.with_columns(variance, pl.lit(None, pl.String).alias("settled_currency"))
@@ -207,17 +102,8 @@ def _orders(
         for number, _, v, currency in verdicts
     ]
     judged = pl.DataFrame(rows, concluded.schema, orient="row")
-    documents = (
-        book.lines.select("o", "document")
-        .unique()
-        .with_columns(pl.col("document").cast(pl.String))
-        .filter(pl.col("document") != "")
-        .sort("o", "document")
-        .group_by("o", maintain_order=True)
-        .agg(pl.col("document").alias("documents"))
-    )
     return (
-        book.orders.select("o", "channel", "order_id", "commercial_id", "currency")
+        orders.select("o", "channel", "order_id", "commercial_id", "currency")
         .join(pl.concat([concluded, judged]), on="o", how="left", maintain_order="left")
         .join(documents, on="o", how="left", maintain_order="left")
         .with_columns(
@@ -226,6 +112,17 @@ def _orders(
         )
         .select(result.ORDERS.names())
     )
+
+
+def _documents_of_orders(lines: pl.DataFrame) -> pl.DataFrame:
+    """o and the list of its documents, by name. Sought as numbers, which takes a third of the time."""
+    names = sorted(name for name in lines["document"].unique().to_list() if name)
+    rank = by_value(lines["document"], {name: place for place, name in enumerate(names)}.get, pl.UInt32)
+    pairs = pl.DataFrame({"o": lines["o"], "rank": rank}).drop_nulls()
+    pairs = pairs.select(pair=pl.col("o").cast(pl.UInt64) * 2**32 + pl.col("rank")).unique().sort("pair")
+    found = pairs.select((pl.col("pair") // 2**32).cast(pl.UInt32).alias("o"), pl.col("pair") % 2**32)
+    documents = pl.Series("documents", names, pl.String).gather(found["pair"])
+    return found.select("o", documents).group_by("o", maintain_order=True).agg("documents")
 
 
 def _components(clean: bulk.Clean, verdicts: Sequence[tuple[int, SoldOrder, Verdict, str]]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.domain.settlement.codes import Code, Status
-from marketplace_sync.domain.settlement.line_types import PAYMENT
+from marketplace_sync.domain.settlement.line_types import PAYMENT, Component
 
 _ORDER_COLUMNS: dict[str, Any] = {
     "o": pl.UInt32,
@@ -30,18 +30,18 @@ _ORDER_COLUMNS: dict[str, Any] = {
 }
 ORDERS = pl.Schema(_ORDER_COLUMNS)
 """`settled_currency` is another one than `currency` only where that is what is wrong."""
-COMPONENTS = pl.Schema(
-    {
-        "o": pl.UInt32,
-        "order_line_id": pl.String,
-        "refund_id": pl.String,
-        "component": pl.String,
-        "expected": pl.Int64,
-        "settled": pl.Int64,
-        "held": pl.Int64,
-        "code": pl.String,
-    }
-)
+_COMPONENT_COLUMNS: dict[str, Any] = {
+    "o": pl.UInt32,
+    "order_line_id": pl.String,
+    "refund_id": pl.String,
+    "component": pl.Enum([component.value for component in Component]),
+    "expected": pl.Int64,
+    "settled": pl.Int64,
+    "held": pl.Int64,
+    "code": pl.Enum(["", *(code.value for code in Code)]),
+}
+COMPONENTS = pl.Schema(_COMPONENT_COLUMNS)
+"""Few words, a million times: as text they would take 50 MB more."""
 UNALLOCATED = pl.Schema(
     {
         "line_id": pl.String,
