@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -42,16 +43,24 @@ rate_budgets = Table(
     Column("blocked_until", DateTime(timezone=True)),
 )
 
-# The clock is read outside the locking part: inside it would be the time before the wait for the row.
-_LOCK = """
-    WITH locked AS MATERIALIZED (
-        SELECT state::text AS state, blocked_until FROM ledger.rate_budgets
-        WHERE connection = %s AND bucket = %s FOR UPDATE
-    )
-    SELECT state, extract(epoch FROM blocked_until)::float8, extract(epoch FROM clock_timestamp())::float8 FROM locked
-"""
+_READ = (
+    "SELECT state::text, extract(epoch FROM blocked_until)::float8, extract(epoch FROM clock_timestamp())::float8,"
+    " xmin::text FROM ledger.rate_budgets WHERE connection = %s AND bucket = %s"
+)
 _NEW = "INSERT INTO ledger.rate_budgets (connection, bucket, state) VALUES (%s, %s, '{}') ON CONFLICT DO NOTHING"
-_SAVE = "UPDATE ledger.rate_budgets SET state = %s::json, blocked_until = %s WHERE connection = %s AND bucket = %s"
+# The transaction that wrote a row names its version: nothing is saved over what somebody else saved meanwhile.
+_SAVE = (
+    "UPDATE ledger.rate_budgets SET state = %s::json, blocked_until = %s"
+    " WHERE connection = %s AND bucket = %s AND xmin = %s::xid"
+)
+# The clock is read outside the locking part: inside it would be the time before the wait for the row.
+_LOCK = (
+    "WITH locked AS MATERIALIZED (SELECT *, xmin FROM ledger.rate_budgets WHERE connection = %s AND bucket = %s"
+    " FOR UPDATE) SELECT state::text, extract(epoch FROM blocked_until)::float8,"
+    " extract(epoch FROM clock_timestamp())::float8, xmin::text FROM locked"
+)
+_TRIES = 4
+"""So often a count is saved unless somebody else was quicker; then it is locked, so that everybody gets a turn."""
 
 
 class SharedBudget:
@@ -63,10 +72,12 @@ class SharedBudget:
     def __init__(
         self, engine: Engine, connection: str, spec: BudgetSpec, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
         self._spec = spec
         self._sleep = sleep
+        # threads of one process take turns here, which costs nothing; processes find out from the row
+        self._turns = {bucket: threading.Lock() for bucket in spec}
 
     def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         """See `RateBudget.acquire`."""
@@ -114,14 +125,18 @@ class SharedBudget:
         self._change(bucket, told)
 
     def _change(self, bucket: str, change: Callable[[Usage, float], T]) -> T:
-        """Change a bucket's usage under its lock, in one short transaction of the budget's own."""
+        """Change a bucket's usage as if nobody else did meanwhile; does it over when somebody did."""
         try:
-            with self._engine.connect() as pooled:
+            with self._turns[bucket], self._engine.connect() as pooled:
                 session = driver(pooled)
-                # Losing the last instant of a count in a crash of the database costs at most one refused call.
-                with session.transaction(), session.cursor() as cursor:
-                    cursor.execute("SET LOCAL synchronous_commit = off")
-                    return self._changed(cursor, bucket, change)
+                for _ in range(_TRIES):
+                    found, result = self._changed(session, _READ, bucket, change)
+                    if found:
+                        return result
+                with session.transaction():
+                    found, result = self._changed(session, _LOCK, bucket, change)
+                assert found, "a locked row stays as it is"
+                return result
         except (OperationalError, psycopg.OperationalError) as problem:
             raise LedgerUnavailable(
                 f"the rate budget of {self._connection} cannot be read: the ledger's database does not answer; "
@@ -129,22 +144,20 @@ class SharedBudget:
             ) from problem
 
     def _changed(
-        self,
-        cursor: psycopg.Cursor[tuple[str, float | None, float]],
-        bucket: str,
-        change: Callable[[Usage, float], T],
-    ) -> T:
+        self, session: psycopg.Connection[Any], read: str, bucket: str, change: Callable[[Usage, float], T]
+    ) -> tuple[bool, T]:
+        """(Whether it counts, what `change` said)."""
         key = (self._connection, bucket)
-        row = cursor.execute(_LOCK, key).fetchone()
+        row = session.execute(read, key).fetchone()
         if row is None:
-            cursor.execute(_NEW, key)
-            row = cursor.execute(_LOCK, key).fetchone()
+            session.execute(_NEW, key)
+            row = session.execute(read, key).fetchone()
             assert row is not None
-        state, blocked_until, now = row
+        state, blocked_until, now, version = row
         usage = msgspec.json.decode(state, type=Usage)
         usage.blocked_until = blocked_until or 0.0
         result = change(usage, now)
         until = datetime.fromtimestamp(usage.blocked_until, UTC) if usage.blocked_until > now else None
         usage.blocked_until = 0.0
-        cursor.execute(_SAVE, (msgspec.json.encode(usage).decode(), until, *key))
-        return result
+        saved = session.execute(_SAVE, (msgspec.json.encode(usage).decode(), until, *key, version))
+        return saved.rowcount > 0, result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
+    InvalidatePoolError,
     OperationalError,
     PendingRollbackError,
     ResourceClosedError,
@@ -24,6 +27,9 @@ from marketplace_sync.domain.errors import LedgerUnavailable, MarketplaceSyncErr
 
 CHANNEL = "marketplace_sync"
 """The NOTIFY channel; the payload is the name of the connection that has something to do."""
+_RESTED = 10.0
+"""Seconds after which a pooled session is asked whether it is still there. One that ended sooner says so by itself,
+unless its machine is gone without a word."""
 
 
 def driver_url(url: str) -> str:
@@ -36,18 +42,21 @@ class Ledger:
     """Connections to the ledger: `engine` is the pool of its transactions, `counting` that of rate budgets. Cheap to
     make; connects on first use."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
         self.url = driver_url(url)
-        self.engine = self._pool(pool_size)
+        self.engine = self._pool(pool_size, 8)
         # A call of a vendor may be made while its thread has a transaction open (a catalogue is stored as it is read).
         # Were its turn counted over the same pool, as many such threads as the pool is large would wait for each other.
-        self.counting = self._pool(4)
+        self.counting = self._pool(8, 12)
+        # Losing the last instant of a count in a crash of the database costs at most one refused call.
+        event.listen(self.counting, "connect", _never_waits_for_the_disk)
 
-    def _pool(self, size: int) -> Engine:
-        made = create_engine(
-            self.url, pool_size=size, max_overflow=16, pool_pre_ping=True, pool_timeout=30, future=True
-        )
+    def _pool(self, size: int, overflow: int) -> Engine:
+        """`size` sessions are kept, because a new one costs the server a process; `overflow` more end after use."""
+        made = create_engine(self.url, pool_size=size, max_overflow=overflow, pool_timeout=30, future=True)
         event.listen(made, "connect", _every_connection_in_utc)
+        event.listen(made, "checkin", _back_in_the_pool)
+        event.listen(made, "checkout", _is_there)
         return made
 
     @contextmanager
@@ -83,6 +92,37 @@ class Ledger:
 def _every_connection_in_utc(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.execute("SET TIME ZONE 'UTC'")
     dbapi_connection.commit()
+
+
+def _never_waits_for_the_disk(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.execute("SET synchronous_commit = off")
+    dbapi_connection.commit()
+
+
+def _back_in_the_pool(_dbapi_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _is_there(session: psycopg.Connection[Any], record: Any, _proxy: Any) -> None:
+    """A session that is used all the time is not asked each time whether it is still there: that would be a sixth of
+    all that the server is asked. A server that ends a session says so, and a session at rest has nothing else to say.
+    """
+    rests_since = record.info.get("rests_since")
+    if rests_since is None or (time.monotonic() - rests_since < _RESTED and not _says_something(session)):
+        return
+    try:
+        session.execute("")
+        session.rollback()
+    except psycopg.Error as problem:
+        raise InvalidatePoolError() from problem
+
+
+def _says_something(session: psycopg.Connection[Any]) -> bool:
+    if session.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(session.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:
