@@ -152,6 +152,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     no address yet."""
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
+    to_come: int = 0
+    """Minor units of goods, gross, that the order costs and that no line accounts for yet."""
     warnings: tuple[str, ...] = ()
     """What was odd in the vendor's statement, in words: becomes a work item, never stops the order."""
 

@@ -14,9 +14,18 @@ from sqlalchemy import Connection
 from marketplace_sync.connectors.ports import Silence
 from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
-from marketplace_sync.domain.orders import Initiator, Order
+from marketplace_sync.domain.orders import Initiator, Order, OrderLine
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import cancellation, confirmed, fulfilment, injection, releasing, returning, silence
+from marketplace_sync.flows import (
+    cancellation,
+    confirmed,
+    fulfilment,
+    injection,
+    late_lines,
+    releasing,
+    returning,
+    silence,
+)
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
 from marketplace_sync.ledger import orders, outbox, store, work_items
@@ -64,6 +73,7 @@ def order_changed(
     """Everything that may have to follow from a change of one order (locked by the caller)."""
     now = context.now()
     store_order = store.order_of(connection, route.store, route.marketplace, order.order_id) if route.store else None
+    late: list[OrderLine] = []
     capabilities = context.marketplaces[route.marketplace].capabilities
     cancellation.cancel(
         connection,
@@ -83,6 +93,8 @@ def order_changed(
         else:
             if capabilities.needs_acknowledgement:
                 acknowledge(connection, route, order)
+            late = late_lines.missing_in(connection, route, order, store_order)
+            late_lines.show(connection, route, order, late)
             fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
     returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
@@ -96,7 +108,20 @@ def order_changed(
         _tell_reversals(connection, route, order, events, now)
         if route.store is None:
             confirmed.tell(connection, route, order, now)
+        elif late:
+            confirmed.tell(connection, route, order, now, {line.line_id for line in late})
     _close_settled(connection, route, order)
+
+
+def lines_added(connection: Connection, context: Context, route: Route, before: Order, after: Order) -> None:
+    """Lines that are stated for the first time, of an order that has gone on without them."""
+    known = {line.line_id for line in before.lines}
+    capabilities = context.marketplaces[route.marketplace].capabilities
+    if after.is_test or all(line.line_id in known for line in after.lines):
+        return
+    if silence.is_told(route, capabilities):
+        sale = capabilities.silence is Silence.NONE
+        late_lines.tell(connection, Teller(connection, route, [after], context.now()), after, sale=sale)
 
 
 def _all_or_new(

@@ -6,7 +6,7 @@ It is told of each parcel once, with its number. One that is stated before its n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -24,12 +24,15 @@ _Ends = dict[str, tuple[int, int]]
 """Line id -> (units, how many of the line have left with these)."""
 
 
-def tell(connection: Connection, route: Route, order: Order, now: datetime) -> None:
-    """Wish for the message of every parcel that the marketplace has stated and the buyer was not told of."""
+def tell(
+    connection: Connection, route: Route, order: Order, now: datetime, only: Collection[str] | None = None
+) -> None:
+    """Wish for the message of every parcel that the marketplace has stated and the buyer was not told of. `only`: the
+    lines that no store ships."""
     assert route.marketing is not None
     if not any(line.dispatched for line in order.lines):
         return
-    for parcel, ends, seen_at, complete in _confirmed(connection, route, order):
+    for parcel, ends, seen_at, complete in _confirmed(connection, route, order, only):
         key = ",".join(f"{line_id}={until}" for line_id, (_, until) in ends.items())
         subject = f"{source_identifier(route.marketplace, order.order_id)}:{(parcel and parcel.parcel_id) or key}"
         if outbox.is_known(connection, route.marketing, fulfilled_key(route, order, key)):
@@ -50,12 +53,13 @@ def tell(connection: Connection, route: Route, order: Order, now: datetime) -> N
 
 
 def _confirmed(
-    connection: Connection, route: Route, order: Order
+    connection: Connection, route: Route, order: Order, only: Collection[str] | None
 ) -> Iterator[tuple[StatedParcel | None, _Ends, datetime, bool]]:
     """Parcel, units, when they were first seen, and whether nothing is left after them. What was seen together is
     divided among its parcels, always in the same way: a parcel that is told later is the parcel that was waited for."""
     places = {line.line_id: place for place, line in enumerate(order.lines)}
     found = orders.events_of(connection, route.marketplace, order.order_id, [EventKind.DISPATCH_CONFIRMED])
+    found = [event for event in found if only is None or event.line_id in only]
     found.sort(key=lambda event: (event.occurred_at, places.get(event.line_id, len(places))))
     batches = [list(together) for _, together in groupby(found, key=lambda event: event.occurred_at)]
     for number, batch in enumerate(batches, 1):

@@ -58,7 +58,9 @@ class Teller:
         yield self._profile(order)
         if not sale:
             return
-        yield self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True)
+        whole = self._value(order, lines)
+        stated = whole + order.to_come if whole is not None and order.to_come else None
+        yield self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
         for line in order.lines:
             if line.quantity > 0:
                 yield self._ordered_product(order, line, identifier)
@@ -278,6 +280,11 @@ class Teller:
 
     def _basis(self, order: Order) -> str:
         return "marketplace_price" if order.price_basis is PriceBasis.RETAIL else "store_price"
+
+
+def placed_key(route: Route, order: Order) -> str:
+    """The natural key of the wish that `Teller.placed` makes for the order as a whole."""
+    return _natural_key(route, order, "Placed Order", source_identifier(route.marketplace, order.order_id))
 
 
 def fulfilled_key(route: Route, order: Order, key: str) -> str:

@@ -20,7 +20,7 @@ from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, incidents, injection, reachable, unreadable
+from marketplace_sync.flows import advance, incidents, injection, late_lines, reachable, unreadable
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
@@ -265,12 +265,14 @@ def _store_orders(
             report.events += len(fresh)
             for route in routes:
                 advance.order_changed(connection, context, route, after, fresh)
+                advance.lines_added(connection, context, route, before, after)
                 injection.report_moved_address(connection, route, before, after)
     for _, reversals in found:
         for reversal in reversals:
             _reversal_stated(connection, context, name, reversal, report)
     _report_oddities(connection, name, [stored.order for stored, _ in found])
     incidents.follow(connection, name, [stored.order for stored, _ in found])
+    late_lines.watch(connection, name, [stored.order for stored, _ in found])
     work_items.close(connection, ["MALFORMED_STATEMENT"], readable, "it was stated readably")
 
 

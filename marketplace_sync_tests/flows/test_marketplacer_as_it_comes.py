@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from marketplace_sync.domain.orders import Order
+from marketplace_sync.flows import observe_store
 from marketplace_sync.ledger import orders
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide
@@ -48,6 +49,64 @@ def test_an_order_that_never_adds_up_is_waited_for_no_longer_than_the_settings_s
         here.sync()
         assert [line.sku for line in held(here, order).lines] == ["MUG-RED"]
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+
+
+@pytest.mark.parametrize("side", [None, ShopifySide(), MagentoSide()], ids=["alone", "shopify", "magento"])
+def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
+    database_url: str, tmp_path: Path, side: ShopifySide | MagentoSide | None
+) -> None:
+    like = {"invoices_follow_seconds": 3600}
+    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        live(here)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+        assert here.work_items() == {"ORDER_INCOMPLETE": 1}
+        (placed,) = named(here, "Placed Order", order)
+        whole = order["total_cents"] / 100
+        assert (placed["properties"]["SKUs"], placed["value"]) == (["MUG-RED"], whole), "all that was bought, in money"
+
+        here.sandbox.control("POST", "clock", {"advance_seconds": 3601})
+        live(here)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
+        assert {one["properties"]["SKU"] for one in named(here, "Ordered Product", order)} == {"MUG-RED", "LAMP-BRASS"}
+        expected = {} if side is None else {"LINE_NOT_IN_STORE": 1}
+        assert here.work_items() == expected
+        if side is not None:
+            assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1}, "one order, as it was put there"
+            here.ship(order["id"], at=MARKET)
+            live(here)
+            assert here.work_items() == expected
+            act(here, "ship", order_id=order["order_id"], lines=[{"sku": "LAMP-BRASS"}], tracking_number="B2")
+        else:
+            act(here, "ship", order_id=order["order_id"], lines=[{"sku": "MUG-RED"}], tracking_number="A1")
+            live(here)
+            act(here, "ship", order_id=order["order_id"], lines=[{"sku": "LAMP-BRASS"}], tracking_number="B2")
+        live(here)
+        told = named(here, "Fulfilled Order", order)
+        assert [one["properties"]["SKUs"] for one in told] == [["MUG-RED"], ["LAMP-BRASS"]]
+        assert told[1]["properties"]["TrackingNumbers"] == ["B2"]
+        assert here.work_items() == {}
+        before = here.event_list()
+        live(here)
+        assert here.event_list() == before
+
+
+def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_whole(
+    database_url: str, tmp_path: Path
+) -> None:
+    side, like = ShopifySide(), {"invoices_follow_seconds": 3600}
+    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        observe_store.refresh_catalogue(here.context, side.name)
+        here.read_marketplace(at=MARKET)
+        here.sandbox.control("POST", "clock", {"advance_seconds": 3601})
+        live(here)
+        assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1, "LAMP-BRASS": 1}
+        (placed,) = named(here, "Placed Order", order)
+        assert sorted(placed["properties"]["SKUs"]) == ["LAMP-BRASS", "MUG-RED"]
+        assert placed["value"] == order["total_cents"] / 100
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
+        assert here.work_items() == {}
 
 
 def test_money_given_back_in_part_is_told_in_part_and_what_the_seller_alone_pays_is_not(

@@ -52,6 +52,8 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
     if len({line.line_id for line in lines}) < len(lines):
         raise Malformed("lineItems: an id comes twice")
     whole = len(invoices) == len([one for one in (order.invoices.nodes if order.invoices else None) or () if one])
+    to_come = _to_come(order, invoices, currency) if whole else 0
+    whole = whole and not to_come
     purged = order.purged_at is not None
     if purged:
         warnings.append("the operator has purged the buyer's data, so it goes without a person")
@@ -78,6 +80,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
             tax=_sum(order, invoices, "tax_total", currency, whole),
             parcels=_parcels(invoices, said.carriers),
             consent=None if purged else _consent(said, order, settings, placed_at),
+            to_come=to_come,
             warnings=tuple(warnings),
         ),
         *found.returned,
@@ -112,6 +115,18 @@ def _sum(order: stated.Order, invoices: Sequence[stated.Invoice], name: str, cur
         for part in parts
     ]
     return None if None in amounts else sum(amount for amount in amounts if amount)
+
+
+def _to_come(order: stated.Order, invoices: Sequence[stated.Invoice], currency: str) -> int:
+    """What the order's goods cost beyond those of its invoices: others are still to follow."""
+    left = 0
+    for name, sign in (("total", 1), ("shipping_cost", -1)):
+        all_of_it = _sum(order, invoices, name, currency, True)
+        parts = _sum(order, invoices, name, currency, False)
+        if all_of_it is None or parts is None:
+            return 0
+        left += sign * (all_of_it - parts)
+    return max(0, left)
 
 
 def _status(invoices: Sequence[stated.Invoice]) -> str:
