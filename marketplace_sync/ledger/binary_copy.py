@@ -68,6 +68,7 @@ def moment(value: datetime | None) -> bytes:
     return _int8(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
+@lru_cache(maxsize=4096)
 def day(value: date | None) -> bytes:
     return NULL if value is None else _int4(4, value.toordinal() - _FIRST_DAY)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -140,6 +141,15 @@ def is_unavailable(problem: BaseException) -> bool:
         psycopg.OperationalError, psycopg.InterfaceError,
     )  # fmt: skip
     return isinstance(problem, gone) or (isinstance(problem, DBAPIError) and problem.connection_invalidated)
+
+
+AMONG = "= ANY(ARRAY(SELECT json_array_elements_text(%s::json)))"
+"""To be one of `listed`: for a thousand keys at once, whose array the driver would put together key by key."""
+
+
+def listed(keys: Iterable[str]) -> str:
+    """What AMONG takes."""
+    return msgspec.json.encode(list(keys)).decode()
 
 
 def notify(connection: Connection, names: set[str]) -> None:

@@ -14,7 +14,7 @@ from marketplace_sync.domain.lifecycle import OrderEvent
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.ledger import binary_copy as to
 from marketplace_sync.ledger.binary_copy import copy_in
-from marketplace_sync.ledger.database import driver
+from marketplace_sync.ledger.database import AMONG, driver, listed
 
 _encode = msgspec.json.Encoder().encode
 _decode_order = msgspec.json.Decoder(Order).decode
@@ -61,8 +61,8 @@ def statement_heads(connection: Connection, name: str, kind: str, keys: Sequence
         driver(connection)
         .execute(
             "SELECT DISTINCT ON (key) key, content_hash, version FROM ledger.statements"
-            " WHERE connection = %s AND kind = %s AND key = ANY(%s) ORDER BY key, version DESC",
-            (name, kind, list(keys)),
+            f" WHERE connection = %s AND kind = %s AND key {AMONG} ORDER BY key, version DESC",
+            (name, kind, listed(keys)),
         )
         .fetchall()
     )
@@ -74,9 +74,9 @@ def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: b
     rows = (
         driver(connection)
         .execute(
-            "SELECT order_id, document::text FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s)"
+            f"SELECT order_id, document::text FROM ledger.orders WHERE connection = %s AND order_id {AMONG}"
             f" ORDER BY order_id {'FOR UPDATE' if lock else ''}",
-            (name, list(order_ids)),
+            (name, listed(order_ids)),
         )
         .fetchall()
     )
@@ -86,8 +86,8 @@ def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: b
 def lock(connection: Connection, name: str, order_ids: Sequence[str]) -> None:
     """Keep others from changing these orders until the transaction ends."""
     driver(connection).execute(
-        "SELECT 1 FROM ledger.orders WHERE connection = %s AND order_id = ANY(%s) ORDER BY order_id FOR UPDATE",
-        (name, list(order_ids)),
+        f"SELECT 1 FROM ledger.orders WHERE connection = %s AND order_id {AMONG} ORDER BY order_id FOR UPDATE",
+        (name, listed(order_ids)),
     )
 
 
@@ -116,11 +116,12 @@ def _order_rows(name: str, new: Sequence[StoredOrder], seen_at: datetime) -> Ite
     start, seen = to.fields(15) + to.text(name), to.moment(seen_at) * 2
     for stored in new:
         order = stored.order
+        waiting, unacknowledged_units = _open(order)
         yield b"".join(
             (
                 start, to.text(order.order_id), to.text(order.reference), to.text(order.customer_order_number),
                 to.repeated(order.status), to.moment(order.placed_at), seen, to.repeated(order.currency),
-                to.boolean(order.is_test), to.integer(order.open_units()), to.integer(unacknowledged(order)),
+                to.boolean(order.is_test), to.integer(waiting), to.integer(unacknowledged_units),
                 to.moment(order.acknowledge_by), to.moment(order.dispatch_by), to.raw(_encode(order)),
             )
         )  # fmt: skip
@@ -175,6 +176,15 @@ def unacknowledged(order: Order) -> int:
     return sum(max(0, line.quantity - line.cancelled - max(line.acknowledged, line.dispatched)) for line in order.lines)
 
 
+def _open(order: Order) -> tuple[int, int]:
+    """`open_units` and `unacknowledged` of an order, which is usually all of it."""
+    lines = order.lines
+    if any(line.acknowledged or line.dispatched or line.cancelled for line in lines):
+        return order.open_units(), unacknowledged(order)
+    units = sum([line.quantity for line in lines])
+    return units, units
+
+
 def _line_rows(name: str, order: Order) -> Iterable[tuple[Any, ...]]:
     for line in order.lines:
         yield (
@@ -220,17 +230,17 @@ def keep_statement(
 
 def copy_events(connection: Connection, events: Iterable[OrderEvent], seen_at: datetime) -> None:
     """Events of orders never seen before: they cannot exist yet."""
-    start, seen = to.fields(12), to.moment(seen_at)
+    start, seen, nothing = to.fields(12), to.moment(seen_at), to.raw(b"{}")
     copy_in(
         connection,
         f"ledger.order_events ({_EVENT_COLUMNS})",
         (
             b"".join(
                 (
-                    start, to.raw(event.event_id.bytes), to.repeated(event.connection), to.text(event.order_id),
+                    start, to.raw(event.id_bytes), to.repeated(event.connection), to.text(event.order_id),
                     to.repeated(event.kind.value), to.repeated(event.line_id), to.repeated(event.key),
                     to.integer(event.quantity), to.repeated(event.initiator.value), to.big_integer(event.amount),
-                    to.raw(_encode(event.detail)), to.moment(event.occurred_at), seen,
+                    to.raw(_encode(event.detail)) if event.detail else nothing, to.moment(event.occurred_at), seen,
                 )
             )
             for event in events
@@ -301,9 +311,9 @@ def save_reversal(connection: Connection, name: str, stated: Return | Refund, se
 def reversals_of(connection: Connection, name: str, order_ids: Sequence[str]) -> list[Return | Refund]:
     """The returns and refunds of these orders as last stated, oldest first."""
     rows = driver(connection).execute(
-        "SELECT kind, document::text FROM ledger.reversals WHERE connection = %s AND order_id = ANY(%s)"
+        f"SELECT kind, document::text FROM ledger.reversals WHERE connection = %s AND order_id {AMONG}"
         " ORDER BY changed_at, kind, key",
-        (name, list(order_ids)),
+        (name, listed(order_ids)),
     )
     found: list[Return | Refund] = []
     for kind, document in rows:

@@ -13,6 +13,8 @@ from marketplace_sync.domain.work_items import CODES, Problem
 from marketplace_sync.ledger.plain import plain, plain_value
 
 _LONGEST_SUBJECT = 300
+_MANY = 50
+"""Subjects from which on it pays to ask first whether there is anything to close."""
 
 _LEFT_CLOSED = "(w.state = 'closed' AND w.closed_by IS NOT NULL AND w.message = excluded.message)"
 """A person has dealt with exactly this: seeing it again is no news."""
@@ -76,6 +78,8 @@ def _row(problem: Problem) -> dict[str, Any]:
 
 def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str], because: str) -> int:
     """The cause is gone for these subjects."""
+    if len(subjects) > _MANY and not _are_open(connection, codes):
+        return 0  # nearly always so while a history is read
     return connection.execute(
         text(
             "UPDATE ledger.work_items SET state = 'closed', closed_at = now(), closed_because = :because"
@@ -83,6 +87,14 @@ def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str],
         ),
         {"codes": list(codes), "subjects": [subject_of(one) for one in subjects], "because": because},
     ).rowcount
+
+
+def _are_open(connection: Connection, codes: Sequence[str]) -> bool:
+    found = connection.execute(
+        text("SELECT EXISTS (SELECT 1 FROM ledger.work_items WHERE state = 'open' AND code = ANY(:codes))"),
+        {"codes": list(codes)},
+    )
+    return bool(found.scalar())
 
 
 def close_others(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -174,20 +175,18 @@ def _lines(stated: EdgeOrder, currency: str, warnings: list[str]) -> tuple[Order
 
 def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warnings: list[str]) -> OrderLine:
     counts = progress(line_id, rows, stated.status)
-    warnings.extend(f"line {line_id} has the unknown status {status!r}" for status in counts.unknown)
+    if counts.unknown:
+        warnings.extend(f"line {line_id} has the unknown status {status!r}" for status in counts.unknown)
     first = rows[0]
     promised = None
     for row in rows:
         stated_day = fields.day(row.promised_date)
-        if stated_day is None and fields.exact(row.promised_date):
-            warnings.append(f"line {line_id} has a promised_date that is no date")
-        elif stated_day is not None and (promised is None or stated_day < promised):
+        if stated_day is None:
+            if fields.exact(row.promised_date):
+                warnings.append(f"line {line_id} has a promised_date that is no date")
+        elif promised is None or stated_day < promised:
             promised = stated_day
-    # What is left of a cancelled row states its old amounts or none: only rows with units count.
-    alive = rows if len(rows) == 1 and counts.quantity else [row for row in rows if fields.units(row.quantity) > 0]
-    price = unit_price(alive or rows, currency)
-    totals = [fields.money(row.total, currency, "line", line_id, "total") for row in alive]
-    taxes = [fields.money(row.tax, currency, "line", line_id, "tax") for row in alive]
+    price, total, tax, rate = _amounts(line_id, rows, counts, currency)
     return OrderLine(
         line_id=line_id,
         quantity=counts.quantity,
@@ -195,16 +194,47 @@ def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warn
         stock_number=fields.exact(first.part_number),
         barcode=fields.words(first.retailer_sku_reference),
         title=fields.words(first.name) or fields.words(first.description),
-        unit_price=price[1] if price else None,
-        total=totals[0] if len(totals) == 1 else _sum(totals),
-        tax=taxes[0] if len(taxes) == 1 else _sum(taxes),
-        tax_rate=fields.tax_rate(first.tax_rate),
+        unit_price=price,
+        total=total,
+        tax=tax,
+        tax_rate=rate,
         promised_on=promised,
         acknowledged=counts.acknowledged,
         dispatched=counts.dispatched,
         cancellation_requested=counts.cancellation_requested,
         cancelled=counts.cancelled,
         cancel_reason=_cancel_reason(rows, counts),
+    )
+
+
+_Amounts = tuple[int | None, int | None, int | None, str]
+"""Of a line: one unit with tax, the whole line, its tax, the rate of it."""
+
+
+def _amounts(line_id: str, rows: list[Item], counts: Progress, currency: str) -> _Amounts:
+    row = rows[0]
+    if len(rows) == 1 and counts.quantity:
+        try:
+            return _amounts_of_row(row.unit_cost_price, row.quantity, row.total, row.tax, row.tax_rate, currency)
+        except (TypeError, Malformed):
+            pass  # what is no amount is said below, with its line
+    # What is left of a cancelled row states its old amounts or none: only rows with units count.
+    alive = [each for each in rows if fields.units(each.quantity) > 0]
+    price = unit_price(alive or rows, currency)
+    totals = [fields.money(each.total, currency, "line", line_id, "total") for each in alive]
+    taxes = [fields.money(each.tax, currency, "line", line_id, "tax") for each in alive]
+    return price[1] if price else None, _sum(totals), _sum(taxes), fields.tax_rate(row.tax_rate)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _amounts_of_row(cost: Any, quantity: Any, total: Any, tax: Any, rate: Any, currency: str) -> _Amounts:
+    """Products are sold at the same price for a while, so the same amounts come again and again."""
+    price = unit_price([Item(unit_cost_price=cost, quantity=quantity, total=total, tax=tax, tax_rate=rate)], currency)
+    return (
+        price[1] if price else None,
+        fields.money(total, currency),
+        fields.money(tax, currency),
+        fields.tax_rate(rate),
     )
 
 
