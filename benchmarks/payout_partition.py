@@ -22,6 +22,7 @@ import polars as pl
 import psycopg
 from _installation import Folder
 from _report import options, say, show
+from sqlalchemy import make_url
 
 from marketplace_sync.domain.settlement.frames import Book
 from marketplace_sync.ledger import embedded
@@ -91,7 +92,7 @@ def measured(server_url: str, folder: Path, orders: int, seed: int) -> list[dict
     name = f"month_{orders}"
     with psycopg.connect(with_driver(server_url, None), autocommit=True) as plain:
         plain.execute(f'CREATE DATABASE "{name}"'.encode())
-    url = server_url.replace("/postgres?", f"/{name}?")
+    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
     migrate(url)
     book = month(seed, orders, 0.03, items=(1,)).book
     lines = book.lines.height

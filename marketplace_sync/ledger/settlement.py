@@ -30,7 +30,7 @@ SOLD_ORDER_COLUMNS = (
 )  # fmt: skip
 SOLD_LINE_COLUMNS = (
     "order_id", "line_no", "line_id", "sku", "categories", "quantity", "price", "shipping", "tax", "fees", "base_price",
-    "base_shipping", "other_prices", "own_commission", "shipped_on", "cancelled",
+    "base_shipping", "other_prices", "own_commission", "invoice", "shipped_on", "cancelled",
 )  # fmt: skip
 SOLD_REFUND_COLUMNS = (
     "order_id", "refund_no", "refund_id", "line_id", "refunded_on", "amount", "shipping", "tax", "quantity", "reason",

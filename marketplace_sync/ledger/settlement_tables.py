@@ -170,6 +170,8 @@ sold_lines = Table(
     Column("own_commission", BigInteger),
     Column("shipped_on", Date),
     Column("cancelled", Boolean, nullable=False),
+    # What the marketplace calls the invoice that settles it, separated by blanks; empty where it settles order lines.
+    _text("invoice"),
 )
 
 sold_refunds = Table(

@@ -17,6 +17,7 @@ from marketplace_sync.defs.resources import Day, Installation
 from marketplace_sync.domain.money import decimal_text
 from marketplace_sync.domain.settlement.layouts import FileKind
 from marketplace_sync.flows.context import Route
+from marketplace_sync.flows.settlement import reconcile_connection
 from marketplace_sync.flows.settlement_import import ImportReport, import_file
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, place
 from marketplace_sync_tests.flows.town import Town
@@ -28,7 +29,8 @@ HEADINGS = ("Remittance ID", "Invoice ID", "Order ID", "Line Item ID", "Remittan
 @pytest.fixture
 def here(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     monkeypatch.setenv("MARKETPLACE_SYNC_HOME", str(tmp_path / "home"))
-    with marketplacer_town(database_url, tmp_path, store=None, with_klaviyo=True) as found:
+    like = {"split_by_delivery_type": True}
+    with marketplacer_town(database_url, tmp_path, store=None, with_klaviyo=True, like=like) as found:
         (route,) = [each for each in found.context.routes if each.marketplace == MARKET]
         rate = {"default": "0.12"}
         settings = route.settings.model_copy(
@@ -106,6 +108,28 @@ def test_what_an_instance_remits_is_settled_order_by_order_in_its_partition(
     assert made.asset_materialization is not None
     shown = {name: value.value for name, value in made.asset_materialization.metadata.items()}
     assert (shown["orders_matched"], shown["orders_wrong"], shown["match_rate"]) == (2, 0, 100.0)
+
+
+def test_an_order_of_two_invoices_with_postage_is_wrong_at_no_time(here: Town) -> None:
+    order = here.sandbox.act(MARKET, "place_order", lines=[
+        {"sku": "MUG-RED", "quantity": 1, "unit": 2000, "postage": 400},
+        {"sku": "MUG-RED", "quantity": 2, "unit": 1000, "postage": 400, "delivery_type": "NO_DISPATCH"},
+    ])  # fmt: skip
+    first, second = (invoice["invoice_id"] for invoice in order["invoices"])
+    live(here)
+
+    def concluded() -> list[tuple[str, list[str]]]:
+        done = reconcile_connection(here.context, MARKET)
+        return list(done.result.orders.select("status", "codes").iter_rows())
+
+    act(here, "ship", order_id=order["order_id"], invoice_id=second)
+    live(here)
+    take(here, remitted(here, [order])[1])
+    assert concluded() == [("pending", ["PARTIALLY_SETTLED"])], f"{first} is still to be remitted, postage and all"
+    act(here, "ship", order_id=order["order_id"], invoice_id=first)
+    live(here)
+    take(here, remitted(here, [order])[1])
+    assert concluded() == [("matched", [])]
 
 
 def test_rows_in_pieces_and_again_are_the_same_lines_and_a_bad_one_is_listed(here: Town) -> None:

@@ -11,6 +11,7 @@ from marketplace_sync.connectors.marketplacer.orders import parse_order
 from marketplace_sync.connectors.marketplacer.reading import Reader
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.marketplacer.shipping import Shipping
+from marketplace_sync.connectors.marketplacer.sold import sold_order
 from marketplace_sync.connectors.marketplacer.stock import StockLevels
 from marketplace_sync.connectors.marketplacer.taking_back import TakingBack
 from marketplace_sync.connectors.marketplacer.trial import trial
@@ -41,6 +42,7 @@ from marketplace_sync.domain.effects import (
     SetStock,
 )
 from marketplace_sync.domain.orders import Order, PriceBasis, Refund, Return
+from marketplace_sync.domain.settlement.inputs import SoldOrder
 
 _SAID = {
     "orders": "Orders that changed, whole, with their invoices.",
@@ -102,6 +104,14 @@ class Marketplacer:
         """See `ports.Marketplace.parse`. An order comes with its returns and refunds."""
         try:
             return parse_order(statement.payload, self._settings)
+        except Malformed as problem:
+            raise Malformed(f"{statement.kind} {statement.key}: {problem}") from None
+
+    def sold_order(self, statement: Statement) -> SoldOrder | None:
+        """What an order is worth to the seller, invoice by invoice. None for an order born in a shop. Raises
+        Malformed."""
+        try:
+            return sold_order(statement.payload, self.name, self._settings)
         except Malformed as problem:
             raise Malformed(f"{statement.kind} {statement.key}: {problem}") from None
 

@@ -41,6 +41,7 @@ ORDER_LINES = pl.Schema(
         "base_shipping": pl.Int64,
         "other_prices": pl.List(pl.Int64),
         "own_commission": pl.Int64,
+        "invoice": pl.String,
         "shipped_on": pl.Date,
         "cancelled": pl.Boolean,
     }
@@ -114,7 +115,7 @@ class Book:
                 line_rows.append(
                     (*key, number, line.line_id, line.sku, list(line.categories), line.quantity, line.price,
                      line.shipping, line.tax, line.fees, line.base_price, line.base_shipping, list(line.other_prices),
-                     line.own_commission, line.shipped_on, line.cancelled)
+                     line.own_commission, line.invoice, line.shipped_on, line.cancelled)
                 )  # fmt: skip
             for refund in order.refunds:
                 refund_rows.append(
@@ -242,6 +243,7 @@ def _sold_line(row: dict[str, Any]) -> SoldLine:
         own_commission=row["own_commission"],
         shipped_on=row["shipped_on"],
         cancelled=row["cancelled"],
+        invoice=row["invoice"],
     )
 
 

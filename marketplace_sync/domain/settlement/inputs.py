@@ -43,6 +43,9 @@ class SoldLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The commission that the order itself states, without VAT."""
     shipped_on: date | None = None
     cancelled: bool = False
+    invoice: str = ""
+    """What the marketplace calls the invoice that settles this line with others in one amount, separated by blanks;
+    empty where it settles order lines."""
 
 
 class StoreRefund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

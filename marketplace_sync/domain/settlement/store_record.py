@@ -33,6 +33,7 @@ def _merged_lines(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, pl.Int64).alias("base_shipping"),
         pl.lit([], pl.List(pl.Int64)).alias("other_prices"),
         pl.lit(None, pl.Int64).alias("own_commission"),
+        pl.lit("").alias("invoice"),
         "shipped_on",
         "cancelled",
     )

@@ -24,13 +24,17 @@ Row = dict[str, Any]
 
 def split(book: Book) -> Book:
     """Whole amounts of orders as product and shipping. An amount is that of the order lines, or of the store's refunds,
-    which alone come to it; what is left, shipping first. A line of an order that nobody knows stays whole."""
+    which alone come to it, among those of the invoice that the line is about; what is left, shipping first. A line of
+    an order that nobody knows stays whole."""
     is_total = pl.col("type").is_in([SALE, REFUND]) & (pl.col("order_id") != "")
     totals = book.lines.filter(is_total)
     if totals.is_empty():
         return book
     keys = totals.select("channel", "order_id").unique()
-    parts = {SALE: _by_order(book.order_lines, keys, "price"), REFUND: _by_order(book.refunds, keys, "amount")}
+    about = book.order_lines.select("channel", "order_id", "line_id", "sku", "invoice")
+    about = about.filter(pl.col("line_id") != "").unique(["channel", "order_id", "line_id"], keep="first")
+    refunds = book.refunds.join(about, on=["channel", "order_id", "line_id"], how="left")
+    parts = {SALE: _by_order(book.order_lines, keys, "price"), REFUND: _by_order(refunds, keys, "amount")}
     made: list[Row] = []
     for (channel, order_id, kind), rows in _grouped(totals):
         known = parts[kind].get((channel, order_id))
@@ -70,6 +74,7 @@ def _by_order(frame: pl.DataFrame, keys: pl.DataFrame, amount: str) -> dict[tupl
             continue
         part = {"line_id": row["line_id"], "refund_id": row.get("refund_id", "")}
         part |= {"product": row[amount], "shipping": row["shipping"]}
+        part |= {"sku": row["sku"] or "", "invoice": (row["invoice"] or "").split()}
         found.setdefault((row["channel"], row["order_id"]), []).append(part)
     return found
 
@@ -85,26 +90,42 @@ def _of_order(rows: Sequence[Row], known: list[Row], kind: str) -> Iterator[Row]
     left = list(known)
     waiting = []
     for row in rows:
+        mine = _about(row, known)
+        free = [part for part in left if _is_in(part, mine)]
         # what was settled before may be settled twice
-        chosen = _only_choice(_about(row, left), abs(row["amount"])) or _only_choice(
-            _about(row, known), abs(row["amount"])
-        )
+        chosen = _only_choice(free, abs(row["amount"])) or _only_choice(mine, abs(row["amount"]))
         if not chosen:
-            waiting.append(row)
+            waiting.append((row, mine))
             continue
-        left = [part for part in left if part not in chosen]
+        left = [part for part in left if not _is_in(part, chosen)]
         yield from _numbered(row, _parts(row, chosen, kind))
-    shipping = sum(part["shipping"] for part in left)
-    for row in waiting:
+    unsent = {id(part): part["shipping"] for part in left}
+    for row, mine in waiting:
         sign = -1 if row["amount"] < 0 else 1
-        sent = min(shipping, abs(row["amount"]))
-        shipping -= sent
-        parts = [({"type": _SHIPPING[kind]}, sign * sent), ({"type": _PRODUCT[kind]}, row["amount"] - sign * sent)]
+        sent = 0
+        for part in mine:
+            some = min(unsent.get(id(part), 0), abs(row["amount"]) - sent)
+            unsent[id(part)] = unsent.get(id(part), 0) - some
+            sent += some
+        only = mine[0]["line_id"] if kind == SALE and len(mine) == 1 else ""
+        about = {"order_line_id": row["order_line_id"] or only}
+        parts = [
+            (about | {"type": _SHIPPING[kind]}, sign * sent),
+            (about | {"type": _PRODUCT[kind]}, row["amount"] - sign * sent),
+        ]
         yield from _numbered(row, parts)
 
 
-def _about(row: Row, parts: Sequence[Row]) -> list[Row]:
-    return [part for part in parts if not row["order_line_id"] or part["line_id"] == row["order_line_id"]]
+def _is_in(part: Row, parts: Sequence[Row]) -> bool:
+    """The very same: two refunds may say the same."""
+    return any(part is each for each in parts)
+
+
+def _about(row: Row, known: Sequence[Row]) -> list[Row]:
+    """Those of the order line that a row names, else of the invoice, where an order line is known to be of it."""
+    if row["order_line_id"]:
+        return [part for part in known if part["line_id"] == row["order_line_id"]]
+    return [part for part in known if row["description"] in part["invoice"]] or list(known)
 
 
 def _parts(row: Row, chosen: Iterable[Row], kind: str) -> Iterator[tuple[Row, int]]:
@@ -124,7 +145,8 @@ def _numbered(row: Row, parts: Iterable[tuple[Row, int]]) -> Iterator[Row]:
 
 
 def _only_choice(parts: Sequence[Row], amount: int) -> list[Row]:
-    """The one choice of whole parts that comes to an amount; all of them before anything else."""
+    """The one choice of whole parts that comes to an amount; all of them before anything else. Of choices that differ
+    in nothing but the lines' names the first is as right as any other."""
     if parts and sum(map(_worth, parts)) == amount:
         return list(parts)
     if len(parts) > MOST_PARTS:
@@ -136,7 +158,8 @@ def _only_choice(parts: Sequence[Row], amount: int) -> list[Row]:
             found.append([*found[place], part])
             sums.append(sums[place] + _worth(part))
     fitting = [choice for choice, total in zip(found, sums, strict=True) if choice and total == amount]
-    return fitting[0] if len(fitting) == 1 else []
+    said = {tuple(sorted((part["sku"], part["product"], part["shipping"]) for part in choice)) for choice in fitting}
+    return fitting[0] if len(said) == 1 else []
 
 
 def _worth(part: Row) -> int:

@@ -22,6 +22,8 @@ def remitted(
     return [line(f"{name}/{kind}", kind, amount, order_id, order_line_id, **more) for kind, amount in amounts]
 
 
+ALIKE = (item("A-1", 3000, 500, invoice="I1"), item("A-2", 3000, 500, invoice="I2"))
+BY_SKU = PLAIN | {"commission_rates": {"default": "0.10", "skus": {"LAMP": "0.20"}}}
 TWO = (item("A-1", 3000, 500), item("A-2", 2000, 0))
 
 CASES = (
@@ -67,6 +69,107 @@ CASES = (
         remitted("r", 2000),
         settings=PLAIN,
         orders={"A": {"MISSING_SETTLEMENT"}},
+    ),
+    Scene(
+        "one of two invoices with postage is remitted",
+        "postage belongs to an invoice: nothing is short, and the other is waited for",
+        [order("A", item("A-1", 3000, 500, invoice="I1"), item("A-2", 2000, 400, invoice="I2"))],
+        remitted("r", 2400, description="I2"),
+        settings=PLAIN,
+        orders={"A": {"PARTIALLY_SETTLED"}},
+        unsettled={"A": {"A-1": 3150}},
+    ),
+    Scene(
+        "one of two invoices that come to the same",
+        "the one that the remittance names",
+        [order("A", *ALIKE)],
+        remitted("r", 3500, description="I2"),
+        settings=PLAIN,
+        orders={"A": {"PARTIALLY_SETTLED"}},
+        unsettled={"A": {"A-1": 3150}},
+    ),
+    Scene(
+        "one of two invoices that come to the same, and nobody says which",
+        "they differ in nothing, so one is settled and one is waited for",
+        [order("A", item("A-1", 3000, 500), item("A-2", 3000, 500))],
+        remitted("r", 3500),
+        settings=PLAIN,
+        orders={"A": {"PARTIALLY_SETTLED"}},
+    ),
+    Scene(
+        "two invoices that come to the same at two rates",
+        "each commission is that of the invoice it comes with",
+        [order("A", item("A-1", 3000, 500, invoice="I1"), item("A-2", 3000, 500, invoice="I2", sku="LAMP"))],
+        [*remitted("r", 3500, -700, description="I2"), *remitted("s", 3500, document="D2", description="I1")],
+        settings=BY_SKU,
+        orders={"A": set()},
+    ),
+    Scene(
+        "an invoice of two lines beside another one",
+        "its postage comes with its first line",
+        [
+            order(
+                "A",
+                item("A-1", 3000, 500, invoice="I1"),
+                item("A-2", 2000, 0, invoice="I1"),
+                item("A-3", 5000, 500, invoice="I2"),
+            )
+        ],
+        remitted("r", 5500, description="I1"),
+        settings=PLAIN,
+        orders={"A": {"PARTIALLY_SETTLED"}},
+    ),
+    Scene(
+        "one of two invoices is remitted short",
+        "of its own amount, with its own postage; the other waits",
+        [order("A", *ALIKE)],
+        remitted("r", 3400, description="I1"),
+        settings=PLAIN,
+        orders={"A": {"AMOUNT_MISMATCH", "PARTIALLY_SETTLED"}},
+        unsettled={"A": {"A-2": 3150}},
+    ),
+    Scene(
+        "one of two invoices is remitted twice",
+        "the second is no settlement of the other",
+        [order("A", *ALIKE)],
+        [*remitted("r", 3500, description="I1"), *remitted("s", 3500, description="I1")],
+        settings=PLAIN,
+        orders={"A": {"DUPLICATE_LINE", "PARTIALLY_SETTLED"}},
+        unsettled={"A": {"A-2": 3150}},
+    ),
+    Scene(
+        "one of two invoices was never remitted, and both had postage",
+        "",
+        [
+            order(
+                "A",
+                item("A-1", 3000, 500, invoice="I1 11", shipped_on=LONG_AGO),
+                item("A-2", 3000, 500, invoice="I2 12", shipped_on=LONG_AGO),
+            )
+        ],
+        remitted("r", 3500, description="12"),
+        settings=PLAIN,
+        orders={"A": {"MISSING_SETTLEMENT"}},
+        unsettled={"A": {"A-1": 3150}},
+    ),
+    Scene(
+        "an amendment of one of two invoices",
+        "as much was given back of the other, and is waited for",
+        [
+            order(
+                "A",
+                *ALIKE,
+                refunds=(gave_back("R1", "A-1", amount=1000), gave_back("R2", "A-2", amount=1000)),
+            )
+        ],
+        [
+            *remitted("r", 3500, description="I1"),
+            *remitted("s", 3500, description="I2"),
+            *remitted("t", -1000, description="I2"),
+        ],
+        settings=PLAIN,
+        orders={"A": {"PARTIALLY_SETTLED"}},
+        unsettled={"A": {"A-1": -900}},
     ),
     Scene(
         "a remittance names its line item",
