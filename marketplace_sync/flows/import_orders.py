@@ -65,15 +65,29 @@ def _import_feed(context: Context, name: str, feed: str, progress: Callable[[Fee
         watermark = watermarks.get(connection, name, feed)
         advance.blocked(connection, context, name)
     report = FeedReport(name, feed)
-    # One thread reads and parses the next statements while another waits for the database to take the last ones.
-    with ThreadPoolExecutor(1, thread_name_prefix=f"import-{name}") as storing:
+    # This thread fetches; a second one parses what was fetched before, and a third waits for the database to take what
+    # was parsed before that. When fetching fails, what came until then is stored all the same.
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix=f"import-{name}") as storing,
+        ThreadPoolExecutor(1, thread_name_prefix=f"parse-{name}") as parsing,
+    ):
         stored: Future[None] | None = None
-        for page in _together(marketplace.read(feed, watermark)):
+        parsed: Future[None] | None = None
+
+        def parse_and_store(page: Page) -> None:
+            nonlocal stored
             read = _read(context, name, page)
             if stored is not None:
                 stored.result()
-                progress(report)
             stored = storing.submit(_store, context, name, feed, read, report)
+
+        for page in _together(marketplace.read(feed, watermark)):
+            if parsed is not None:
+                parsed.result()
+                progress(report)
+            parsed = parsing.submit(parse_and_store, page)
+        if parsed is not None:
+            parsed.result()
         if stored is not None:
             stored.result()
             progress(report)

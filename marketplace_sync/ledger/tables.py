@@ -86,6 +86,7 @@ order_lines = Table(
     Column("promised_on", Date),
 )
 
+# Rows of up to a page stay uncompressed (migration 0012): twice the space, a third of the processor time.
 statements = Table(
     "statements",
     metadata,
