@@ -13,6 +13,7 @@ from typer.main import get_command
 from marketplace_sync import config
 from marketplace_sync.cli.effects import effects
 from marketplace_sync.cli.main import COMMANDS
+from marketplace_sync.connectors import registry
 from marketplace_sync.domain.work_items import CODES
 from marketplace_sync_tests.configuration_tables import default_of, keys_of, models
 from marketplace_sync_tests.defs.asset_specs import loaded
@@ -220,3 +221,20 @@ def test_the_units_start_what_exists_and_read_what_is_documented() -> None:
         assert "EnvironmentFile=/etc/marketplace_sync/environment" in content
     variables = set(re.findall(r"^(MARKETPLACE_SYNC_\w+|DAGSTER_HOME)=", text(TOP / "deploy" / "environment"), re.M))
     assert variables <= set(rows(section(CONFIGURATION, "## Environment")))
+
+
+# What connections offer
+
+
+@pytest.mark.parametrize(
+    ("heading", "connections"),
+    [("| marketplace |", ["john_lewis", "bazaar", "arcade"]), ("| store |", ["shopify_main", "magento_main"])],
+)
+def test_the_manual_says_what_each_kind_of_connection_offers(heading: str, connections: list[str]) -> None:
+    offered = section(CONFIGURATION, "## What connections offer").split(heading)[1].split("\n\n")[0]
+    found = config.load(config.PACKAGED).connections
+    said = [registry.package_of(found[name]).capabilities(found[name]) for name in connections]
+    flags = [field for field in said[0].__struct_fields__ if isinstance(getattr(said[0], field), bool)]
+    assert rows(offered) == {field: ["yes" if getattr(one, field) else "no" for one in said] for field in flags}, (
+        "the table and what the packages declare"
+    )

@@ -77,6 +77,9 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it can say which buyers agreed to marketing."""
     takes_dispatch: bool = True
     """Whether it can be told of parcels; without that a store has nobody to ship for."""
+    shows_tracking: bool = False
+    """Whether its orders show the tracking numbers of parcels that others stated. Where no store of ours ships, buyers
+    are told a number only then."""
     keeps_our_reference: bool = False
     """Whether it keeps the store's own number of an order and states it again: then it is told, once the store has
     the order."""

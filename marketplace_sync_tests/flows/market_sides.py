@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from marketplace_sync.domain.effects import EffectKind
+from marketplace_sync.ledger import outbox
 from marketplace_sync_tests.flows import marketplacer_town as market
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, SHOP_OF_A_LARGE_PLAN, mirakl_town
 from marketplace_sync_tests.flows.stores import StoreSide
@@ -29,11 +31,6 @@ class Placed:
 
 class MarketSide(Protocol):
     name: str
-    acknowledges: bool
-    """Whether orders are acknowledged there at all."""
-    buyers_cancel_parts: bool
-    shows_numbers: bool
-    """Whether its orders show the tracking numbers of parcels that others stated."""
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -71,9 +68,6 @@ def _of_route(store: StoreSide | None, with_klaviyo: bool) -> dict[str, Any]:
 
 class JohnLewisSide:
     name = JL
-    acknowledges = True
-    buyers_cancel_parts = True
-    shows_numbers = False
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -151,9 +145,6 @@ class JohnLewisSide:
 
 class MiraklSide:
     name = BAZAAR
-    acknowledges = True
-    buyers_cancel_parts = False
-    shows_numbers = True
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -197,8 +188,8 @@ class MiraklSide:
         here.sandbox.act(BAZAAR, "cancel_in_portal", order_id=order.act, **part)
 
     def cancel_by_buyer(self, here: Town, order: Placed, sku: str | None) -> None:
-        assert sku is None, "Mirakl's buyers cancel whole orders"
-        here.sandbox.act(BAZAAR, "buyer_cancel", order_id=order.act)
+        part = {} if sku is None else {"lines": [{**self._part(here, order, sku), "quantity": 1}]}
+        here.sandbox.act(BAZAAR, "buyer_cancel", order_id=order.act, **part)
 
     def give_back(self, here: Town, order: Placed, sku: str, pence: int | None) -> None:
         if self._order(here, order)["lines"][0]["state"] == "SHIPPED":
@@ -233,9 +224,6 @@ class MiraklSide:
 
 class MarketplacerSide:
     name = market.MARKET
-    acknowledges = False
-    buyers_cancel_parts = True
-    shows_numbers = True
 
     def town(
         self, database_url: str, folder: Path, store: StoreSide | None, with_klaviyo: bool
@@ -247,10 +235,13 @@ class MarketplacerSide:
         return Placed(order["id"], order["order_id"])
 
     def is_acknowledged(self, here: Town, order: Placed) -> bool:
-        return True
+        """An instance knows no such thing: what is placed is accepted, and nothing is told of it."""
+        with here.project.ledger.begin() as connection:
+            kind = EffectKind.ACKNOWLEDGE_ORDER
+            return bool(outbox.of_order(connection, self.name, kind, self.name, order.key))
 
     def acknowledge_in_portal(self, here: Town, order: Placed) -> None:
-        """What is placed is accepted."""
+        """There is nothing to press."""
 
     def ship_in_portal(self, here: Town, order: Placed, sku: str | None, number: str) -> None:
         lines = None if sku is None else [{"sku": sku}]
@@ -291,6 +282,9 @@ class MarketplacerSide:
 
     def numbers(self, here: Town, order: Placed) -> set[str]:
         return {one["trackingNumber"] for one in self._of(here, "shipments", order)}
+
+    def parcels(self, here: Town, order: Placed) -> int:
+        return len(self._of(here, "shipments", order))
 
     def written(self, here: Town) -> list[dict[str, Any]]:
         return [

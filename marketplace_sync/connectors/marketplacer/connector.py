@@ -62,6 +62,7 @@ def declared(settings: MarketplacerSettings, silence: Silence = Silence.NONE) ->
         has_returns=True,
         has_stock=True,
         has_consent=settings.key_of == "operator",
+        shows_tracking=True,
         silence=silence,
     )
 

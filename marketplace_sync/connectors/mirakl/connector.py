@@ -55,6 +55,7 @@ def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> Marke
         has_stock=True,
         has_settlement_api=True,
         has_consent=False,
+        shows_tracking=True,
         keeps_our_reference=True,
     )
 

@@ -1,4 +1,5 @@
-"""What people of the seller do by hand in a Mirakl platform's back office, where no program of theirs is asked."""
+"""What people of the seller do by hand in a Mirakl platform's back office, where no program of theirs is asked, and
+what buyers take off their orders."""
 
 from __future__ import annotations
 
@@ -44,14 +45,22 @@ class Portal:
 
     def act_cancel_in_portal(self, order_id: str, lines: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """Somebody cancels for the seller what has not left: `lines` ({line_id, quantity}), or everything."""
+        return self._taken_off(order_id, lines, "CANCELED_BY_SELLER")
+
+    def act_buyer_cancel(self, order_id: str, lines: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """The customer does not want some of it (`lines`: {line_id, quantity}) or all that has not left any more: what
+        is cancelled of a line is listed on it (sheet, 6)."""
+        return self._taken_off(order_id, lines, "CANCELED_BY_CUSTOMER")
+
+    def _taken_off(self, order_id: str, lines: list[dict[str, Any]] | None, reason: str) -> dict[str, Any]:
         order = self.book.copy_of(order_id)
         if lines is None:
-            self.lifecycle.cancel_all(order, "CANCELED_BY_SELLER")
+            self.lifecycle.cancel_all(order, reason)
             return named(order)
         for one in lines:
             line, quantity = line_of(order, one["line_id"]), one["quantity"]
             price, shipping = (share(line[name], quantity, line["quantity"]) for name in ("price", "shipping"))
-            self.lifecycle.cancel(order, line, price, shipping, quantity, "CANCELED_BY_SELLER")
+            self.lifecycle.cancel(order, line, price, shipping, quantity, reason)
         self.book.put(order)
         return named(order)
 

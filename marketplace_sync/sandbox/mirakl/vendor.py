@@ -142,10 +142,6 @@ class Mirakl(Portal, Vendor):
             self.book.body(order_id)
         return {"placed": count, "first_order_id": ids[0], "last_order_id": ids[-1]} if ids else {"placed": 0}
 
-    def act_buyer_cancel(self, order_id: str) -> dict[str, Any]:
-        """The customer does not want it any more; what has not left is cancelled."""
-        return self._cancelled(order_id, "CANCELED_BY_CUSTOMER")
-
     def act_open_incident(self, line_id: str, reason_code: str = "30") -> dict[str, Any]:
         """Something is wrong with a line; its payment waits until the incident is closed."""
         if not is_reason(reason_code, "INCIDENT_OPEN"):

@@ -238,6 +238,19 @@ def test_a_seller_cancels_only_what_it_has_accepted_and_no_charge_is_running_for
     assert seller.state(order_id) == "CANCELED"
 
 
+def test_a_buyer_takes_some_units_back_and_the_line_lists_them(seller: Seller) -> None:
+    order_id = seller.paid((MUG, 3))
+    line = seller.order(order_id)["order_lines"][0]
+    part = {"line_id": line["order_line_id"], "quantity": 1}
+    assert seller.act("buyer_cancel", order_id=order_id, lines=[part])["state"] == "SHIPPING"
+    after = seller.order(order_id)["order_lines"][0]
+    (taken,) = after["cancelations"]
+    assert (after["quantity"], taken["quantity"], taken["reason_code"]) == (2, 1, "CANCELED_BY_CUSTOMER")
+    assert after["price"] + taken["amount"] == line["price"]
+    with pytest.raises(ValueError, match="exceeds what can be canceled"):
+        seller.act("buyer_cancel", order_id=order_id, lines=[{**part, "quantity": 3}])
+
+
 def test_operator_and_buyer_cancel_too_and_what_was_sent_is_out_of_reach(seller: Seller) -> None:
     assert seller.act("cancel_by_operator", order_id=seller.paid())["state"] == "CANCELED"
     assert seller.act("buyer_cancel", order_id=seller.placed())["state"] == "CANCELED"
