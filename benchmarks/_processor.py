@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -20,6 +21,16 @@ def server_seconds(folder: Path) -> float:
         except OSError:  # it has ended, or is somebody else's
             continue
     return ticks / _TICKS
+
+
+def highest_megabytes() -> int:
+    """The most resident memory that this process alone had so far: what `getrusage` says of a child begins with the
+    peak of whoever started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) // 1024
 
 
 def megabytes_now() -> float:

@@ -11,7 +11,6 @@ nothing changed. `MB` is the highest memory of that process.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 import polars as pl
 import psycopg
 from _installation import Folder
+from _processor import highest_megabytes
 from _report import options, say, show
 from sqlalchemy import make_url
 
@@ -57,15 +57,6 @@ def fill(url: str, book: Book) -> None:
         plain.execute("ANALYZE")
 
 
-def _highest_memory() -> int:
-    """MB of this process alone: what `getrusage` says of a child begins with the peak of whoever started it."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) // 1024
-
-
 def reconciled(url: str, folder: Path) -> None:
     """In a process of its own: reconcile twice, and say how long each took."""
     rows = []
@@ -80,7 +71,7 @@ def reconciled(url: str, folder: Path) -> None:
                     "cpu": time.process_time() - worked,
                     "orders": done.result.orders.height,
                     "exceptions": done.exceptions,
-                    "MB": _highest_memory(),
+                    "MB": highest_megabytes(),
                 }
             )
             del done  # the report is in the ledger: a second run begins without the first one's

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+from _processor import highest_megabytes
 from _report import options, say, show
 
 from marketplace_sync.domain.settlement.frames import Book
@@ -45,10 +45,6 @@ def best(repeat: int, work: Callable[[], Any]) -> tuple[tuple[float, float], Any
     return min(seconds), found
 
 
-def megabytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def save(book: Book, folder: Path) -> None:
     for name in FRAMES:
         getattr(book, name).write_parquet(folder / f"{name}.parquet")
@@ -68,13 +64,13 @@ def load(folder: Path) -> Book:
 def bare(folder: Path, repeat: int) -> Iterator[Row]:
     book = load(folder)
     lines = book.lines.filter(pl.col("type") != PAYMENT)
-    yield "the frames, loaded", (0.0, 0.0), lines.height, megabytes()
+    yield "the frames, loaded", (0.0, 0.0), lines.height, highest_megabytes()
 
     def join() -> pl.DataFrame:
         return lines.join(book.orders, on="order_id", how="left")
 
     seconds, found = best(repeat, join)
-    yield "bare Polars join: lines to orders", seconds, found.height, megabytes()
+    yield "bare Polars join: lines to orders", seconds, found.height, highest_megabytes()
     del found
 
     def to_lines() -> pl.DataFrame:
@@ -84,10 +80,10 @@ def bare(folder: Path, repeat: int) -> Iterator[Row]:
         )
 
     seconds, found = best(repeat, to_lines)
-    yield "bare Polars joins: lines to orders and order lines", seconds, found.height, megabytes()
+    yield "bare Polars joins: lines to orders and order lines", seconds, found.height, highest_megabytes()
     del found
     seconds, found = best(repeat, lambda: join().group_by("order_id", "type").agg(pl.col("amount").sum()))
-    yield "Polars join and group by order and type", seconds, found.height, megabytes()
+    yield "Polars join and group by order and type", seconds, found.height, highest_megabytes()
 
 
 def pandas(folder: Path, repeat: int) -> Iterator[Row]:
@@ -97,14 +93,14 @@ def pandas(folder: Path, repeat: int) -> Iterator[Row]:
     lines = pd.DataFrame(book.lines.filter(pl.col("type") != PAYMENT).to_dict(as_series=False))
     orders = pd.DataFrame(book.orders.to_dict(as_series=False))
     seconds, found = best(repeat, lambda: lines.merge(orders, on="order_id", how="left"))
-    yield "pandas merge: lines to orders", seconds, len(found), megabytes()
+    yield "pandas merge: lines to orders", seconds, len(found), highest_megabytes()
 
     def grouped() -> Any:
         merged = lines.merge(orders, on="order_id", how="left")
         return merged.groupby(["order_id", "type"])["amount"].sum()
 
     seconds, found = best(repeat, grouped)
-    yield "pandas merge and groupby order and type", seconds, len(found), megabytes()
+    yield "pandas merge and groupby order and type", seconds, len(found), highest_megabytes()
 
 
 def ours(folder: Path, repeat: int) -> Iterator[Row]:
@@ -115,15 +111,15 @@ def ours(folder: Path, repeat: int) -> Iterator[Row]:
     book = load(folder)
     settings = FinanceSettings.model_validate(SETTINGS)
     seconds, found = best(repeat, lambda: attach(book, settings))
-    yield "ours: lines to orders and order lines", seconds, found[0].lines.height, megabytes()
+    yield "ours: lines to orders and order lines", seconds, found[0].lines.height, highest_megabytes()
     del found
     seconds, result = best(repeat, lambda: reconcile(book, settings, AS_OF))
     judged = f"ours: reconciled, {result.careful:,} orders judged one by one"
-    yield judged, seconds, result.components.height, megabytes()
+    yield judged, seconds, result.components.height, highest_megabytes()
     with (folder / "result.json").open("wb") as stream:
         seconds, _ = best(1, lambda: write_json(result, stream))
         size = stream.tell() / 1e6
-    yield f"ours: written as JSON, {size:.0f} MB", seconds, result.orders.height, megabytes()
+    yield f"ours: written as JSON, {size:.0f} MB", seconds, result.orders.height, highest_megabytes()
 
 
 CONTENDERS = {"bare": bare, "pandas": pandas, "ours": ours}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -133,8 +134,11 @@ def reconcile(
     as_of: Annotated[
         str | None, typer.Option(help="A day, YYYY-MM-DD: what is dated later is ignored.  [default: today]")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.JSON,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="What to write.  [default: a table, or JSON to a file]")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="The file to write; `-` or nothing is standard output.")] = None,
+    json: Json = False,
     digest: Annotated[Path | None, typer.Option(help="Also write a page for people: one HTML file.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Also write the payouts as a journal to import (CSV).")] = None,
     fail_on_exceptions: Annotated[
@@ -142,6 +146,8 @@ def reconcile(
     ] = False,
 ) -> None:
     """Compare what was sold with what was settled and received, and say every difference with its root cause.
+
+    Prints what needs a person, the most money first; everything is in the file that --format and --output write.
 
     Exit code 0: it ran, whatever it found. 2: bad usage or input. 3: with --fail-on-exceptions, when there are any.
     """
@@ -153,6 +159,10 @@ def reconcile(
     day = _day(as_of)
     if payout is not None and month is not None:
         raise typer.BadParameter("a payout or a month, not both", param_hint="--month")
+    if json and form not in (None, Format.JSON):
+        raise typer.BadParameter("JSON or another format, not both", param_hint="--json")
+    if form is None and (json or output is not None):
+        form = Format.JSON
     if form is Format.XLSX and _is_standard_output(output):
         raise typer.BadParameter("a workbook needs a file", param_hint="--output")
     with _bad_input_is_2(), opened(prepare=True) as project:
@@ -164,7 +174,13 @@ def reconcile(
         except UnknownDocument as wrong:
             _complain(str(wrong))
             raise typer.Exit(BAD_INPUT) from None
-        _write(output, lambda stream: _write_as(form, result, stream, connection))
+        title = f"{connection} as of {done.as_of:%Y-%m-%d}"
+        if form is None:
+            from marketplace_sync.cli.reconciled import show
+
+            show(result, title + (f", payout {payout}" if payout else f", {month}" if month else ""))
+        else:
+            _write(output, partial(_write_as, form, result, connection))
         if digest is not None:
             from marketplace_sync.reports.settlement_html import write_html
 
@@ -176,7 +192,7 @@ def reconcile(
         control = _exceptions(result)
         if not _is_standard_output(output):
             print(
-                f"{connection} as of {done.as_of:%Y-%m-%d}: {result.orders.height} orders,"
+                f"{title}: {result.orders.height} orders,"
                 f" {result.unallocated.height} lines outside orders, {len(result.documents)} payouts;"
                 f" {control} exceptions; {done.changes.height} changes since the last run"
             )
@@ -226,7 +242,7 @@ def _write(output: Path | None, write: Callable[[BinaryIO], None]) -> None:
         raise typer.Exit(BAD_INPUT) from None
 
 
-def _write_as(form: Format, result: Any, stream: BinaryIO, connection: str) -> None:
+def _write_as(form: Format, result: Any, connection: str, stream: BinaryIO) -> None:
     if form is Format.JSON:
         from marketplace_sync.reports.settlement_json import write_json
 

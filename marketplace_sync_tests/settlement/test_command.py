@@ -138,6 +138,30 @@ def test_one_payout_is_that_document_and_its_orders(shell: Shell) -> None:
     assert (code, "D9" in said) == (2, True)
 
 
+def test_a_person_reads_a_table_and_a_program_json(shell: Shell) -> None:
+    shell.import_all()
+    code, said = shell("reconcile", NAME, "--as-of", "2026-09-20")
+    assert code == 0
+    assert "bazaar as of 2026-09-20: 4 findings need a person" in said
+    assert "3 orders, 2 of them wrong: expected 135.30, settled 120.30, difference -15.00 GBP" in said
+    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in said.splitlines() if row.startswith("│")]
+    payouts, findings = rows[:2], [row for row in rows[2:] if row[0]]
+    assert payouts[0][:6] == ["D1", "2026-09-10", "exception", "75.10 GBP", "75.10 GBP", "70.00 GBP"]
+    assert [row[:5] for row in findings] == [
+        ["AMOUNT_MISMATCH", f"order {FORMULA}", "45.10 GBP", "35.10 GBP", "-10.00 GBP"],
+        ["PAYOUT_SHORT", "payout D1", "75.10 GBP", "70.00 GBP", "-5.10 GBP"],
+        ["AMOUNT_MISMATCH", "order A", "45.10 GBP", "40.10 GBP", "-5.00 GBP"],
+        ["MANUAL_INVOICE_REVIEW", "line m, MANUAL_INVOICE, maybe of order B", "", "-5.00 GBP", ""],
+    ]
+    assert findings[2][5] == "Claim the difference."
+    said = shell("reconcile", NAME, "--as-of", "2026-09-20", "--payout", "D2")[1]
+    assert "payout D2: 0 findings need a person" in said
+    assert "the most money first: none" in said
+    for form in (["--json"], ["--format", "json"], ["--json", "--output", "-"]):
+        assert json.loads(shell("reconcile", NAME, "--as-of", "2026-09-20", *form)[1])["documents"]
+    assert shell("reconcile", NAME, "--json", "--format", "csv")[0] == 2
+
+
 def test_exit_codes_tell_bad_input_from_exceptions(shell: Shell) -> None:
     assert shell("import", "settlement", NAME, "nowhere.csv")[0] == 2
     assert shell("import", "settlement", "nobody", "settlement.csv")[0] == 2
