@@ -86,7 +86,7 @@ order_lines = Table(
     Column("promised_on", Date),
 )
 
-# Rows of up to a page stay uncompressed (migration 0012): twice the space, a third of the processor time.
+# Rows of up to a page stay uncompressed (migration 0013): twice the space, a third of the processor time.
 statements = Table(
     "statements",
     metadata,
