@@ -28,10 +28,12 @@ from marketplace_sync.flows import (
 )
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
-from marketplace_sync.ledger import orders, outbox, store, work_items
+from marketplace_sync.ledger import orders, outbox, store, wished, work_items
 from marketplace_sync.ledger.database import driver
 
 _REVERSALS = tuple(METRICS)
+_REVERSED = (EventKind.RETURN_REQUESTED, EventKind.REFUNDED)
+_RECORDED = (EventKind.DISPATCHED, *_REVERSED)
 
 
 def new_orders(connection: Connection, context: Context, name: str, placed: Sequence[Order]) -> None:
@@ -75,6 +77,7 @@ def order_changed(
     store_order = store.order_of(connection, route.store, route.marketplace, order.order_id) if route.store else None
     late: list[OrderLine] = []
     capabilities = context.marketplaces[route.marketplace].capabilities
+    recorded: Sequence[OrderEvent] | None = None
     cancellation.cancel(
         connection,
         route,
@@ -95,9 +98,15 @@ def order_changed(
                 acknowledge(connection, route, order)
             late = late_lines.missing_in(connection, route, order, store_order)
             late_lines.show(connection, route, order, late)
-            fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, now)
+            recorded = orders.events_of(connection, route.marketplace, order.order_id, _RECORDED)
+            fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, recorded, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
-    returning.mirror(connection, route, order, store_order, _all_or_new(connection, route, order, events))
+    if any(event.kind in _REVERSED for event in events) or not events:
+        # refunds may have come before the store had the order, so they are looked at again once something moves
+        if recorded is None:
+            recorded = orders.events_of(connection, route.marketplace, order.order_id, _REVERSED)
+        reversed_ = [event for event in recorded if event.kind in _REVERSED]
+        returning.mirror(connection, route, order, store_order, reversed_)
     if silence.is_told(route, capabilities) and not order.is_test:
         if capabilities.acknowledge_before_store and not releasing.told_as_placed(connection, route, order):
             if not releasing.is_sale(order):
@@ -124,16 +133,6 @@ def lines_added(connection: Connection, context: Context, route: Route, before: 
         late_lines.tell(connection, Teller(connection, route, [after], context.now()), after, sale=sale)
 
 
-def _all_or_new(
-    connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent]
-) -> Sequence[OrderEvent]:
-    """Refunds may have come before the store had the order, so they are looked at again once something moves."""
-    kinds = (EventKind.RETURN_REQUESTED, EventKind.REFUNDED)
-    if any(event.kind in kinds for event in events) or not events:
-        return orders.events_of(connection, route.marketplace, order.order_id, kinds)
-    return ()
-
-
 def acknowledge(connection: Connection, route: Route, order: Order) -> None:
     """Tell the marketplace that we will ship the order: the store has it, or can serve it as soon as it is released.
 
@@ -141,7 +140,7 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
     about one line is followed by one for the others.
     """
     name, kind = route.marketplace, EffectKind.ACKNOWLEDGE_ORDER
-    under_way = outbox.units_under_way(connection, name, kind, name, order.order_id)
+    under_way = wished.units_under_way(connection, name, kind, name, order.order_id)
     known = {line.line_id: max(line.acknowledged, line.dispatched) for line in order.lines}
     units = {
         line.line_id: wanting
@@ -149,7 +148,7 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
         if not line.cancellation_requested
         and (wanting := line.quantity - line.cancelled - known[line.line_id] - under_way.get(line.line_id, 0)) > 0
     }
-    earlier = outbox.of_order(connection, name, kind, name, order.order_id)
+    earlier = wished.of_order(connection, name, kind, name, order.order_id)
     given_up = [one for one in earlier if one.state in (EffectState.REFUSED, EffectState.DEAD)]
     if any(_units(one.payload.lines) == units for one in given_up):
         return  # nothing has changed since: a person decides
@@ -202,7 +201,7 @@ def _tell_reversals(
     teller = Teller(connection, route, [order], now)
     for (kind, _), together in sorted(groups.items(), key=lambda group: group[1][0].occurred_at):
         key = first_reversal_key(route, order, kind)
-        first = not outbox.is_known(connection, teller.marketing, key)
+        first = wished.find(connection, teller.marketing, key, route.marketplace, order.order_id) is None
         outbox.record(connection, [teller.reversal(order, together, first)])
 
 

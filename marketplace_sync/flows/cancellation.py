@@ -17,7 +17,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids, line_units
-from marketplace_sync.ledger import outbox, work_items
+from marketplace_sync.ledger import outbox, wished, work_items
 
 
 def wanted(order: Order) -> dict[str, int]:
@@ -78,7 +78,7 @@ def cancel(
         line_id = mapping.get(store_line.line_id)
         if line_id is not None:
             in_store[line_id] = in_store.get(line_id, 0) + store_line.quantity
-    leaving = outbox.units_under_way(
+    leaving = wished.units_under_way(
         connection, route.store, EffectKind.REMOVE_LINES, route.marketplace, order.order_id
     )
     telling = _telling(connection, route, order)
@@ -138,13 +138,13 @@ def _left_before_injection(
     if not any(line.dispatched and line.quantity > in_store.get(line.line_id, 0) for line in order.lines):
         return {}
     assert route.store is not None
-    injected = outbox.of_order(connection, route.store, EffectKind.CREATE_ORDER, route.marketplace, order.order_id)
+    injected = wished.of_order(connection, route.store, EffectKind.CREATE_ORDER, route.marketplace, order.order_id)
     return {line.line_id: line.dispatched for wish in injected for line in wish.payload.order.lines}
 
 
 def _telling(connection: Connection, route: Route, order: Order) -> dict[str, int]:
     name = route.marketplace
-    return outbox.units_under_way(connection, name, EffectKind.CANCEL_LINES, name, order.order_id)
+    return wished.units_under_way(connection, name, EffectKind.CANCEL_LINES, name, order.order_id)
 
 
 def _before_injection(connection: Connection, route: Route, order: Order) -> None:

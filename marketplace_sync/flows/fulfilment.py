@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from marketplace_sync.domain.effects import Dispatch, EffectKind, Lane, LineUnits
+from marketplace_sync.domain.effects import Dispatch, EffectKind, EffectState, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.store import Fulfilment, StoreOrder, Tracking
@@ -15,7 +15,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import tracking
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, fulfilled_key
-from marketplace_sync.ledger import orders, outbox, work_items
+from marketplace_sync.ledger import orders, outbox, wished, work_items
 
 
 def line_ids(order: Order, store_order: StoreOrder) -> dict[str, str]:
@@ -31,17 +31,25 @@ def line_ids(order: Order, store_order: StoreOrder) -> dict[str, str]:
     return found
 
 
-def told(connection: Connection, route: Route, order: Order) -> dict[str, dict[str, int]]:
+def _told(events: Sequence[OrderEvent]) -> dict[str, dict[str, int]]:
     """Fulfilment id -> marketplace line id -> units, of what was already recorded as dispatched."""
     known: dict[str, dict[str, int]] = {}
-    for event in orders.events_of(connection, route.marketplace, order.order_id, [EventKind.DISPATCHED]):
-        known.setdefault(event.key, {})[event.line_id] = event.quantity
+    for event in events:
+        if event.kind is EventKind.DISPATCHED:
+            known.setdefault(event.key, {})[event.line_id] = event.quantity
     return known
 
 
-def fulfil(connection: Connection, route: Route, order: Order, store_order: StoreOrder, now: datetime) -> None:
-    """Compare the store's fulfilments with what is recorded, and record and wish for what is new."""
-    known = told(connection, route, order)
+def fulfil(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    store_order: StoreOrder,
+    recorded: Sequence[OrderEvent],
+    now: datetime,
+) -> None:
+    """Compare the store's fulfilments with the order's recorded events, and record and wish for what is new."""
+    known = _told(recorded)
     mapping = line_ids(order, store_order)
     left = {line.line_id: line.quantity - line.cancelled for line in order.lines}
     for units in known.values():
@@ -95,7 +103,8 @@ def _undo(connection: Connection, route: Route, order: Order, fulfilment: Fulfil
     again, and the next fulfilment states them. Otherwise a person has to settle it."""
     key, subject = dispatch_key(route, order, fulfilment.fulfilment_id), _subject(route, order, fulfilment)
     outbox.supersede(connection, route.marketplace, key, "the store cancelled the fulfilment before it was stated")
-    if _state(connection, route.marketplace, key) not in (None, "superseded"):
+    stated = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
+    if stated is not None and stated.state is not EffectState.SUPERSEDED:
         work_items.report(connection, [_undone(route, order, fulfilment, subject)])
         return False
     gone = "the store cancelled the fulfilment"
@@ -143,16 +152,15 @@ def _announce(
 
 def _is_told(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> bool:
     assert route.marketing is not None
-    return outbox.is_known(connection, route.marketing, fulfilled_key(route, order, fulfilment.fulfilment_id))
+    key = fulfilled_key(route, order, fulfilment.fulfilment_id)
+    return wished.find(connection, route.marketing, key, route.marketplace, order.order_id) is not None
 
 
 def _stated(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> str | None:
     """The tracking number that the marketplace is told, or was; None: nothing was wished yet."""
-    found = connection.execute(
-        text("SELECT payload->>'tracking_number' FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
-        {"name": route.marketplace, "key": dispatch_key(route, order, fulfilment.fulfilment_id)},
-    ).scalar()
-    return None if found is None else str(found)
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    found = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
+    return None if found is None else str(found.payload.tracking_number)
 
 
 def _dispatch(
@@ -207,7 +215,7 @@ def _dispatch(
 def _stated_before(connection: Connection, route: Route, order: Order) -> dict[str, int]:
     """Units of each line that the marketplace shows as dispatched or is about to be told of."""
     name = route.marketplace
-    under_way = outbox.units_under_way(connection, name, EffectKind.DISPATCH, name, order.order_id)
+    under_way = wished.units_under_way(connection, name, EffectKind.DISPATCH, name, order.order_id)
     return {line.line_id: line.dispatched + under_way.get(line.line_id, 0) for line in order.lines}
 
 
@@ -225,15 +233,6 @@ def line_units(
         for line in order.lines
         if units.get(line.line_id)
     )
-
-
-def _state(connection: Connection, name: str, key: str) -> str | None:
-    """What became of a wish; None: there was none."""
-    found = connection.execute(
-        text("SELECT state FROM ledger.effects WHERE connection = :name AND natural_key = :key"),
-        {"name": name, "key": key},
-    ).scalar()
-    return None if found is None else str(found)
 
 
 def _units(

@@ -18,7 +18,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, placed_key
 from marketplace_sync.flows.fulfilment import line_ids
-from marketplace_sync.ledger import outbox, renewal, work_items
+from marketplace_sync.ledger import outbox, renewal, wished, work_items
 
 
 def tell(connection: Connection, teller: Teller, order: Order, *, sale: bool) -> None:
@@ -38,7 +38,7 @@ def missing_in(connection: Connection, route: Route, order: Order, store_order: 
     absent = [line for line in order.lines if line.line_id not in there]
     if not absent or route.store is None:
         return []
-    made = outbox.of_order(connection, route.store, EffectKind.CREATE_ORDER, route.marketplace, order.order_id)
+    made = wished.of_order(connection, route.store, EffectKind.CREATE_ORDER, route.marketplace, order.order_id)
     known = {line.line_id for wish in made for line in wish.payload.order.lines}
     return [line for line in absent if known and line.line_id not in known]
 

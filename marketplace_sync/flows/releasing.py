@@ -18,7 +18,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.ledger import orders as order_book
-from marketplace_sync.ledger import outbox, store, work_items
+from marketplace_sync.ledger import store, wished, work_items
 
 _GIVEN_UP = (EffectState.REFUSED, EffectState.DEAD, EffectState.SUPERSEDED)
 _CODES = ("UNKNOWN_SKU", "NOT_ENOUGH_STOCK")
@@ -81,14 +81,13 @@ def acceptable(connection: Connection, route: Route, orders: Sequence[Order]) ->
 def told_as_placed(connection: Connection, route: Route, order: Order) -> bool:
     """Whether Klaviyo was told, or is about to be told, that the order was placed."""
     assert route.marketing is not None
-    kind = EffectKind.TRACK_EVENT
-    return bool(outbox.of_order(connection, route.marketing, kind, route.marketplace, order.order_id))
+    return wished.is_any(connection, route.marketing, EffectKind.TRACK_EVENT, route.marketplace, order.order_id)
 
 
 def _accepted(connection: Connection, route: Route, order: Order) -> bool:
     name = route.marketplace
-    wished = outbox.of_order(connection, name, EffectKind.ACKNOWLEDGE_ORDER, name, order.order_id)
-    return any(one.state not in _GIVEN_UP for one in wished)
+    accepted = wished.of_order(connection, name, EffectKind.ACKNOWLEDGE_ORDER, name, order.order_id)
+    return any(one.state not in _GIVEN_UP for one in accepted)
 
 
 def _promised(connection: Connection, name: str, skus: Sequence[str]) -> dict[str, int]:

@@ -20,8 +20,7 @@ from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
-from marketplace_sync.ledger import outbox, work_items
-from marketplace_sync.ledger.database import driver
+from marketplace_sync.ledger import outbox, wished, work_items
 
 REFERENCE = "refund:"
 """How the notes of refunds that we record in a store begin."""
@@ -83,31 +82,18 @@ def mirror(
 def _our_refunds(connection: Connection, route: Route, order: Order) -> tuple[frozenset[str], bool]:
     """Ids of the marketplace's refunds that the store made, and whether further ones are still being asked for: the
     marketplace states those like its own, and the store has them already."""
-    rows = (
-        driver(connection)
-        .execute(
-            "SELECT state, result->'refund_ids' FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
-            " AND connection = %s AND kind = %s",
-            (route.marketplace, order.order_id, route.marketplace, EffectKind.REFUND_LINES.value),
-        )
-        .fetchall()
-    )
-    made = frozenset(str(refund_id) for _, refund_ids in rows for refund_id in refund_ids or ())
-    return made, any(state in ("pending", "sending", "in_doubt") for state, _ in rows)
+    name = route.marketplace
+    asked = wished.of_order(connection, name, EffectKind.REFUND_LINES, name, order.order_id)
+    made = frozenset(str(refund_id) for one in asked for refund_id in one.result.get("refund_ids") or ())
+    return made, any(one.unsettled for one in asked)
 
 
 def _recorded(connection: Connection, route: Route, order: Order) -> frozenset[str]:
     """Ids that the store gave the refunds we made in it: ours, also when somebody there changed their notes."""
-    rows = (
-        driver(connection)
-        .execute(
-            "SELECT result->>'refund_id' FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
-            " AND connection = %s AND result->>'refund_id' IS NOT NULL",
-            (route.marketplace, order.order_id, route.store),
-        )
-        .fetchall()
+    made = wished.all_of_order(connection, route.marketplace, order.order_id)
+    return frozenset(
+        str(one.result["refund_id"]) for one in made if one.connection == route.store and one.result.get("refund_id")
     )
-    return frozenset(str(row[0]) for row in rows)
 
 
 def told_by_store(

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DBAPIError,
@@ -155,7 +155,7 @@ def listed(keys: Iterable[str]) -> str:
 def notify(connection: Connection, names: set[str]) -> None:
     """Wake whoever waits for these connections, once this transaction is committed."""
     for name in sorted(names):
-        connection.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
+        driver(connection).execute("SELECT pg_notify(%s, %s)", (CHANNEL, name))
 
 
 class Listener:

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, text
 from marketplace_sync.domain.effects import PAYLOAD_TYPES, Effect, EffectKind, EffectState, Lane, Payload
 from marketplace_sync.ledger.database import driver, notify
 from marketplace_sync.ledger.plain import plain, plain_value
+from marketplace_sync.ledger.wished import forget
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,10 @@ _READ = (
     " failing_since, broke_at, COALESCE(now() - failing_since, interval '0')"
 )
 _COLUMNS = "connection, natural_key, kind, subject, lane, payload, order_connection, order_id"
+_INSERT = (
+    f"INSERT INTO ledger.effects ({_COLUMNS}, not_before, created_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now()) ON CONFLICT (connection, natural_key) DO NOTHING"
+)
 
 
 def record(connection: Connection, wishes: Iterable[Wish]) -> int:
@@ -62,15 +67,14 @@ def record(connection: Connection, wishes: Iterable[Wish]) -> int:
         return 0
     if len(rows) > 50:
         new = _copied(connection, rows)
+    elif len(rows) == 1:
+        new = driver(connection).execute(_INSERT, rows[0]).rowcount
     else:
         cursor = driver(connection).cursor()
-        cursor.executemany(
-            f"INSERT INTO ledger.effects ({_COLUMNS}, not_before, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now()) ON CONFLICT (connection, natural_key) DO NOTHING",
-            rows,
-        )
+        cursor.executemany(_INSERT, rows)
         new = cursor.rowcount
     for wish in superseding:
+        forget(connection)
         connection.execute(
             text(
                 "UPDATE ledger.effects SET state = 'superseded', finished_at = now(), last_problem = 'a newer one came'"
@@ -86,6 +90,7 @@ def record(connection: Connection, wishes: Iterable[Wish]) -> int:
             },
         )
     if new:
+        forget(connection)
         notify(connection, {row[0] for row in rows})
     return new
 
@@ -135,6 +140,7 @@ def claim(
     """Take up to `limit` effects, most urgent lane first, one per subject, and mark them as being sent until `hold`
     from now. Commit before sending: whoever finds them `sending` later knows that they may have been sent.
     `unfailed`: only what has not failed yet."""
+    forget(connection)
     only = " AND e.failing_since IS NULL" if unfailed else ""
     rows = (
         driver(connection)
@@ -202,6 +208,9 @@ def postponed(
     failed: bool = False,
 ) -> None:
     """To be tried again `after` from now. `failed`: for a reason of its vendor's."""
+    forget(connection)
+    forget(connection)
+    forget(connection)
     connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
@@ -233,6 +242,7 @@ def in_doubt(
     """Its outcome is unknown; to be asked about `after` from now (None: the longer it has been so the later, at most
     five minutes, or one when it `failed`) by `ask_by` (None: as known before). `failed` as in `postponed`; `broke_at`:
     where our own code failed over it. Returns how long it has been so."""
+    forget(connection)
     since = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'in_doubt', sending_until = NULL,"
@@ -260,6 +270,7 @@ def in_doubt(
 
 def finish(connection: Connection, effect_id: int, state: EffectState, problem: str) -> None:
     """Refused, dead or superseded, with the reason."""
+    forget(connection)
     connection.execute(
         text(
             "UPDATE ledger.effects SET state = :state, finished_at = now(), sending_until = NULL,"
@@ -278,12 +289,15 @@ def supersede(connection: Connection, name: str, natural_key: str, because: str)
         ),
         {"connection": name, "key": natural_key, "because": because},
     )
+    if changed.rowcount:
+        forget(connection)
     return changed.rowcount > 0
 
 
 def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None = None) -> Effect | None:
     """Give a refused or dead effect another life, optionally with another payload. None: it is in no such state.
     Raises ValueError when the payload does not fit the kind."""
+    forget(connection)
     row = (
         driver(connection)
         .execute("SELECT kind, state FROM ledger.effects WHERE effect_id = %s FOR UPDATE", (effect_id,))
@@ -319,6 +333,7 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
 
 def skip(connection: Connection, effect_id: int, because: str) -> bool:
     """A person decided that this will not be sent: what waits behind it goes on. False: nothing to skip."""
+    forget(connection)
     changed = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'superseded', finished_at = now(), last_problem = :because"
@@ -344,20 +359,6 @@ def seconds_until_next(connection: Connection, name: str, lanes: Sequence[Lane])
     return None if found is None else float(found)
 
 
-def units_under_way(
-    connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str
-) -> dict[str, int]:
-    """Line id -> units that effects of this kind and order carry and that are not settled yet."""
-    rows = driver(connection).execute(
-        "SELECT line->>'line_id', sum((line->>'quantity')::int)"
-        " FROM ledger.effects, json_array_elements(payload->'lines') AS line"
-        " WHERE order_connection = %s AND order_id = %s AND connection = %s AND kind = %s"
-        " AND state IN ('pending', 'sending', 'in_doubt') GROUP BY 1",
-        (order_connection, order_id, name, kind.value),
-    )
-    return {row[0]: int(row[1]) for row in rows}
-
-
 def is_known(connection: Connection, name: str, natural_key: str) -> bool:
     """Whether this was ever wished for, whatever became of it."""
     return bool(
@@ -366,29 +367,6 @@ def is_known(connection: Connection, name: str, natural_key: str) -> bool:
             {"name": name, "key": natural_key},
         ).scalar()
     )
-
-
-class Wished(msgspec.Struct, frozen=True, kw_only=True):
-    """What was wished for before, and what became of it."""
-
-    natural_key: str
-    state: EffectState
-    payload: Any
-    """As in `Effect`."""
-
-
-def of_order(connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str) -> list[Wished]:
-    """Every effect of this kind that was ever wished for an order, oldest first."""
-    rows = driver(connection).execute(
-        "SELECT natural_key, state, payload::text FROM ledger.effects WHERE order_connection = %s AND order_id = %s"
-        " AND connection = %s AND kind = %s ORDER BY effect_id",
-        (order_connection, order_id, name, kind.value),
-    )
-    read = PAYLOAD_TYPES[kind]
-    return [
-        Wished(natural_key=row[0], state=EffectState(row[1]), payload=msgspec.json.decode(row[2], type=read))
-        for row in rows
-    ]
 
 
 def _readable(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Effect]:

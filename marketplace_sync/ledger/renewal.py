@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from marketplace_sync.domain.effects import PAYLOAD_TYPES
 from marketplace_sync.ledger.database import driver, notify
 from marketplace_sync.ledger.outbox import Wish
+from marketplace_sync.ledger.wished import forget
 
 
 def renew(
@@ -22,6 +23,7 @@ def renew(
     `withdrawn_because`. One that may have reached the vendor is left alone. Returns how many were changed.
     """
     changed = 0
+    forget(connection)
     by_key = {(wish.connection, wish.natural_key): wish for wish in wishes}
     for name in sorted({wish.connection for wish in wishes}):
         rows = driver(connection).execute(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from marketplace_sync.domain.effects import EffectKind
-from marketplace_sync.ledger import outbox
+from marketplace_sync.ledger import wished
 from marketplace_sync_tests.flows import marketplacer_town as market
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, SHOP_OF_A_LARGE_PLAN, mirakl_town
 from marketplace_sync_tests.flows.stores import StoreSide
@@ -238,7 +238,7 @@ class MarketplacerSide:
         """An instance knows no such thing: what is placed is accepted, and nothing is told of it."""
         with here.project.ledger.begin() as connection:
             kind = EffectKind.ACKNOWLEDGE_ORDER
-            return bool(outbox.of_order(connection, self.name, kind, self.name, order.key))
+            return bool(wished.of_order(connection, self.name, kind, self.name, order.key))
 
     def acknowledge_in_portal(self, here: Town, order: Placed) -> None:
         """There is nothing to press."""
