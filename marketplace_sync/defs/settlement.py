@@ -6,19 +6,20 @@ its assets then show the one payout that the partition is. Reruns change nothing
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from dagster import PreviewWarning
 
-from marketplace_sync.defs import naming, partitions, settlement_checks
+from marketplace_sync.defs import naming, partitions, settlement_checks, settlement_failure
 from marketplace_sync.defs import settlement_metadata as shown
 from marketplace_sync.defs.resources import Day, Installation, outline
+from marketplace_sync.domain.errors import LedgerError, MarketplaceSyncError
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import settlement_account, settlement_feed
 from marketplace_sync.flows.context import Context
@@ -69,7 +70,11 @@ def _payout(run_id: str, name: str, key: str, as_of: date | None) -> "Payout":
     """Once per run: its steps share one process and one reconciliation."""
     from marketplace_sync.flows.settlement_payout import reconcile_payout
 
-    return reconcile_payout(outline(), name, partitions.document_of(key), as_of)
+    document = partitions.document_of(key)
+    try:
+        return reconcile_payout(outline(), name, document, as_of)
+    except MarketplaceSyncError as problem:
+        raise settlement_failure.told(problem, document, name, again=isinstance(problem, LedgerError)) from None
 
 
 def _metadata(installation: Installation, name: str, payout: "Payout") -> dict[str, Any]:
@@ -156,7 +161,17 @@ def _checks(context: Context, marketplace: str) -> list[dg.AssetChecksDefinition
 def _check(marketplace: str, name: str, *, blocking: bool) -> dg.AssetChecksDefinition:
     asset, judge = _CHECKS[name]
 
-    @dg.asset_check(
+    def check(
+        context: dg.AssetCheckExecutionContext, installation: Installation, day: Day
+    ) -> Iterator[dg.AssetCheckResult]:
+        payout = _payout(context.run.run_id, marketplace, context.partition_key, day.day)
+        found = judge(payout)
+        yield found
+        if blocking and not found.passed:
+            # Dagster would fail the run too, and name no more than the check.
+            raise _why(name, installation, payout) from None
+
+    declared = dg.asset_check(
         asset=naming.of_payout(marketplace, asset),
         name=name,
         description=settlement_checks.ABOUT[name],
@@ -164,10 +179,19 @@ def _check(marketplace: str, name: str, *, blocking: bool) -> dg.AssetChecksDefi
         partitions_def=partitions.payouts(marketplace),
         pool=f"{marketplace}_settlement",
     )
-    def check(context: dg.AssetCheckExecutionContext, installation: Installation, day: Day) -> dg.AssetCheckResult:
-        return judge(_payout(context.run.run_id, marketplace, context.partition_key, day.day))
+    # Checks may be generators, as whatever Dagster computes; only the types do not say so.
+    return declared(cast("Callable[..., dg.AssetCheckResult]", check))
 
-    return check
+
+def _why(check: str, installation: Installation, payout: "Payout") -> dg.Failure:
+    if check == settlement_checks.CONSERVATION:
+        return settlement_failure.lost(payout)
+    from marketplace_sync.ledger.payouts import reports_of
+    from marketplace_sync.reports.settlement_folder import WORKBOOK
+
+    with installation.context.ledger.begin() as connection:
+        reports = reports_of(connection, payout.account.name, payout.document, limit=1)
+    return settlement_failure.needs_a_person(payout, Path(reports[0].folder) / WORKBOOK if reports else None)
 
 
 # -- all of a month --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.plan.objects import UserFailureData
 from dagster._core.test_utils import instance_for_test
 
 from marketplace_sync.defs import partitions, resources, settlement, settlement_feed
@@ -89,6 +90,12 @@ def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         yield Desk(office, instance)
 
 
+def failure_of(done: dg.ExecuteInProcessResult) -> UserFailureData | None:
+    """What the one step that failed says."""
+    (event,) = (event for event in done.all_events if event.is_step_failure)
+    return event.step_failure_data.user_failure_data
+
+
 def open_codes(office: Office) -> set[str]:
     with office.project.ledger.begin() as connection:
         return {item["code"] for item in work_items.listing(connection)}
@@ -115,6 +122,14 @@ def test_a_payout_turns_red_says_why_and_turns_green_once_the_refund_is_in_the_s
         "enough_is_matched",
         "nothing_needs_a_person",
     }
+    assert (said := failure_of(first)) is not None
+    assert said.description == (
+        "Payout D1 of bazaar does not add up: 41.00 GBP of it needs a person. Order A: the marketplace refunded a buyer"
+        " and the store does not know. Expected 45.10 GBP, settled 4.10, held 0.00 GBP. The spreadsheet is"
+        f" {desk.shown('exception_report', 'D1')['workbook']}. What to do: Record the refund in the store, or dispute"
+        " it at the marketplace. (cx) Then run this partition again; the journal waits for it."
+    )
+    assert said.metadata["money_at_risk"].value == "41.00 GBP"
     assert checks["every_penny_is_accounted_for"].metadata["missing_minor_units"].value == 0
     assert {found.partition for found in checks.values()} == {"D1"}
     assert desk.shown("accounting_journal", "D1") == {}, "the journal waits"
