@@ -57,6 +57,8 @@ class Silence(StrEnum):
     SALES = "sales"
     """Placed and ordered; people, parcels and what is taken back are told."""
     EVERYTHING = "everything"
+    UNKNOWN = "unknown"
+    """Not asked lately in this process: what was learnt last counts."""
 
 
 class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +161,10 @@ class Checkable(Protocol):
 
 class Marketplace(Outbound, Checkable, Protocol):
     @property
-    def capabilities(self) -> MarketplaceCapabilities: ...
+    def capabilities(self) -> MarketplaceCapabilities:
+        """Pure: no I/O, for it is looked at inside transactions. What depends on the vendor is learnt when it is read
+        (`read`, `fetch_order`), before anything that was read is told on."""
+        ...
 
     def feeds(self) -> Sequence[Feed]: ...
 

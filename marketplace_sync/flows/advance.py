@@ -39,7 +39,7 @@ _RECORDED = (EventKind.DISPATCHED, *_REVERSED)
 def new_orders(connection: Connection, context: Context, name: str, placed: Sequence[Order]) -> None:
     """Orders seen for the first time: told to Klaviyo, injected, or (history, test orders) only kept."""
     now = context.now()
-    capabilities = context.marketplaces[name].capabilities
+    capabilities = silence.offered(connection, context, name)
     for route in context.routes_of(name):
         real = [order for order in placed if not order.is_test]
         work_items.report(
@@ -76,7 +76,7 @@ def order_changed(
     now = context.now()
     store_order = store.order_of(connection, route.store, route.marketplace, order.order_id) if route.store else None
     late: list[OrderLine] = []
-    capabilities = context.marketplaces[route.marketplace].capabilities
+    capabilities = silence.offered(connection, context, route.marketplace)
     recorded: Sequence[OrderEvent] | None = None
     cancellation.cancel(
         connection,
@@ -125,7 +125,7 @@ def order_changed(
 def lines_added(connection: Connection, context: Context, route: Route, before: Order, after: Order) -> None:
     """Lines that are stated for the first time, of an order that has gone on without them."""
     known = {line.line_id for line in before.lines}
-    capabilities = context.marketplaces[route.marketplace].capabilities
+    capabilities = silence.offered(connection, context, route.marketplace)
     if after.is_test or all(line.line_id in known for line in after.lines):
         return
     if silence.is_told(route, capabilities):

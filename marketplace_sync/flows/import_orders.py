@@ -20,7 +20,7 @@ from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, incidents, injection, late_lines, reachable, unreadable
+from marketplace_sync.flows import advance, incidents, injection, late_lines, reachable, silence, unreadable
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
@@ -217,6 +217,7 @@ def _store_changed(connection: Connection, context: Context, name: str, changed:
     if not changed:
         return report
     orders.lock_import(connection, name)
+    silence.learnt(connection, context, name)
     # again, now that nobody else imports: what another importer stored meanwhile is no news
     heads = _heads(connection, name, [one.statement for one in changed])
     fresh = [

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import MarketplaceCapabilities, Silence
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows.context import Route
-from marketplace_sync.ledger import work_items
+from marketplace_sync.flows.context import Context, Route
+from marketplace_sync.ledger import memory, work_items
 
 CODE = "TOLD_BY_MARKETPLACE"
+_KEY = "silence"
+
+
+def learnt(connection: Connection, context: Context, name: str) -> None:
+    """A marketplace was just read: what it said of itself is noted with what was read, for processes that never read
+    it."""
+    known = context.marketplaces[name].capabilities.silence
+    if known is not Silence.UNKNOWN:
+        memory.keep(connection, name, _KEY, known.value.encode())
+
+
+def offered(connection: Connection, context: Context, name: str) -> MarketplaceCapabilities:
+    """What a marketplace offers, without asking it: nobody may, inside a transaction. What this process has not learnt
+    another one has, or there would be no order."""
+    capabilities = context.marketplaces[name].capabilities
+    if capabilities.silence is not Silence.UNKNOWN:
+        return capabilities
+    noted = memory.kept(connection, name, _KEY)
+    return msgspec.structs.replace(capabilities, silence=Silence(noted.decode()) if noted else Silence.NONE)
 
 
 def is_told(route: Route, capabilities: MarketplaceCapabilities) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import Column, DateTime, LargeBinary, Table, Text, text
+from sqlalchemy import Column, Connection, DateTime, LargeBinary, Table, Text, text
 
 from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.ledger.database import Ledger
@@ -41,21 +41,36 @@ class KeptMemory:
         """See `Memory.remembered`."""
         about = {"name": self._name, "key": key}
         with self._ledger.begin() as connection:
-            kept = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
-        if kept is not None and kept[1]:
-            return bytes(kept[0])
+            known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
+        if known is not None and known[1]:
+            return bytes(known[0])
         with self._ledger.begin() as connection:
             # Whoever waited here finds the answer of the one before.
             lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 2))")
             connection.execute(lock, {"lock": f"{self._name}:{key}"})
-            kept = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
-            if kept is not None and kept[1]:
-                return bytes(kept[0])
+            known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
+            if known is not None and known[1]:
+                return bytes(known[0])
             try:
                 answer = ask()
             except TransportError:
-                if kept is None:
+                if known is None:
                     raise
-                return bytes(kept[0])
+                return bytes(known[0])
             connection.execute(_KEEP, {**about, "answer": answer})
             return answer
+
+
+def kept(connection: Connection, name: str, key: str) -> bytes | None:
+    """What was noted last under `key` of a connection, however long ago."""
+    found = connection.execute(
+        text("SELECT answer FROM ledger.vendor_answers WHERE connection = :name AND key = :key"),
+        {"name": name, "key": key},
+    ).scalar()
+    return None if found is None else bytes(found)
+
+
+def keep(connection: Connection, name: str, key: str, answer: bytes) -> None:
+    """Note it, in the transaction of what was read together with it."""
+    if kept(connection, name, key) != answer:
+        connection.execute(_KEEP, {"name": name, "key": key, "answer": answer})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from marketplace_sync.connectors.marketplacer.connector import Marketplacer
 from marketplace_sync.connectors.ports import Malformed, Silence, Statement
 from marketplace_sync.domain.errors import CredentialsRefused
 from marketplace_sync.domain.orders import Order, Refund, Return, ReturnState
@@ -263,13 +264,23 @@ def test_credentials_and_scopes_that_are_refused_are_said_so(pots: tuple[Instanc
 # -- the operator's own Klaviyo --------------------------------------------------------------------------------------
 
 
+def silence_of(connector: Marketplacer) -> Silence:
+    """Once it has been read."""
+    connector.fetch_order("none")
+    return connector.capabilities.silence
+
+
 def test_the_operators_own_klaviyo_silences_ours_and_says_so(pots: tuple[Instance, str]) -> None:
     box, url = pots
-    assert connector_to(url).capabilities.silence is Silence.NONE
+    assert silence_of(connector_to(url)) is Silence.NONE
     box.klaviyo = {"status": "CONNECTED", "ecommerceTrackingEnabled": True, "edmEnabled": False}
     connector = connector_to(url)
-    assert connector.capabilities.silence is Silence.EVERYTHING
+    before = len(box.asked)
+    assert connector.capabilities.silence is Silence.UNKNOWN
+    assert len(box.asked) == before, "what it offers is looked at inside transactions, so nobody is asked"
+    assert silence_of(connector) is Silence.EVERYTHING
     (finding,) = [one for one in connector.check() if one.subject == "klaviyo"]
     assert not finding.works
     assert "count twice" in finding.detail
-    assert connector_to(url, native_klaviyo="coexist").capabilities.silence is Silence.SALES
+    assert silence_of(connector_to(url, native_klaviyo="coexist")) is Silence.SALES
+    assert connector_to(url, key_of="seller", currency="AUD").capabilities.silence is Silence.NONE

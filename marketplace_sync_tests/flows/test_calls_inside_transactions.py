@@ -1,11 +1,19 @@
-"""A vendor may be asked by a thread that has a transaction of the ledger open, by as many of them as there can be."""
+"""A vendor may be asked by a thread that has a transaction of the ledger open, by as many of them as there can be; what
+connections offer asks nobody, whoever looks."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
-from marketplace_sync_tests.flows.town import JL, town
+from marketplace_sync.flows import observe_store
+from marketplace_sync.project import open_project
+from marketplace_sync_tests.flows.marketplacer_town import KEY as MARKETS_KEY
+from marketplace_sync_tests.flows.marketplacer_town import MARKET, live, marketplacer_town, place
+from marketplace_sync_tests.flows.mirakl_town import BAZAAR
+from marketplace_sync_tests.flows.mirakl_town import KEY as BAZAARS_KEY
+from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, SHOPIFY, town
 
 ALL = 24
 """Every connection that the ledger gives for transactions."""
@@ -20,3 +28,35 @@ def test_a_vendor_is_asked_while_every_connection_of_the_ledger_is_in_a_transact
             held.enter_context(here.project.ledger.begin())
         found = here.context.marketplaces[JL].fetch_order(str(order_id))
     assert found is not None
+
+
+def test_what_a_connection_offers_asks_no_vendor(database_url: str, tmp_path: Path) -> None:
+    accounts = {MARKET: "marketplacer", BAZAAR: "mirakl"}
+    keys = {MARKET: {"api_key": MARKETS_KEY}, BAZAAR: {"api_key": BAZAARS_KEY}}
+    with town(database_url, tmp_path, accounts=accounts, connections=keys) as here:
+        asked: list[Any] = []
+        own = open_project(here.project.configuration, database=here.project.database, on_exchange=asked.append)
+        with here.project.ledger.begin():
+            for name in (JL, BAZAAR, MARKET):
+                assert own.context.marketplaces[name].capabilities
+            assert own.context.stores[SHOP].capabilities
+            assert own.context.marketing[KLAVIYO].capabilities
+        assert asked == []
+
+
+def test_a_process_that_never_read_the_marketplace_knows_that_its_operator_tells_klaviyo(
+    database_url: str, tmp_path: Path
+) -> None:
+    tells = {"klaviyo_status": "CONNECTED", "klaviyo_tracks": True}
+    with marketplacer_town(database_url, tmp_path, store=SHOPIFY, like=tells) as here:
+        order = place(here)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        asked: list[Any] = []
+        own = open_project(here.project.configuration, database=here.project.database, on_exchange=asked.append)
+        assert observe_store.poll_orders(own.context, SHOP).moved == 1
+        assert asked
+        assert all(exchange.path.startswith("/admin/") for exchange in asked), "the store alone"
+        own.ledger.close()
+        here.deliver(KLAVIYO)
+        assert here.event_list() == [], "they would count twice"

@@ -12,10 +12,9 @@ import msgspec
 from marketplace_sync.connectors.marketplacer import documents, fields
 from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
-from marketplace_sync.domain.errors import CredentialsRefused, RequestRejected, TransportError
+from marketplace_sync.domain.errors import CredentialsRefused, RequestRejected
 
 _VALID_SECONDS = 3600.0
-_AGAIN_SECONDS = 60.0
 T = TypeVar("T")
 
 
@@ -91,7 +90,6 @@ class Account:
         self._calls = calls
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Any]] = {}
-        self._failed_at = -_AGAIN_SECONDS
 
     @property
     def is_seller(self) -> bool:
@@ -113,16 +111,10 @@ class Account:
         return self._remembered("klaviyo", self._ask_klaviyo)
 
     def klaviyo_if_known(self) -> NativeKlaviyo | None:
-        """As `native_klaviyo`, or None when it cannot be asked now; then it is asked again after a minute."""
+        """What `native_klaviyo` was told within the last hour; asks nobody."""
         with self._lock:
-            if time.monotonic() - self._failed_at < _AGAIN_SECONDS:
-                return None
-        try:
-            return self.native_klaviyo()
-        except TransportError:
-            with self._lock:
-                self._failed_at = time.monotonic()
-            return None
+            at, found = self._known.get("klaviyo", (0.0, None))
+        return found if found is not None and time.monotonic() - at < _VALID_SECONDS else None
 
     def carriers(self) -> dict[str, Carrier]:
         """By name, every carrier that parcels may leave with."""

@@ -83,8 +83,12 @@ class Marketplacer:
     @property
     def capabilities(self) -> MarketplaceCapabilities:
         """With what the operator's own Klaviyo integration makes of it (sheet, 8)."""
+        if self._settings.key_of == "seller":
+            return declared(self._settings)  # it cannot be asked, and nothing is said of it
         native = self._account.klaviyo_if_known()
-        if native is None or not native.tells_of_orders:
+        if native is None:
+            return declared(self._settings, Silence.UNKNOWN)
+        if not native.tells_of_orders:
             return declared(self._settings)
         coexist = self._settings.native_klaviyo == "coexist"
         return declared(self._settings, Silence.SALES if coexist else Silence.EVERYTHING)
