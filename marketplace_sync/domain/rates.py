@@ -25,6 +25,10 @@ _LOOK_AGAIN_SECONDS = 0.25
 """How long somebody waits for points at most while calls are under way: their answers give back what they did not use,
 often nearly all of it, long before as much has refilled."""
 _SHORTEST_WAIT = 0.001
+_MOST_AHEAD = 20
+_LONG_ENOUGH_TO_COUNT_AHEAD = 60.0
+AHEAD_SECONDS = 0.4
+"""How long a call may be counted before it is made: less than a part of the shortest window for which that is done."""
 
 
 class FixedWindow(msgspec.Struct, frozen=True):
@@ -103,6 +107,18 @@ def take(spec: BucketSpec, usage: Usage, now: float, cost: int = 1, up_to: int =
     for window in spec:
         _count(window, usage, now, granted * cost)
     return granted, 0.0
+
+
+def ahead(spec: BucketSpec, usage: Usage, now: float) -> int:
+    """How many calls may be counted before they are wanted, for somebody who makes many: one in thirty of a limit of
+    which less than half is used, so that nobody misses them when they are not made after all."""
+    if isinstance(spec, CostBucket) or not spec:
+        return 0
+    for window in spec:
+        used = sum(calls for _, calls in _current(window, usage, now))
+        if window.seconds < _LONG_ENOUGH_TO_COUNT_AHEAD or used >= window.limit // 2:
+            return 0
+    return min(_MOST_AHEAD, min(window.limit for window in spec) // 30)
 
 
 def is_late(spec: BucketSpec, seconds: float) -> bool:

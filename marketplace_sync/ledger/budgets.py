@@ -11,16 +11,19 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 import structlog
+from msgspec import structs
 from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
 from sqlalchemy.exc import OperationalError
 
 from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.domain.rates import (
+    AHEAD_SECONDS,
     BudgetSpec,
     CostBucket,
     Grant,
     NoRoom,
     Usage,
+    ahead,
     answered_late,
     is_late,
     learn,
@@ -78,25 +81,46 @@ class SharedBudget:
         self._sleep = sleep
         # threads of one process take turns here, which costs nothing; processes find out from the row
         self._turns = {bucket: threading.Lock() for bucket in spec}
+        # Who reads page after page is given the turns of the next pages with one of them: the row is asked every
+        # twentieth time, not every time. Whoever comes now and then is not.
+        self._ahead: dict[str, list[Grant]] = {bucket: [] for bucket in spec}
+        self._asked = dict.fromkeys(spec, 0.0)
 
     def acquire(self, bucket: str, cost: int = 1, *, up_to: int = 1, patience: float | None = None) -> Grant:
         """See `RateBudget.acquire`."""
         spec = self._spec[bucket]
+        single = cost == up_to == 1
+        if single and (kept := self._kept(bucket)):
+            return kept
 
         def taken(usage: Usage, now: float) -> tuple[Grant, float]:
             noticed = time.monotonic()  # before the commit: it may take its time, and the grant counts already
-            granted, wait = take(spec, usage, now, cost, up_to)
+            further = ahead(spec, usage, now) if single and noticed - self._asked[bucket] < AHEAD_SECONDS else 0
+            granted, wait = take(spec, usage, now, cost, up_to + further)
             return Grant(granted, now, noticed), wait
 
         waited = 0.0
         while True:
             grant, wait = self._change(bucket, taken)
+            self._asked[bucket] = grant.noticed
+            if grant.calls > up_to:
+                one = structs.replace(grant, calls=1)
+                self._ahead[bucket] = [one] * (grant.calls - 1)
+                return one
             if grant.calls:
                 return grant
             if patience is not None and waited + wait > patience:
                 raise NoRoom(bucket, wait)
             self._sleep(wait)
             waited += wait
+
+    def _kept(self, bucket: str) -> Grant | None:
+        """A call that was counted a moment ago and not made yet."""
+        try:
+            grant = self._ahead[bucket].pop()
+        except IndexError:
+            return None
+        return grant if time.monotonic() - grant.noticed < AHEAD_SECONDS else None
 
     def answered(self, bucket: str, grant: Grant, cost: int = 1) -> None:
         """See `RateBudget.answered`. Asks the database only about answers that were late."""
@@ -118,6 +142,8 @@ class SharedBudget:
         spec = self._spec[bucket]
         if available is None and blocked_seconds is None and not isinstance(spec, CostBucket):
             return  # a window counts a call, whatever became of it
+
+        self._ahead[bucket] = []
 
         def told(usage: Usage, now: float) -> None:
             learn(spec, usage, now, available, blocked_seconds)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from marketplace_sync.connectors.budget import BudgetSpec, CostBucket, FixedWindow, Grant, NoRoom
 from marketplace_sync.domain.errors import LedgerUnavailable
+from marketplace_sync.domain.rates import Usage, ahead, take
 from marketplace_sync.ledger.budgets import SharedBudget, rate_budgets
 
 
@@ -134,3 +135,38 @@ def test_without_its_database_nothing_may_be_sent() -> None:
     nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none", connect_args={"connect_timeout": 1})
     with pytest.raises(LedgerUnavailable, match="nothing was sent"):
         SharedBudget(nowhere, "shop", {"default": ()}).acquire("default")
+
+
+def test_who_reads_page_after_page_asks_the_row_now_and_then_and_everybody_sees_it_counted(engine: Engine) -> None:
+    spec: BudgetSpec = {"default": (FixedWindow(3000, 3600.0),)}
+    reader = SharedBudget(engine, "shop", spec)
+    moments = {reader.acquire("default").at for _ in range(200)}
+    assert len(moments) < 100
+    with engine.connect() as connection:
+        counted = sum(map(int, connection.execute(_COUNTED).scalars()))
+    assert 200 <= counted <= 220
+    assert SharedBudget(engine, "shop", spec).acquire("default", up_to=3000).calls == 3000 - counted
+
+
+def test_turns_that_were_taken_ahead_end_with_the_vendors_wish_to_be_left_alone(engine: Engine) -> None:
+    reader = SharedBudget(engine, "shop", {"default": (FixedWindow(3000, 3600.0),)})
+    for _ in range(3):
+        reader.acquire("default")
+    reader.learn("default", blocked_seconds=30)
+    with pytest.raises(NoRoom):
+        reader.acquire("default", patience=0)
+
+
+def test_little_is_taken_ahead_and_nothing_where_it_could_be_missed() -> None:
+    def in_advance(*windows: FixedWindow, used: int = 0) -> int:
+        usage = Usage()
+        take(windows, usage, 1000.0, up_to=max(1, used))
+        return ahead(windows, usage, 1000.0)
+
+    assert in_advance(FixedWindow(250, 60.0)) == 8
+    assert in_advance(FixedWindow(100_000, 60.0)) == 20
+    assert in_advance(FixedWindow(250, 60.0), used=124) == 8
+    assert in_advance(FixedWindow(250, 60.0), used=125) == 0
+    assert in_advance(FixedWindow(20, 3600.0)) == 0
+    assert in_advance(FixedWindow(10_000, 60.0), FixedWindow(75, 1.0)) == 0
+    assert ahead(CostBucket(1000, 50.0), Usage(), 1000.0) == ahead((), Usage(), 1000.0) == 0
