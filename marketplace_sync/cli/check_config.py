@@ -77,8 +77,9 @@ def _be_quiet() -> None:
 
 @contextmanager
 def _ledger(configuration: Configuration) -> Iterator[Ledger | None]:
-    """The ledger, where vendors' answers are kept that they give once a day: what is asked here would else be missing
-    where orders are read. None when there is none to be had, which is said elsewhere."""
+    """The ledger, where vendors' answers are kept that they give once a day, and where calls are counted: what is asked
+    here would else be missing where orders are read, and the next read would be refused. None when there is none to be
+    had, which is said elsewhere."""
     from marketplace_sync.ledger.database import Ledger, migrate
     from marketplace_sync.ledger.location import resolve_database
 
@@ -121,6 +122,7 @@ def try_all(configuration: Configuration, seconds: float = TRIED_FOR, *, ledger:
 
 def _try(name: str, configuration: Configuration, ledger: Ledger | None) -> Sequence[Finding]:
     from marketplace_sync.connectors.budget import LocalBudget
+    from marketplace_sync.ledger.budgets import SharedBudget
     from marketplace_sync.ledger.memory import KeptMemory
 
     settings = configuration.connections[name]
@@ -130,7 +132,7 @@ def _try(name: str, configuration: Configuration, ledger: Ledger | None) -> Sequ
         connector = registry.open_connection(
             name,
             settings,
-            lambda _, spec: LocalBudget(spec),
+            lambda _, spec: LocalBudget(spec) if ledger is None else SharedBudget(ledger.counting, name, spec),
             patience=TRIED_FOR / 2,
             memory=None if ledger is None else KeptMemory(ledger, name),
         )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from marketplace_sync.config import PACKAGED
+from marketplace_sync.config import PACKAGED, load
+from marketplace_sync.connectors import registry
+from marketplace_sync.domain.rates import NoRoom
+from marketplace_sync.ledger.budgets import SharedBudget
+from marketplace_sync.ledger.location import urls_of
+from marketplace_sync.project import open_project
 from marketplace_sync.sandbox import default_world
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.cli.command import run
@@ -100,3 +106,18 @@ def test_a_database_of_somebody_else_s_is_tried_too(file: Path, postgres_url: st
     code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=postgres_url)
     assert code == 0
     assert "database: database: works" in output
+
+
+def test_what_it_asks_counts_for_whoever_asks_next(file: Path, database_url: str) -> None:
+    code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=database_url)
+    assert code == 0, output
+    project = open_project(load(file), database=urls_of(database_url))
+    with contextlib.closing(project.ledger):
+        settings = project.configuration.connections["bazaar"]
+        budget = SharedBudget(project.ledger.counting, "bazaar", registry.package_of(settings).budget(settings))
+        with pytest.raises(NoRoom) as full:
+            budget.acquire("orders", patience=0)
+        assert 0 < full.value.wait <= 60, "orders may be read once a minute: the next poll waits, and is not refused"
+        code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=database_url)
+        assert code == 0
+        assert "bazaar: orders: works: it answers, and was asked just before" in output
