@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,14 +38,19 @@ def source(platform: str) -> str:
 
 def of_the_instance() -> list[Document]:
     """Every document of Marketplacer's connector, those that are made for a schema or a key as well."""
-    made = [
-        of_marketplacer.whole_orders({}),
-        of_marketplacer.whole_invoices({}),
-        of_marketplacer.changed_invoices(False),
-        of_marketplacer.changed_refunds(False),
-        of_marketplacer.changed_amendments(False),
-    ]
+    makers = [one for one in vars(of_marketplacer).values() if _returns_a_document(one)]
+    made = [make({} if "schema" in inspect.signature(make).parameters else False) for make in makers]
     return [*made, *(one for one in vars(of_marketplacer).values() if isinstance(one, Document))]
+
+
+def _returns_a_document(one: object) -> bool:
+    return inspect.isfunction(one) and one.__annotations__.get("return") == "Document"
+
+
+def paths_in(platform: str, beginning: str) -> set[str]:
+    """Every path that stands in a connector's sources, with `x` where it says what is asked about."""
+    found = re.findall(rf'"({re.escape(beginning)}[^" ]*)"', source(platform))
+    return {re.sub(r"\{.*?\}(?=/|$)", "x", one) for one in found}
 
 
 def _calls(listed: Iterable[str]) -> set[str]:
@@ -81,6 +87,24 @@ def test_what_the_sources_call_is_in_the_table() -> None:
 
     beside = set(re.findall(r'"(/admin/[^"{]*)"', source("shopify")))
     assert beside == {table.ACCESS_TOKEN.split(" ")[1]}
+
+
+def test_every_path_in_a_source_is_one_of_the_table_and_every_one_of_the_table_is_in_it() -> None:
+    described = {one.split(" ")[1].removeprefix("/V1") for one in operations.MAGENTO}
+    shapes = {re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): path for path in described}
+    named = {f"{one}x" if one.endswith("/") else one for one in paths_in("magento", "/") if one != "/"}
+    assert {one for one in named if not any(shape.fullmatch(one) for shape in shapes)} == set()
+    assert {path for shape, path in shapes.items() if not any(map(shape.fullmatch, named))} == set()
+
+
+@pytest.mark.skipif(not mirakl_schema.available(), reason=table.WHY_SKIPPED)
+def test_every_path_to_mirakl_is_described_and_in_the_table() -> None:
+    paths = {found["operationId"]: path for _, path, found in mirakl_schema.operations()}
+    described = {re.sub(r"\{\w+\}", "x", paths[code]) for code in operations.MIRAKL}
+    named = paths_in("mirakl", "/api/")
+    # a path may be put together of a list's and what is asked of one of its things
+    assert {one for one in named if not any(path.startswith(one) for path in described)} == set()
+    assert {path for path in described if not any(path.startswith(one) for one in named)} == set()
 
 
 def test_the_simulated_marketplacer_can_answer_every_document() -> None:
