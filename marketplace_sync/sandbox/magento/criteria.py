@@ -166,7 +166,14 @@ def test(condition: str, given: str) -> Callable[[Any], bool]:
         return lambda value: value is not None
     if condition in ("in", "nin"):
         listed = given.split(",")
-        return lambda value: value is not None and any(_compare(value, g) == 0 for g in listed) == (condition == "in")
+        plainly = {_plain(one) for one in listed}
+
+        def is_listed(value: Any) -> bool:
+            if isinstance(value, str):
+                return _plain(value) in plainly
+            return any(_compare(value, one) == 0 for one in listed)
+
+        return lambda value: value is not None and is_listed(value) == (condition == "in")
     if condition in ("like", "nlike"):
         parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in given)
         pattern = re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
@@ -180,4 +187,12 @@ def test(condition: str, given: str) -> Callable[[Any], bool]:
         "eq": (0,), "neq": (-1, 1), "gt": (1,), "gteq": (0, 1), "lt": (-1,), "lteq": (-1, 0), "moreq": (0, 1),
         "from": (0, 1), "to": (-1, 0),
     }[condition]  # fmt: skip
-    return lambda value: value is not None and _compare(value, given) in signs
+    plain = _plain(given)
+
+    def compared(value: Any) -> int:
+        if not isinstance(value, str):
+            return _compare(value, given)
+        one = _plain(value)
+        return (one > plain) - (one < plain)
+
+    return lambda value: value is not None and compared(value) in signs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -221,13 +222,44 @@ def add_track(shop: Shop, shipment: Document, given: dict[str, Any]) -> Document
 
 
 def _paper_list(shop: Shop, table: Collection) -> Callable[[Call], dict[str, Any]]:
+    papers = _Papers(shop, table)
+
     def listed(call: Call) -> dict[str, Any]:
         asked = criteria.parse(call.query, shop.settings)
         return criteria.search(
-            table.values(), asked, shop.settings, lambda row, name: row.get(name), _PAPER_COLUMNS.__contains__
+            papers.narrowed(asked), asked, shop.settings, lambda row, name: row.get(name), _PAPER_COLUMNS.__contains__
         )
 
     return listed
+
+
+class _Papers:
+    """Papers of one kind by their order, as an index would find them: none is ever deleted or moves to another."""
+
+    def __init__(self, shop: Shop, table: Collection) -> None:
+        self._table = table
+        self._forget()
+        shop.state.on_reload.append(self._forget)
+
+    def _forget(self) -> None:
+        self._of_order: dict[str, list[str]] = {}
+        self._seen = 0
+
+    def narrowed(self, asked: criteria.Criteria) -> Iterable[Document]:
+        """Those of the orders that are asked for, in the table's order; the filters are still to be applied."""
+        for group in asked.groups:
+            if len(group) == 1 and group[0]["field"] == "order_id" and group[0]["condition_type"] in ("eq", "in"):
+                given = [one.strip() for one in group[0]["value"].split(",")]
+                if all(one.isdecimal() for one in given):
+                    return self._of([str(int(one)) for one in given])
+        return self._table.values()
+
+    def _of(self, order_ids: list[str]) -> list[Document]:
+        for key in itertools.islice(self._table.keys(), self._seen, None):
+            self._of_order.setdefault(str(self._table[key]["order_id"]), []).append(key)
+            self._seen += 1
+        keys = {key for order_id in order_ids for key in self._of_order.get(order_id, [])}
+        return [self._table[key] for key in sorted(keys, key=int)]
 
 
 def _paper(table: Collection) -> Callable[[Call], Document]:
