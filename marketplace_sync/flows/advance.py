@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import Silence
-from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits
+from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, Lane, LineUnits
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, changes
 from marketplace_sync.domain.orders import Initiator, Order, OrderLine
 from marketplace_sync.domain.work_items import Problem
@@ -28,6 +28,7 @@ from marketplace_sync.flows import (
 )
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
+from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, store, wished, work_items
 from marketplace_sync.ledger.database import driver
 
@@ -149,14 +150,11 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
         and (wanting := line.quantity - line.cancelled - known[line.line_id] - under_way.get(line.line_id, 0)) > 0
     }
     earlier = wished.of_order(connection, name, kind, name, order.order_id)
-    given_up = [one for one in earlier if one.state in (EffectState.REFUSED, EffectState.DEAD)]
+    given_up = [one for one in earlier if one.state in GIVEN_UP]
     if any(_units(one.payload.lines) == units for one in given_up):
         return  # nothing has changed since: a person decides
     for one in given_up:
-        outbox.supersede(connection, name, one.natural_key, "what is left to acknowledge is no longer the same")
-        work_items.close(
-            connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{name}:{one.natural_key}"], "the order has moved on"
-        )
+        withdraw(connection, one, "what is left to acknowledge is no longer the same")
     if not units:
         return
     before = {line_id: count + under_way.get(line_id, 0) for line_id, count in known.items()}

@@ -10,14 +10,19 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from marketplace_sync.domain.effects import CancelLines, CancelOrder, EffectKind, Lane, RemoveLines
+from marketplace_sync.domain.effects import CancelLines, CancelOrder, EffectKind, EffectState, Lane, RemoveLines
 from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids, line_units
-from marketplace_sync.ledger import outbox, wished, work_items
+from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
+from marketplace_sync.ledger import outbox, renewal, wished, work_items
+
+_TAKING_OFF = (EffectKind.CANCEL_ORDER, EffectKind.REMOVE_LINES)
+_LYING = (EffectState.PENDING, *GIVEN_UP)
+_ALL_LEFT = "nothing of it is left in the store"
 
 
 def wanted(order: Order) -> dict[str, int]:
@@ -116,6 +121,9 @@ def cancel(
         work_items.report(connection, [_too_late(route, order, too_late)])
     else:
         work_items.close(connection, ["CANCELLED_AFTER_DISPATCH"], [subject], "it is settled")
+    if all(shipped.get(line_id, 0) + have.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()):
+        _nothing_left(connection, route, order)
+    _reached(connection, route, order)
     asked = {line.line_id for line in order.lines if line.cancellation_requested}
     # what was asked for is agreed to even where the marketplace takes no cancellation of the seller's own
     for requested in (True, False):
@@ -126,9 +134,30 @@ def cancel(
 
 def overtaken(connection: Connection, route: Route, order: Order) -> None:
     """All of the order has left although its buyer had cancelled it: what the store refused asks nobody any more."""
-    key, because = f"cancel:{source_identifier(route.marketplace, order.order_id)}", "all of the order has left"
-    if route.store and outbox.supersede(connection, route.store, key, because):
-        work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{route.store}:{key}"], because)
+    key = f"cancel:{source_identifier(route.marketplace, order.order_id)}"
+    refused = route.store and wished.find(connection, route.store, key, route.marketplace, order.order_id)
+    if refused and refused.state in _LYING:
+        withdraw(connection, refused, "all of the order has left")
+
+
+def _nothing_left(connection: Connection, route: Route, order: Order) -> None:
+    """Every unit has left the store or was taken off its order: what it refused to take off, or was still to, asks
+    nobody any more. Where the buyer had cancelled what has left, that is shown as such."""
+    for one in wished.all_of_order(connection, route.marketplace, order.order_id):
+        if one.connection == route.store and one.kind in _TAKING_OFF and one.state in _LYING:
+            withdraw(connection, one, _ALL_LEFT)
+
+
+def _reached(connection: Connection, route: Route, order: Order) -> None:
+    """A cancellation that the marketplace refused and shows all the same: somebody else told it, or it took a part of
+    what it then gave no answer to."""
+    name = route.marketplace
+    cancelled = {line.line_id: line.cancelled for line in order.lines}
+    for one in wished.of_order(connection, name, EffectKind.CANCEL_LINES, name, order.order_id):
+        if one.state in GIVEN_UP and all(
+            cancelled.get(units.line_id, 0) >= (units.before or 0) + units.quantity for units in one.payload.lines
+        ):
+            withdraw(connection, one, "the units are cancelled")
 
 
 def _left_before_injection(
@@ -205,21 +234,19 @@ def _take_off(
             lines=line_units(order, remove),
             reason=reason,
         )
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=route.store,
-                kind=kind,
-                natural_key=key,
-                subject=identifier,
-                lane=Lane.REVERSALS,
-                payload=payload,
-                order_connection=route.marketplace,
-                order_id=order.order_id,
-            )
-        ],
+    wish = outbox.Wish(
+        connection=route.store,
+        kind=kind,
+        natural_key=key,
+        subject=identifier,
+        lane=Lane.REVERSALS,
+        payload=payload,
+        order_connection=route.marketplace,
+        order_id=order.order_id,
     )
+    if not outbox.record(connection, [wish]):
+        # a parcel was taken back: what was withdrawn because of it can be taken off after all
+        renewal.renew(connection, [wish], lambda known, newest: True, _ALL_LEFT)
     return True
 
 

@@ -15,6 +15,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import tracking
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, fulfilled_key
+from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, wished, work_items
 
 
@@ -65,6 +66,7 @@ def fulfil(
             continue
         subject = _subject(route, order, fulfilment)
         if fulfilment.fulfilment_id in known:
+            _overtaken(connection, route, order, fulfilment, subject)
             _announce(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], left, subject, now)
             continue
         units, surplus = _units(fulfilment, mapping, left)
@@ -92,6 +94,23 @@ def fulfil(
         ]
         orders.record_events(connection, events, now)
         _announce(connection, route, order, fulfilment, units, left, subject, now)
+
+
+def _overtaken(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str) -> None:
+    """The marketplace refused to hear of a parcel, and nothing of what it holds is asked for any more: to say it again
+    is pointless. Where the buyer had cancelled it meanwhile, a person has goods to get back."""
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    told = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
+    if told is None or told.state not in GIVEN_UP:
+        return
+    lines = [(line, units) for units in told.payload.lines if (line := order.line(units.line_id)) is not None]
+    if any(line.open for line, _ in lines):
+        return
+    surplus = [line for line, units in lines if line.dispatched < (units.before or 0) + units.quantity]
+    withdraw(connection, told, "the units were cancelled" if surplus else "the units are dispatched")
+    if surplus:
+        skus = [line.sku or line.line_id for line in surplus]
+        work_items.report(connection, [_too_many(route, order, fulfilment, skus, subject)])
 
 
 def _subject(route: Route, order: Order, fulfilment: Fulfilment) -> str:

@@ -111,10 +111,14 @@ def _order_id(effect: Effect) -> str:
 def refused(connection: Connection, context: Context, effect: Effect) -> None:
     """The order may have changed since the wish: what is still right of it is wished for anew."""
     payload = effect.payload
+    found: tuple[str, str] | None = None
     if isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines | RefundLines):
-        order = orders.load(connection, effect.connection, [payload.order_id], lock=True).get(payload.order_id)
-        if order is not None:
-            _follow(connection, context, effect.connection, order, ())
+        found = (effect.connection, payload.order_id)
+    elif isinstance(payload, CancelOrder | RemoveLines):
+        found = from_source_identifier(payload.source_identifier)
+    order = orders.load(connection, found[0], [found[1]], lock=True).get(found[1]) if found else None
+    if order is not None and found is not None:
+        _follow(connection, context, found[0], order, ())
 
 
 def _created(connection: Connection, context: Context, name: str, payload: CreateOrder, result: dict[str, Any]) -> None:

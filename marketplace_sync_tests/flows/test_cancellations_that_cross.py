@@ -1,0 +1,104 @@
+"""A cancellation and a parcel, or two cancellations, that cross on their way: a person is asked once, and only about
+what still has to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from marketplace_sync.domain.effects import Effect, Lane, Refused, Resolution
+from marketplace_sync.flows import import_orders, settling
+from marketplace_sync.ledger import outbox
+from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, place
+from marketplace_sync_tests.flows.stores import MagentoSide
+from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
+    with town(database_url, tmp_path) as found:
+        yield found
+
+
+def claimed(here: Town, name: str) -> list[Effect]:
+    """What a slow courier has just taken out of the outbox."""
+    with here.project.ledger.begin() as connection:
+        return outbox.claim(connection, name, tuple(Lane), 10, timedelta(minutes=1))
+
+
+def answered(here: Town, name: str, effects: Sequence[Effect], answers: Sequence[Resolution]) -> None:
+    with here.project.ledger.begin() as connection:
+        settling.answered(connection, here.context, effects, answers, settling.DrainReport(name))
+
+
+def test_a_store_that_refuses_to_cancel_what_has_left_meanwhile_asks_nobody(here: Town) -> None:
+    order_id = here.place()
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id)
+    here.read_marketplace()
+    cancelling = claimed(here, SHOP)
+    here.ship(order_id)
+    here.read_store()
+    here.deliver(JL)
+    assert len(here.jl_actions("dispatch", order_id)) == 1
+    answers = list(here.context.outbound(SHOP).deliver(cancelling))
+    assert [type(answer) for answer in answers] == [Refused]
+    answered(here, SHOP, cancelling, answers)
+    here.settle()
+    assert here.work_items() == {}
+
+
+def test_a_cancellation_that_was_refused_because_it_had_been_told_asks_nobody(here: Town) -> None:
+    """The first of two answers was lost, or somebody at the marketplace was quicker."""
+    order_id = here.place()
+    here.settle()
+    here.cancel_in_store(order_id)
+    here.read_store()
+    telling = claimed(here, JL)
+    here.context.outbound(JL).deliver(telling)
+    answered(here, JL, telling, [Refused("nothing is left to cancel")] * len(telling))
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    assert import_orders.import_order(here.context, JL, str(order_id))
+    assert here.work_items() == {}
+
+
+def test_a_parcel_of_what_its_buyer_had_cancelled_is_one_matter_for_a_person(database_url: str, tmp_path: Path) -> None:
+    with marketplacer_town(database_url, tmp_path, store=MagentoSide()) as here:
+        order = place(here, quantity=2)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        act(here, "buyer_cancel", order_id=order["order_id"])
+        here.read_store()  # the parcel is known first, and the marketplace refuses to hear of it
+        live(here)
+        assert here.work_items() == {"SHIPPED_MORE_THAN_ORDERED": 1}
+
+
+def test_a_parcel_that_is_known_after_the_cancellation_is_the_same_one_matter(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=MagentoSide()) as here:
+        order = place(here, quantity=2)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        act(here, "buyer_cancel", order_id=order["order_id"])
+        here.read_marketplace(at=MARKET)
+        live(here)
+        assert here.work_items() == {"SHIPPED_MORE_THAN_ORDERED": 1}
+
+
+def test_what_is_taken_back_into_the_store_is_cancelled_after_all(here: Town) -> None:
+    order_id = here.place()
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id)
+    here.read_marketplace()
+    parcel = here.ship(order_id, company="Parrot Post")  # which is not mapped, so that nobody is told yet
+    here.read_store()  # what was to be taken off has left
+    here.sandbox.act(SHOP, "cancel_fulfillment", fulfillment_id=parcel["id"])
+    here.settle()
+    (stored,) = here.shopify_orders(order_id)
+    assert stored["cancelledAt"] is not None
+    assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
+    assert here.work_items() == {}
