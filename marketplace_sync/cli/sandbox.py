@@ -18,7 +18,9 @@ def sandbox(
         Path | None, typer.Option(help="Keep the world in this file over restarts; without it, in memory.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Everything random follows from this number.")] = 1,
-    orders_per_minute: Annotated[float, typer.Option(min=0, help="How busy the shop is.")] = 4.0,
+    orders_per_minute: Annotated[
+        float | None, typer.Option(min=0, help="How busy the shop is.  [default: 4, or what was set before]")
+    ] = None,
     clock_speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per real second.")] = 1.0,
     shop: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
     account: Annotated[
@@ -40,7 +42,7 @@ def sandbox(
         settings=dict(default_world.SETTINGS),
         shop=shop,
         clock_speed=clock_speed,
-        shop_settings={"orders_per_minute": orders_per_minute},
+        shop_settings={} if orders_per_minute is None else {"orders_per_minute": orders_per_minute},
     )
     try:
         serve(settings, port)

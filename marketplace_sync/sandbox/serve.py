@@ -198,7 +198,7 @@ def _settings_from_arguments(arguments: argparse.Namespace) -> WorldSettings:
         shop=not arguments.no_shop,
         oddities=not arguments.no_oddities,
         clock_speed=arguments.clock_speed,
-        shop_settings={"orders_per_minute": arguments.orders_per_minute},
+        shop_settings={} if arguments.orders_per_minute is None else {"orders_per_minute": arguments.orders_per_minute},
     )
 
 
@@ -214,7 +214,7 @@ def main() -> int:
         metavar="NAME=PLATFORM",
         help="may be repeated; default: the whole world",
     )
-    parser.add_argument("--orders-per-minute", type=float, default=4.0)
+    parser.add_argument("--orders-per-minute", type=float, default=None, help="default: 4, or what was set before")
     parser.add_argument("--clock-speed", type=float, default=1.0, help="simulated seconds per real second")
     parser.add_argument("--no-shop", action="store_true", help="nothing happens by itself")
     parser.add_argument("--no-oddities", action="store_true", help="vendors show none of their rare faces")

@@ -60,7 +60,6 @@ class Shop:
     """Directs every marketplace account and every store account. What is wrong on purpose is in the first of each."""
 
     def __init__(self, vendors: Sequence[Vendor], *, state: State, clock: Clock, seed: int = 1) -> None:
-        self.knobs = Knobs()
         self.state = state
         self._clock = clock
         self._seed = seed
@@ -70,6 +69,8 @@ class Shop:
         self._progress = state.collection("progress")
         self._packed = state.collection("packed")
         self._next_look = 0.0
+        kept = self._progress.get("knobs") or {}
+        self.knobs = Knobs(**{each.name: kept[each.name] for each in fields(Knobs) if each.name in kept})
 
     def as_json(self) -> dict[str, Any]:
         waiting: dict[str, int] = {}
@@ -78,10 +79,12 @@ class Shop:
         return {**asdict(self.knobs), "plans": waiting, "done": self._counts(), "refused": self._noted("refused")}
 
     def configure(self, settings: dict[str, Any]) -> None:
+        """Change knobs, also for later starts. Raises ValueError for one that does not exist or makes no sense."""
         known = {each.name for each in fields(Knobs)}
         if unknown := set(settings) - known:
             raise ValueError(f"the shop has no {', '.join(sorted(unknown))}; it has: {', '.join(sorted(known))}")
         self.knobs = Knobs(**{**asdict(self.knobs), **settings})
+        self._progress.put("knobs", asdict(self.knobs))
 
     async def tick(self) -> None:
         if not self.knobs.running or not self._marketplaces:

@@ -22,6 +22,9 @@ import yaml
 from marketplace_sync.cli.previous import MARK
 from marketplace_sync.config import PACKAGED
 from marketplace_sync.ledger import embedded
+from marketplace_sync.sandbox import default_world
+from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync.sandbox.world import WorldSettings
 from marketplace_sync_tests.cli.command import COMMAND, Going
 from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.documents import JL, KLAVIYO, SHOP
@@ -84,10 +87,26 @@ class Installation:
             "MARKETPLACE_SYNC_CONFIG": str(configuration),
         }
         self.shop = dict(shop or {})
-        """Knobs of the simulated shop; a sandbox that was killed forgets them, so they are set again."""
+        """Knobs of the simulated shop."""
         self.kills: dict[str, int] = {}
         self.passing: subprocess.Popen[bytes] | None = None
+        self._open_shop()
         self.going = self._up()
+
+    def _open_shop(self) -> None:
+        """The world as `up` makes it, but with these knobs from its first morning on: what is planned stays planned."""
+        world = WorldSettings(
+            state_file=self.home / "sandbox" / "world.sqlite",
+            accounts=dict(default_world.ACCOUNTS),
+            settings=dict(default_world.SETTINGS),
+            shop_settings={**self.shop, "orders_per_minute": 0.0},
+        )
+        with RunningSandbox(world) as running:
+            give_up = time.monotonic() + 60
+            # the first change of a stock is what the shop does when its first morning is over
+            while "set_stock" not in running.control("GET")["shop"]["done"]:
+                assert time.monotonic() < give_up, "the shop has no first morning"
+                time.sleep(0.05)
 
     def _up(self) -> Going:
         ports = ["--port", self.web_port, "--receiver-port", self.receiver_port, "--sandbox-port", self.sandbox_port]
@@ -118,8 +137,7 @@ class Installation:
                 time.sleep(0.2)
 
     def set_shop(self, **knobs: Any) -> None:
-        self.shop |= knobs
-        self.ask("shop", self.shop, "PUT")
+        self.ask("shop", knobs, "PUT")
 
     def set_faults(self, account: str, rules: list[dict[str, Any]]) -> None:
         self.ask(f"{account}/faults", rules, "PUT")
@@ -164,8 +182,6 @@ class Installation:
             self.going.end()
             self.going = self._up()
             self.until_ready()
-        if part in ("sandbox", "up") and self.shop:
-            self.ask("shop", self.shop, "PUT")
         return part
 
     # settling
@@ -243,7 +259,7 @@ def installation(home: Path, shop: Mapping[str, Any] | None = None) -> Iterator[
     running = Installation(home, shop)
     try:
         running.until_ready()
-        running.set_shop()
+        running.set_shop(**running.shop)
         yield running
     finally:
         running.stop()

@@ -27,7 +27,7 @@ def test_a_few_kills_lose_nothing_and_repeat_nothing(home: Path, capsys: pytest.
         seed=SEED,
         parts=("code server", "database session", "pass by hand", "sandbox"),
         pause=(0.5, 2.0),
-        shop={"orders_per_minute": 90.0, "history": 3, "return_rate": 0.0, "seller_cancel_rate": 0.0,
+        shop={"orders_per_minute": 240.0, "history": 3, "return_rate": 0.0, "seller_cancel_rate": 0.0,
               "buyer_cancel_rate": 0.0, "ship_within_seconds": 2.0},
         settle_within=180.0,
     )  # fmt: skip

@@ -288,6 +288,18 @@ def test_plans_survive_a_restart(tmp_path: Path) -> None:
         assert len(shop.orders()) == 3
 
 
+def test_knobs_stay_as_they_were_set_over_a_restart(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "accounts": ACCOUNTS, "settings": CALM, "shop": True, "state_file": tmp_path / "w.sqlite",
+    }  # fmt: skip
+    with RunningSandbox(**settings, shop_settings={**QUIET, "return_rate": 0.5}) as before:
+        Street(before).set(partial_rate=0.25)
+    with RunningSandbox(**settings, shop_settings={"return_rate": 0.125}) as after:
+        overview = Street(after).overview()
+    assert (overview["partial_rate"], overview["return_rate"]) == (0.25, 0.125)
+    assert overview["orders_per_minute"] == QUIET["orders_per_minute"]
+
+
 def test_every_marketplace_has_buyers_and_every_one_of_them_has_habits(street: OpenShop) -> None:
     shop = street(accounts={"john_lewis": "john_lewis", "bazaar": "mirakl"}, history=10, buyer_cancel_rate=1.0)
     assert shop.becomes(lambda: shop.done("orders placed") == 12)
