@@ -11,7 +11,6 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import unquote
 
@@ -102,18 +101,14 @@ class HttpWire:
             "user-agent": f"marketplace-sync/{marketplace_sync.__version__}",
             **{name.lower(): value for name, value in (default_headers or {}).items()},
         }
-        self._client = httpx.Client(
-            transport=_transport(),
-            trust_env=False,
-            follow_redirects=False,
-            headers={},
-            timeout=settings.timeout_seconds,
-        )
-        # A session cookie of one call must not change what another call sees.
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Without the library's client: it costs as much as the transport and adds cookies, redirects and proxies, none
+        # of which is wanted here.
+        self._transport = _transport()
+        timeout = httpx.Timeout(settings.timeout_seconds, connect=settings.connect_timeout_seconds)
+        self._timeouts = timeout.as_dict()
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def learn(self, bucket: str, *, available: float | None = None, blocked_seconds: float | None = None) -> None:
         self._budget.learn(bucket, available=available, blocked_seconds=blocked_seconds)
@@ -261,14 +256,13 @@ class HttpWire:
             sent = sent or event.endswith("send_request_headers.started")
 
         try:
-            request = self._client.build_request(
+            request = httpx.Request(
                 call.method,
                 self._base_url + call.path,
                 params={name: str(value) for name, value in call.params.items()} or None,
                 content=call.content,
                 headers={**call.headers, **credentials},
-                timeout=httpx.Timeout(self._settings.timeout_seconds, connect=self._settings.connect_timeout_seconds),
-                extensions={"trace": trace},
+                extensions={"trace": trace, "timeout": self._timeouts},
             )
             if call.authenticated and isinstance(self._authentication, Signature):
                 request.headers.update(self._authentication.signed(call.method, str(request.url)))
@@ -281,7 +275,7 @@ class HttpWire:
             ) from None
         try:
             with Deadline(self._settings.timeout_seconds):
-                response = self._client.send(request, stream=True)
+                response = self._transport.handle_request(request)
                 try:
                     headers = dict(response.headers.items())
                     body = self._body(call, response, headers)
