@@ -5,6 +5,7 @@ No other module imports the HTTP library, so that its successor is a change of t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import ssl
@@ -128,6 +129,7 @@ class HttpWire:
         reads: tuple[int, ...] = (),
         authenticated: bool = True,
         operation: str = "",
+        decoder: msgspec.json.Decoder[Any] | None = None,
     ) -> Answer:
         """See `wire.Wire.request`."""
         sent_headers = dict(self._default_headers)
@@ -147,6 +149,7 @@ class HttpWire:
             reads=reads,
             authenticated=authenticated and self._authentication is not None,
             operation=operation or f"{method} {path}",
+            decoder=decoder,
         )
         if not _SAFE_PATH.fullmatch(path) or not {".", ".."}.isdisjoint(unquote(path).split("/")):
             raise RequestRejected(
@@ -233,6 +236,9 @@ class HttpWire:
             throttled_seconds=self._throttled_seconds,
             **about,
         )
+        if problem is None and call.decoder is not None:
+            with contextlib.suppress(ValueError, RecursionError):
+                return msgspec.structs.replace(answer, content=call.decoder.decode(answer.body))
         if problem is None and wants_json and (broken := unusable_json(answer.headers, answer.body)):
             problem = self._lost(call, broken, sent=True)
         if problem is not None:
@@ -365,6 +371,7 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[int, ...]
     authenticated: bool
     operation: str
+    decoder: msgspec.json.Decoder[Any] | None
 
 
 def _pause_before_repeat(problem: Exception) -> bool | float:

@@ -17,6 +17,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     """Lower-case names."""
     body: bytes
+    content: Any = None
+    """What the request's `decoder` read of the body; None when it had none or could not."""
 
 
 class Authentication(Protocol):
@@ -57,6 +59,7 @@ class Wire(Protocol):
         reads: tuple[int, ...] = (),
         authenticated: bool = True,
         operation: str = "",
+        decoder: msgspec.json.Decoder[Any] | None = None,
     ) -> Answer:
         """One request.
 
@@ -64,7 +67,8 @@ class Wire(Protocol):
         VendorUnavailable. A write is sent once: when its answer is lost or is a 5xx, AnswerLost is raised; when it
         surely was not processed (connection refused, 429) VendorUnavailable or Throttled.
         `bucket` and `cost` name the rate budget to draw from (waits for room); `reads` lists further statuses to
-        return instead of raising; `operation` is the name for logs and errors (default: method and path).
+        return instead of raising; `operation` is the name for logs and errors (default: method and path). JSON is read
+        once to see that it is whole; with a `decoder` for what is expected, that is the reading that counts.
         """
         ...
 

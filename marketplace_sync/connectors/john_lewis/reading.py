@@ -271,8 +271,10 @@ class Reader:
             rows = [_row(bytes(raw), by_url=True) for raw in first.results]
 
     def _page(self, path: str, params: Mapping[str, str | int], operation: str) -> _List:
-        answer = self._wire.request("GET", path, params={**params, "format": "json"}, operation=operation)
-        return self._decoded(answer, operation)
+        answer = self._wire.request(
+            "GET", path, params={**params, "format": "json"}, operation=operation, decoder=_lists
+        )
+        return answer.content if isinstance(answer.content, _List) else self._decoded(answer, operation)
 
     def _decoded(self, answer: Answer, operation: str) -> _List:
         body = answer.body
