@@ -6,14 +6,31 @@ A rule that no test names is a rule that nobody would miss.
 from __future__ import annotations
 
 import ast
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from marketplace_sync_tests.sandbox.rules_of_magento import MAGENTO
+
 HERE = Path(__file__).parent
+FOLDER = os.environ.get("MARKETPLACE_SYNC_CONTRACTS", "")
 
 MIRAKL = {
-    1: ("operators differ by their settings", "test_accounts_differ", "test_a_setting_that_does_not_exist_is_named"),
+    1: (
+        "operators differ by their settings",
+        "test_accounts_differ",
+        "test_a_setting_that_does_not_exist_is_named",
+        "test_the_email_policy_is_the_operators",
+        "test_addresses_may_be_shown_before_the_order_is_accepted",
+        "test_with_automatic_acceptance_and_late_payment_an_order_is_first_seen_in_shipping",
+        "test_mixed_answers_may_be_disabled",
+        "test_prices_without_tax_have_tax_lines_and_refunds_must_name_theirs",
+        "test_shipments_need_a_platform_that_has_them",
+        "test_an_operator_without_returns_has_none",
+        "test_unregistered_carriers_may_be_forbidden",
+    ),
     2: (
         "time accepts, charges, cancels, receives and closes",
         "test_silence_past_the_deadline_refuses_the_order_and_gives_the_stock_back",
@@ -37,6 +54,8 @@ MIRAKL = {
     5: (
         "published intervals are real, and faults strike after the write",
         "test_the_published_intervals_are_real_windows",
+        "test_twenty_pages_of_transactions_a_minute",
+        "test_a_status_is_answered_instead_of_the_vendor",
         "test_a_refund_whose_answer_was_lost_is_there_when_read_again",
         "test_a_truncated_answer_promises_more_than_it_brings",
     ),
@@ -53,6 +72,7 @@ MIRAKL = {
         "test_every_line_brings_sale_shipping_commission_and_its_vat_pending_at_the_debit",
         "test_refunds_give_the_commission_back_pro_rata_and_in_the_end_exactly",
         "test_the_cycle_pays_what_its_lines_say_and_makes_a_document",
+        "test_the_summary_of_a_cycle_adds_up",
     ),
     8: (
         "offset pages move, token pages stay",
@@ -150,6 +170,8 @@ SHOPIFY = {
         "test_a_query_costs_its_objects_and_the_asked_size_of_its_connections",
         "test_an_empty_bucket_throttles_with_200_and_runs_nothing_until_it_has_filled",
         "test_a_call_that_is_too_dear_is_refused_whole",
+        "test_a_throttle_is_a_429",
+        "test_a_cut_connection_left_nothing",
         "test_an_order_may_exist_behind_a_500",
     ),
     5: (
@@ -181,6 +203,9 @@ SHOPIFY = {
     8: (
         "what staff do",
         "test_an_order_is_shipped_in_parts",
+        "test_tracking_may_come_later_and_moves_the_update_times",
+        "test_cancelling_answers_with_a_job_and_happens_when_it_is_done",
+        "test_an_order_commits_shipping_takes_off_the_shelf_and_a_return_puts_back",
         "test_cancelling_a_fulfilment_reopens_its_work_as_a_new_fulfilment_order",
         "test_a_unit_that_was_removed_shows_as_a_refund_and_not_as_a_cancellation",
         "test_a_refund_without_money_has_no_transactions",
@@ -302,6 +327,7 @@ MARKETPLACER = {
         "test_a_purged_order_stays_and_says_when_it_was_purged",
         "test_a_product_may_be_unpublished_deleted_or_without_category",
         "test_tracking_may_be_blank_and_come_later",
+        "test_a_denial_is_final_until_it_is_reverted",
         "test_an_order_may_have_no_email_address",
         "test_an_order_can_be_created_once_for_one_external_id_and_its_unit_price_is_rounded_up",
     ),
@@ -315,9 +341,14 @@ MARKETPLACER = {
         "test_a_burst_is_one_event_with_the_last_state",
         "test_an_identical_payload_is_skipped_where_the_webhook_allows_it",
         "test_events_are_kept_for_three_days",
+        "test_under_a_heavy_backlog_delivered_events_are_erased_at_once",
+        "test_a_delivery_may_come_twice_with_one_key",
+        "test_deliveries_may_overtake_each_other_and_their_numbers_tell",
     ),
     7: (
-        "partial answers, amounts gone, orders that do not move",
+        "5xx, slow and partial answers, amounts gone, orders that do not move",
+        "test_a_status_is_answered_instead_of_the_vendor",
+        "test_a_delay_happens_before_the_vendor_hears_of_the_call",
         "test_a_failing_branch_leaves_the_rest_of_the_answer",
         "test_amounts_can_be_gone_and_only_their_formatted_twins_left",
         "test_the_order_moves_with_its_invoices_where_the_instance_does_so",
@@ -329,7 +360,12 @@ MARKETPLACER = {
     ),
 }
 
+_HEADING = re.compile(r"^(## \d+\. (?:Local s|S)imulator.*|Simulator rules:)$", re.MULTILINE)
+NOT_SIMULATED = {"john_lewis": 2}
+"""Rules at the end of a sheet's list that its simulation has nothing of; why stands below the vendor's rules."""
+
 RULES = {
+    "magento": (MAGENTO, 8),
     "marketplacer": (MARKETPLACER, 8),
     "mirakl": (MIRAKL, 11),
     "john_lewis": (JOHN_LEWIS, 13),
@@ -356,3 +392,12 @@ def test_every_rule_of_a_simulation_is_held_by_tests_that_exist(vendor: str) -> 
     assert list(rules) == list(range(1, count + 1))
     assert [(number, name) for number, (_, *names) in rules.items() for name in names if name not in known] == []
     assert all(names for _, *names in rules.values())
+
+
+@pytest.mark.skipif(not FOLDER, reason="MARKETPLACE_SYNC_CONTRACTS names no folder with the vendors' sheets")
+@pytest.mark.parametrize("vendor", RULES)
+def test_a_sheet_has_no_rule_beside_these(vendor: str) -> None:
+    sheet = (Path(FOLDER) / f"{vendor}.md").read_text(encoding="utf-8")
+    _, heading, rest = re.split(_HEADING, sheet, maxsplit=1)
+    rules = re.findall(r"^(?:\d+\. |- )", rest.partition("\n## ")[0], re.MULTILINE)
+    assert len(rules) == RULES[vendor][1] + NOT_SIMULATED.get(vendor, 0), heading

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from marketplace_sync.sandbox.marketplacer.hooks import RETRY_DELAYS
-from marketplace_sync_tests.sandbox.marketplacer.client import Client, wait_for
+from marketplace_sync_tests.sandbox.marketplacer.client import ACCOUNT, Client, wait_for
 from marketplace_sync_tests.sandbox.shopify.receiver import Receiver
 
 Start = Callable[..., Client]
@@ -169,6 +169,35 @@ def test_events_are_kept_for_three_days(market: Client, receiver: Receiver) -> N
     wait_for(lambda: [e["status"] for e in market.ask(EVENTS)["nodes"]] == ["processed"])
     market.advance(3 * 86400 + 1)
     assert market.ask(EVENTS)["nodes"] == []
+
+
+def test_under_a_heavy_backlog_delivered_events_are_erased_at_once(market_with: Start, receiver: Receiver) -> None:
+    market = market_with(high_volume_at=0)
+    subscribe(market, receiver)
+    market.order()
+    wait_for(lambda: receiver.deliveries and market.ask(EVENTS)["nodes"] == [])
+
+
+def test_a_delivery_may_come_twice_with_one_key(market: Client, receiver: Receiver) -> None:
+    subscribe(market, receiver)
+    market.sandbox.control("PUT", f"{ACCOUNT}/webhooks", {"duplicate": 1.0})
+    market.order()
+    wait_for(lambda: len(receiver.deliveries) == 2)
+    first, second = receiver.deliveries
+    assert (first.raw, first.headers["idempotency-key"]) == (second.raw, second.headers["idempotency-key"])
+
+
+def test_deliveries_may_overtake_each_other_and_their_numbers_tell(market: Client, receiver: Receiver) -> None:
+    subscribe(market, receiver, eventName="CREATE")
+    market.sandbox.control("PUT", f"{ACCOUNT}/webhooks", {"reorder": 1.0, "delay": 3600.0})
+    for _ in range(6):
+        market.order()
+    wait_for(lambda: len(market.sandbox.documents(ACCOUNT, "webhook_events")) == 6)
+    market.advance(3601)
+    wait_for(lambda: len(receiver.deliveries) == 6)
+    numbers = [int(one.headers["marketplacer-sequence"]) for one in receiver.deliveries]
+    assert numbers != sorted(numbers)
+    assert len(set(numbers)) == 6
 
 
 def test_twenty_five_tries_take_about_twenty_four_days_from_a_minute_to_four_days_apart() -> None:

@@ -63,6 +63,15 @@ def test_the_email_policy_is_the_operators(
         assert order["customer_notification_email"].endswith(ending)
 
 
+def test_addresses_may_be_shown_before_the_order_is_accepted(seller_with: Callable[..., Seller]) -> None:
+    seller = seller_with(address_before_acceptance=True)
+    order = seller.order(seller.placed())
+    assert order["order_state"] == "WAITING_ACCEPTANCE"
+    assert order["customer"]["shipping_address"]["street_1"]
+    flags = seller.get("/api/platform/configuration")["features"]["order_workflows"]
+    assert flags["shipping_and_billing_details_before_acceptance"] is True
+
+
 def test_the_debit_confirms_itself_in_two_steps(seller: Seller) -> None:
     order_id = seller.placed()
     seller.accept(order_id)

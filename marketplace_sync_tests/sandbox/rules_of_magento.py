@@ -1,0 +1,77 @@
+"""Which test holds which rule of Magento's simulation; `test_rules` has those of the others."""
+
+from __future__ import annotations
+
+MAGENTO = {
+    1: (
+        "routes of stores, signatures, bearer by choice, permissions",
+        "test_addresses_have_a_store_code_or_none_and_an_unknown_one_is_no_route",
+        "test_a_call_signed_with_another_secret_or_another_method_is_refused_and_says_why",
+        "test_a_signature_covers_the_query_and_is_good_for_one_call_only",
+        "test_a_header_without_a_nonce_is_told_what_is_absent",
+        "test_the_access_token_alone_opens_nothing_unless_the_merchant_said_so",
+        "test_each_token_may_do_what_its_integration_was_given",
+    ),
+    2: (
+        "bodies are walked: types, what is required, what nobody knows",
+        "test_a_field_that_no_interface_has_is_refused_wherever_it_stands",
+        "test_what_the_schema_requires_is_missed",
+        "test_an_amount_in_words_a_list_for_an_object_and_broken_json_are_refused",
+    ),
+    3: (
+        "search criteria, pages from 1, the page past the end, limits on input",
+        "test_conditions_compare_as_the_database_does",
+        "test_filters_of_a_group_are_alternatives_and_groups_all_hold_in_either_spelling",
+        "test_fields_leave_out_what_was_not_asked_for",
+        "test_only_columns_of_the_main_table_can_be_asked_for",
+        "test_the_page_after_the_last_one_is_the_last_one_again_or_empty",
+        "test_a_limited_shop_refuses_large_pages_and_long_lists",
+    ),
+    4: (
+        "orders as sent, numbers, the guard, states, no reservation, the trap and its repair",
+        "test_an_order_is_kept_as_it_was_sent_and_only_given_ids_and_times",
+        "test_the_shop_numbers_orders_per_store_view_when_nobody_else_does",
+        "test_one_number_is_taken_once_in_each_store_view_while_the_external_id_is_not_guarded",
+        "test_new_becomes_processing_then_complete_and_closed",
+        "test_an_order_saved_by_api_promises_nothing_and_its_parcel_leaves_the_figure_too_high",
+        "test_an_order_of_the_web_shop_promises_its_units_and_keeps_the_promise",
+        "test_whatever_becomes_of_it_each_unit_ordered_by_api_is_one_missing_reservation",
+        "test_a_merchant_s_module_or_cron_takes_the_trap_away",
+    ),
+    5: (
+        "parcels, invoices, credit memos, cancellations, and what staff do",
+        "test_an_invoice_for_all_is_the_order_s_total_and_pays_it_when_captured",
+        "test_parcels_take_the_units_named_then_the_rest_and_no_more",
+        "test_a_credit_memo_gives_back_units_shipping_and_what_was_adjusted",
+        "test_cancelling_says_false_without_a_reason_once_it_is_invoiced",
+        "test_a_track_that_comes_later_need_not_move_the_shipment_s_time",
+        "test_staff_send_a_parcel_with_a_carrier_of_any_name",
+        "test_comments_are_kept_and_may_set_a_status_of_the_same_state_only",
+        "test_an_order_on_hold_takes_neither_parcel_nor_invoice_until_it_is_released",
+        "test_staff_give_an_order_up_in_the_only_way_there_is",
+        "test_money_alone_is_a_credit_memo_without_rows",
+    ),
+    6: (
+        "sources, stocks, the bulk read with its short pages, an index that is late",
+        "test_with_several_places_a_parcel_leaves_from_where_it_is_told_or_from_default",
+        "test_source_items_are_set_all_or_none_and_a_wrong_one_is_named",
+        "test_the_bulk_read_pages_over_products_and_its_pages_are_short",
+        "test_a_written_quantity_reaches_the_index_later",
+    ),
+    7: (
+        "bulk operations stay open until somebody works them off",
+        "test_operations_stay_open_until_a_consumer_comes_and_each_has_its_own_end",
+        "test_without_consumers_a_bulk_is_open_for_ever",
+    ),
+    8: (
+        "faults: pages, errors after saving, refused tokens, null, languages, rows twice",
+        "test_a_shop_in_maintenance_answers_a_page_for_people",
+        "test_an_order_may_be_saved_and_answered_with_an_internal_error",
+        "test_good_tokens_are_refused_for_a_while",
+        "test_the_wire_fails_here_as_at_every_vendor",
+        "test_a_delay_happens_before_the_vendor_hears_of_the_call",
+        "test_nothing_found_is_an_empty_list_or_null",
+        "test_messages_come_in_the_store_s_language_with_the_same_parameters",
+        "test_rows_move_between_pages_while_somebody_pages",
+    ),
+}
