@@ -29,9 +29,9 @@ def simulated(vendor: dict[str, Any] | None = None, **settings: Any) -> Iterator
         yield sandbox, Shop(Double(), f"{sandbox.base_url}/magento", **{**KEYS, "brand_attribute": "brand", **settings})
 
 
-def ordered(here: Shop, number: int, quantity: int = 2) -> Any:
+def ordered(here: Shop, number: int, quantity: int = 2, sku: str = MUG, product: Any = 1) -> Any:
     """An order of mugs that is in the shop, as we read it."""
-    wish = create_order(number, [line("L1", MUG, quantity)])
+    wish = create_order(number, [line("L1", sku, quantity)], product_id=str(product))
     outcome = here.deliver(wish, number)
     assert isinstance(outcome, Delivered), outcome
     return here.store.order(outcome.result["store_order_id"])
@@ -71,6 +71,28 @@ def test_a_life_of_orders_and_every_exchange_of_it_fits_the_description(version:
         ]  # fmt: skip
         assert len(here.exchanges) > 40
         assert problems == []
+
+
+@pytest.mark.parametrize("sku", ["MUG RED 1", "mug/red", "TASSE-GRÖSSE 2", "杯子/紅 50%+&?#", "a,b"])
+def test_a_sku_of_any_signs_goes_through_every_call(sku: str) -> None:
+    """Blanks, slashes, commas, letters of other alphabets: signed, searched for, bought, sent, counted, taken off."""
+    with simulated(reservations="subtract", authentication="oauth1") as (sandbox, here):
+        made = sandbox.act("magento", "add_product", sku=sku, title="Mug", price=1250)
+        sandbox.act("magento", "set_stock", sku=sku, available=30)
+        assert sellable(here, sku) == 30
+        orders = [ordered(here, number, sku=sku, product=made["id"]) for number in (1, 2, 3)]
+        assert sellable(here, sku) == 24
+        sandbox.act("magento", "ship", order_id=int(orders[0].store_order_id), tracking_numbers=["RM1"])
+        assert isinstance(here.deliver(remove(orders[1])), Delivered)
+        assert isinstance(here.deliver(cancel(orders[2])), Delivered)
+        found, _ = here.changed()
+        shipped, reduced, cancelled = sorted(found, key=lambda order: order.name)
+        assert [one.sku for one in shipped.fulfilments[0].lines] == [sku]
+        assert {one.sku for order in (reduced, cancelled) for memo in order.refunds for one in memo.lines} == {sku}
+        assert isinstance(here.deliver(refund(shipped, None)), Delivered)
+        (product,) = [one for one in sandbox.documents("magento", "products") if one["sku"] == sku]
+        assert product["sku"] == sku
+        assert all(exchange.status == 200 for exchange in here.exchanges)
 
 
 @pytest.mark.parametrize("kind", ["lost_answer", "error_after", "truncate", "cut"])

@@ -9,7 +9,7 @@ import pytest
 
 from marketplace_sync.connectors.marketplacer.connector import Marketplacer
 from marketplace_sync.connectors.ports import Malformed, Silence, Statement
-from marketplace_sync.domain.errors import CredentialsRefused
+from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused
 from marketplace_sync.domain.orders import Order, Refund, Return, ReturnState
 from marketplace_sync_tests.connectors.marketplacer_instance import (
     L1,
@@ -238,6 +238,9 @@ def test_a_schema_without_cents_and_options_is_read_all_the_same_and_named(pots:
     findings = {one.subject: one for one in connector_to(url).check()}
     assert not findings["schema"].works
     assert "LineItem.quantity" in findings["schema"].detail
+    for key in ({}, {"key_of": "seller", "currency": "AUD"}):
+        with pytest.raises(AnswerUnreadable, match=r"cannot be read without: LineItem\.quantity"):
+            read(connector_to(url, **key), "invoices")
 
 
 def test_what_cannot_be_read_is_malformed_and_names_the_order(pots: tuple[Instance, str]) -> None:

@@ -117,6 +117,7 @@ class Reader:
         """
         if not self._account.is_seller:
             self._account.native_klaviyo()  # learnt before anything is told on
+        self._schema()
         since = datetime.fromisoformat(watermark) - self._settings.overlap if watermark else _BEGINNING
         began: datetime | None = None
         newest: datetime | None = None
@@ -195,8 +196,7 @@ class Reader:
     def read(self, ids: Sequence[str]) -> list[Found]:
         """As `whole`, and whether all of each is there."""
         found: list[Found] = []
-        schema = self._account.schema()
-        document = documents.whole_invoices(schema) if self._account.is_seller else documents.whole_orders(schema)
+        document = self._whole(self._schema())
         for start in range(0, len(ids), self._settings.orders_at_once):
             some = ids[start : start + self._settings.orders_at_once]
             said = self._calls.ask(document, {"ids": list(some)})
@@ -222,6 +222,18 @@ class Reader:
                 is_arriving = self._is_arriving(head, currency, _said_at(said.date))
                 found.append(Found(Statement(kind="order", key=head.id or key, payload=payload), is_arriving))
         return found
+
+    def _whole(self, schema: documents.Schema) -> Document:
+        return documents.whole_invoices(schema) if self._account.is_seller else documents.whole_orders(schema)
+
+    def _schema(self) -> documents.Schema:
+        """What may be asked for here; an instance that lacks what orders cannot be read without is not read at all, and
+        is told what it lacks (sheet, 11)."""
+        schema = self._account.schema()
+        if lacking := documents.missing(schema):
+            why = f"this instance lacks what orders cannot be read without: {', '.join(lacking)}"
+            raise self._calls.unreadable(self._whole(schema), why)
+        return schema
 
     def _buyers(self, heads: Iterable[_Head | None]) -> Iterator[tuple[str, str, datetime]]:
         for head in heads:
