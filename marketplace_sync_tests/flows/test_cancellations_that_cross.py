@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marketplace_sync.domain.effects import Effect, Lane, Refused, Resolution
+from marketplace_sync.domain.effects import Delivered, Effect, Lane, Refused, Resolution
 from marketplace_sync.flows import import_orders, settling
 from marketplace_sync.ledger import outbox
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, place
@@ -102,3 +102,21 @@ def test_what_is_taken_back_into_the_store_is_cancelled_after_all(here: Town) ->
     assert stored["cancelledAt"] is not None
     assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
     assert here.work_items() == {}
+
+
+def test_a_cancellation_that_is_brought_again_because_its_answer_was_lost_is_made_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=MagentoSide()) as here:
+        order = place(here, quantity=3)
+        live(here)
+        here.take_off(order["id"], "MUG-RED", at=MARKET)
+        here.read_store()
+        telling = claimed(here, MARKET)
+        market = here.context.outbound(MARKET)
+        assert isinstance(market.deliver(telling)[0], Delivered)
+        assert isinstance(market.resolve(telling[0]), Delivered)
+        answered(here, MARKET, telling, market.deliver(telling))
+        live(here)
+        assert [one["quantity"] for one in here.sandbox.documents(MARKET, "refund_request_line_items")] == [1]
+        assert here.work_items() == {}

@@ -213,7 +213,7 @@ def collect(market: Market, invoice: Document, status: str) -> None:
 def _wanted(call: Call, lines: list[Given] | None) -> list[Given]:
     found = []
     for line in lines or []:
-        one = dict(line)
+        one = {**line, "marks": _marks(call.market, line)}
         if line.get("lineItemId") is not None:
             one["line"] = _own(call, "LineItem", line["lineItemId"], "lineItemId")
             given = line.get("dispatched")
@@ -222,12 +222,22 @@ def _wanted(call: Call, lines: list[Given] | None) -> list[Given]:
     return found
 
 
+def _marks(market: Market, given: Given) -> Document:
+    """What a caller wants kept with what it makes."""
+    return {
+        "externalIds": placing.external_ids(market, given.get("externalIds")),
+        "metadata": placing.pairs(given.get("metadata"), market.now()),
+    }
+
+
 @mutation("refundRequestCreate", "refunds:write", "refundRequest", operator=False)
 def refund_request_create(call: Call, given: Given) -> Thing:
     invoice = _own(call, "Invoice", given["invoiceId"], "invoiceId")
     initiator = given.get("initiatedBy") or ("ADMIN" if call.seller is None else "SELLER")
     wanted = _wanted(call, given["lineItems"])
-    return Thing("RefundRequest", workflow.request_refund(call.market, invoice, wanted, initiator, _notes(given)))
+    marks = _marks(call.market, given)
+    made = workflow.request_refund(call.market, invoice, wanted, initiator, _notes(given), marks)
+    return Thing("RefundRequest", made)
 
 
 @mutation("refundRequestLineItemReturn", "refunds:write", "refundRequestLineItem", operator=False)

@@ -99,10 +99,16 @@ def items(market: Market, request: Document) -> list[Document]:
 
 
 def request_refund(
-    market: Market, invoice: Document, wanted: list[dict[str, Any]], initiator: str, notes: list[str]
+    market: Market,
+    invoice: Document,
+    wanted: list[dict[str, Any]],
+    initiator: str,
+    notes: list[str],
+    marks: Document | None = None,
 ) -> Document:
     """A new request. A wanted line has {line, quantity, reason, dispatched, status} or {custom, quantity,
-    amountPerItemCents, onlyRemittance}. Raises Refused for a line of another invoice and for too many units."""
+    amountPerItemCents, onlyRemittance}; `marks` are external ids and metadata as they are kept. Raises Refused for a
+    line of another invoice and for too many units."""
     if not wanted:
         raise Refused("line_items", "can't be blank")
     for one in wanted:
@@ -118,6 +124,7 @@ def request_refund(
             "lineItems": [],
             "notes": [],
             "isBack": False,
+            **(marks or {}),
         },
     )
     invoice["refundRequests"].append(request["n"])
@@ -167,6 +174,7 @@ def _add_items(market: Market, request: Document, wanted: list[dict[str, Any]]) 
                 "status": one.get("status") or "AWAITING_RETURN",
                 "denyRefundReason": None,
                 "back": False,
+                **one.get("marks", {}),
             },
         )
         request["lineItems"].append(item["n"])
