@@ -69,6 +69,11 @@ def nothing_to_decide(connection: Connection, effects: Sequence[Effect]) -> None
         work_items.close(connection, codes, [subject_of(effect) for effect in effects], "it was delivered")
 
 
+def no_longer_in_doubt(connection: Connection, effect: Effect) -> None:
+    """Its vendor said whether it did what it was asked, whatever follows from it."""
+    work_items.close(connection, ["EFFECT_IN_DOUBT"], [subject_of(effect)], "the vendor said what became of it")
+
+
 def subject_of(effect: Effect) -> str:
     return f"{effect.connection}:{effect.natural_key}"
 

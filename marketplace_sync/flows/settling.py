@@ -97,6 +97,7 @@ def resolved(connection: Connection, context: Context, effect: Effect, answer: R
         _still_in_doubt(connection, context, effect, answer, report)
         return
     report.resolved += 1
+    outcomes.no_longer_in_doubt(connection, effect)
     if isinstance(answer, Delivered):
         answered(connection, context, [effect], [answer], report)
     elif not isinstance(answer, NotThere):

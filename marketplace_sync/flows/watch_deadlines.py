@@ -27,7 +27,13 @@ class DeadlineReport:
 
 
 def acknowledgements(connection: Connection, context: Context, route: Route) -> DeadlineReport:
-    """Orders not acknowledged yet: a warning after four fifths of the window, an error after it."""
+    """Orders not acknowledged yet: a warning after four fifths of the window, an error after it. None where the
+    marketplace takes no acknowledgements."""
+    if not context.marketplaces[route.marketplace].capabilities.needs_acknowledgement:
+        for code in ("ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"):
+            because = f"{route.display_name} takes no acknowledgements"
+            work_items.close_others(connection, code, route.marketplace, [], because)
+        return DeadlineReport()
     return _watch(
         connection, context, route, "acknowledge_by", "unacknowledged_units > 0", "ACKNOWLEDGE", "acknowledged"
     )

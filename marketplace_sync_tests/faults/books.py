@@ -18,6 +18,8 @@ class Books:
     counts: Counter[str] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    crossed: set[str] = field(default_factory=set)
+    """Orders of which units left the store while their buyer cancelled them: a person has to get them back."""
 
     @property
     def balanced(self) -> bool:

@@ -88,6 +88,8 @@ def _one_order(
         # is not taken there any more
         line.crossed = crossed = max(0, left.total() + line.cancelled - line.ordered)
         books.counts["units that left while they were cancelled"] += crossed
+        if crossed:
+            books.crossed.add(order_id)
         kept = one.ordered[line_id] - one.removed[line_id]
         detail = f"line {line_id}"
         books.compare("units kept in the store", order_id, kept, line.ordered - line.cancelled + crossed, detail)

@@ -28,6 +28,7 @@ from marketplace_sync.flows import subscribe
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import Project, open_project
 from marketplace_sync.receiver import app as receiver
+from marketplace_sync.sandbox import catalogue
 from marketplace_sync.sandbox.faults import KINDS
 from marketplace_sync.sandbox.serve import serve
 from marketplace_sync.sandbox.world import WorldSettings
@@ -159,6 +160,12 @@ class Brand:
             for noted in _NOTED_BY_THE_LEDGER:
                 connection.execute(text(noted), {"by": timedelta(seconds=seconds)})
 
+    def fill_the_shelves(self) -> None:
+        """Nobody in this simulation buys goods in, and what a store cannot ship is late for ever."""
+        for account in (SHOPIFY, MAGENTO, ARCADE):
+            for product in catalogue.products():
+                self.ask(f"{account}/act/set_stock", {"sku": product.sku, "available": 1_000_000}, "POST")
+
     def set_faults(self, described: list[dict[str, Any]]) -> None:
         for account in ACCOUNTS:
             self.ask(f"{account}/faults", described, "PUT")
@@ -208,6 +215,7 @@ def brand(database_url: str, folder: Path, seed: int = 1) -> Iterator[Brand]:
         ):
             here = Brand(said[3], vendors, project, clock)
             with _receiver(project) as url:
+                here.fill_the_shelves()
                 for name in TELLING:
                     assert subscribe.subscribe(project.context, name, url), name
                     here.ask(f"{name}/webhooks", _UNRELIABLE, "PUT")

@@ -35,6 +35,7 @@ from marketplace_sync_tests.soak.brand import (
     rules,
 )  # fmt: skip
 from marketplace_sync_tests.soak.brand_books import Roles, brand_balance
+from marketplace_sync_tests.soak.open_items import unexplained
 
 _MOST_AT_ONCE = 200
 """The simulated shop places no more orders than this at one jump of the clock."""
@@ -60,6 +61,8 @@ class Account:
     problems: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     open_items: dict[str, int] = field(default_factory=dict)
+    unexplained: list[str] = field(default_factory=list)
+    """Open work items that are not about anything that the simulation leaves undone."""
     failures: list[str] = field(default_factory=list)
     """Of the simulation itself."""
     seconds: float = 0.0
@@ -75,7 +78,8 @@ class Account:
                 self.books.text(),
                 f"  faults: {sum(self.struck.values())} {dict(sorted(self.struck.items()))}",
                 f"  problems that passes met: {dict(sorted(self.problems.items()))}",
-                f"  work items left: {self.open_items}",
+                f"  work items left: {self.open_items}, of them unexplained: {len(self.unexplained)}",
+                *self.unexplained[:15],
                 f"  wall {self.seconds:.0f} s, our processor time {self.processor_seconds:.0f} s,"
                 f" our peak memory {self.peak_mebibytes:.0f} MiB",
             ]
@@ -113,6 +117,7 @@ def live(brand: Brand, days: int, orders_a_day: int, parts: int, share: float, p
     account.failures = brand.ask()["failures"]
     with brand.project.ledger.begin() as connection:
         account.open_items = dict(work_items.counts(connection))
+    account.unexplained = unexplained(brand.project, account.books)
     return account
 
 

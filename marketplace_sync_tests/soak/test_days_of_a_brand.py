@@ -19,6 +19,7 @@ SHARE = 0.05
 def _agree(account: Account, orders: int) -> None:
     assert not account.failures
     assert account.books.balanced
+    assert account.unexplained == []
     assert account.orders >= orders
     counts = account.books.counts
     assert counts["orders in the store"] >= 0.8 * orders
