@@ -332,8 +332,8 @@ def _row(payload: bytes, *, by_url: bool) -> Row:
         head = fields.read_leniently(_heads, payload)
     except (ValueError, RecursionError):
         head = _Head()
-    own, tail = fields.exact(head.id), fields.id_in(head.url)
-    key = tail or own if by_url else own or tail
+    key = fields.id_in(head.url) if by_url else fields.exact(head.id)
+    key = key or (fields.exact(head.id) if by_url else fields.id_in(head.url))
     if not key or len(key) > _LONGEST_KEY:
         key = f"unreadable-{_digest(payload).hex()}"
     return Row(
