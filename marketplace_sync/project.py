@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ from marketplace_sync.ledger.memory import KeptMemory
 _OBJECTS_BETWEEN_LOOKS_FOR_CYCLES = 10_000
 """What is read and stored here has no cycles. To look for them after every 700 objects, as the interpreter does, costs
 a tenth of the time of an import and finds nothing."""
+
+
+_SECONDS_UNTIL_OTHERS_MAY_RUN = 0.0005
+"""A thread whose answer from a vendor or from the database has come waits as long for one that computes. With the
+interpreter's 5 ms, each of the dozens of answers to an import's transaction would wait longer than it took to make."""
 
 
 @dataclass
@@ -79,6 +85,7 @@ def open_project(
 
     Raises ConfigurationError, HomeUnusable, LedgerError."""
     log.configure()
+    sys.setswitchinterval(_SECONDS_UNTIL_OTHERS_MAY_RUN)
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS_FOR_CYCLES, *gc.get_threshold()[1:])
     configuration = configuration or load()
     database = database or resolve_database(configuration.home)
