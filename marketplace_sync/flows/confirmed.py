@@ -39,7 +39,7 @@ def tell(
             if parcel is not None and parcel.number:
                 tracking.has_come(connection, subject)
             continue
-        left_at = seen_at if parcel is None or parcel.left_at is None else min(parcel.left_at, seen_at)
+        left_at = seen_at if parcel is None or parcel.left_at is None else min(parcel.left_at, now)
         is_missing = False
         if parcel is not None:
             waits, is_missing = tracking.of_stated(connection, route, order, parcel, subject, seen_at, now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -300,13 +301,20 @@ def _store_new(
 ) -> None:
     now = context.now()
     orders.insert(connection, name, new, now)
-    events = [event for stored in new for event in changes(name, None, stored.order, now)]
+    events = [event for stored in new for event in changes(name, None, stored.order, _by(routes, stored.order, now))]
     orders.copy_events(connection, events, now)
     report.new += len(new)
     report.events += len(events)
     report.examples.extend(stored.order.reference for stored in new[: max(0, 5 - len(report.examples))])
     advance.new_orders(connection, context, name, [stored.order for stored in new])
     _after_insert(connection, context, name, routes, new, events)
+
+
+def _by(routes: Sequence[Route], order: Order, now: datetime) -> datetime:
+    """When that happened which had happened to an order before it was seen for the first time: lately. Of one that was
+    history by then nobody knows, and as history it is told, so that no message goes out to its buyer."""
+    history = min((route.settings.late_event_after for route in routes), default=None)
+    return order.placed_at if history is not None and now - order.placed_at > history else now
 
 
 def _after_insert(

@@ -3,6 +3,7 @@ a marketing list, an operator with a Klaviyo integration of its own."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from marketplace_sync.ledger import orders
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide
 from marketplace_sync_tests.flows.town import KLAVIYO, Town
+from marketplace_sync_tests.sandbox.marketplacer.client import wait_for
 
 PROMPT: dict[str, Any] = {"requests_per_second": 75}
 
@@ -51,6 +53,12 @@ def test_an_order_that_never_adds_up_is_waited_for_no_longer_than_the_settings_s
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
 
 
+def an_hour_later(here: Town, order: Any) -> None:
+    """The invoices that were held back are there."""
+    here.sandbox.control("POST", "clock", {"advance_seconds": 3601})
+    wait_for(lambda: len(act(here, "get_order", order_id=order["order_id"])["invoices"]) == 2)
+
+
 @pytest.mark.parametrize("side", [None, ShopifySide(), MagentoSide()], ids=["alone", "shopify", "magento"])
 def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
     database_url: str, tmp_path: Path, side: ShopifySide | MagentoSide | None
@@ -65,7 +73,7 @@ def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
         whole = order["total_cents"] / 100
         assert (placed["properties"]["SKUs"], placed["value"]) == (["MUG-RED"], whole), "all that was bought, in money"
 
-        here.sandbox.control("POST", "clock", {"advance_seconds": 3601})
+        an_hour_later(here, order)
         live(here)
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
         assert {one["properties"]["SKU"] for one in named(here, "Ordered Product", order)} == {"MUG-RED", "LAMP-BRASS"}
@@ -99,7 +107,7 @@ def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_
         order = place(here, "MUG-RED", "LAMP-BRASS")
         observe_store.refresh_catalogue(here.context, side.name)
         here.read_marketplace(at=MARKET)
-        here.sandbox.control("POST", "clock", {"advance_seconds": 3601})
+        an_hour_later(here, order)
         live(here)
         assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1, "LAMP-BRASS": 1}
         (placed,) = named(here, "Placed Order", order)
@@ -107,6 +115,23 @@ def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_
         assert placed["value"] == order["total_cents"] / 100
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
         assert here.work_items() == {}
+
+
+def test_what_had_happened_to_an_old_order_when_it_was_first_seen_is_history_too(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, **PROMPT) as here:
+        long_ago = (datetime.now(UTC) - timedelta(days=40)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        order = place(here, "MUG-RED", "LAMP-BRASS", ordered_at=long_ago)
+        act(here, "buyer_cancel", order_id=order["order_id"], lines=[{"sku": "MUG-RED"}])
+        live(here)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2, "Cancelled Order": 1}
+        assert all(event["backfill"] for event in here.event_list(order["id"]))
+        assert here.sandbox.documents(KLAVIYO, "flow_messages") == []
+        act(here, "ship", order_id=order["order_id"])
+        live(here)
+        (told,) = named(here, "Fulfilled Order", order)
+        assert not told["backfill"], "that happened just now, and its buyer waits"
 
 
 def test_money_given_back_in_part_is_told_in_part_and_what_the_seller_alone_pays_is_not(
