@@ -30,8 +30,8 @@ def needs_a_person(payout: Payout, workbook: Path | None) -> dg.Failure:
         metadata["spreadsheet"] = dg.MetadataValue.path(str(workbook))
     return dg.Failure(
         f"Payout {payout.document} of {payout.account.name} does not add up: {at_risk(payout.problems)} of it"
-        f" {'needs' if count == 1 else 'need'} a person. {worst['what']}{more}{where} What to do: {worst['what to do']}"
-        f" ({worst['owner']}) Then run this partition again; the journal waits for it.",
+        f" {'needs' if count == 1 else 'need'} a person. {worst['what']}{more}{where} What to do"
+        f" ({worst['owner']}): {worst['what to do']} Then run this partition again; the journal waits for it.",
         metadata=metadata,
         allow_retries=False,
     )

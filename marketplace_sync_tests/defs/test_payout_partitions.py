@@ -126,8 +126,8 @@ def test_a_payout_turns_red_says_why_and_turns_green_once_the_refund_is_in_the_s
     assert said.description == (
         "Payout D1 of bazaar does not add up: 41.00 GBP of it needs a person. Order A: the marketplace refunded a buyer"
         " and the store does not know. Expected 45.10 GBP, settled 4.10, held 0.00 GBP. The spreadsheet is"
-        f" {desk.shown('exception_report', 'D1')['workbook']}. What to do: Record the refund in the store, or dispute"
-        " it at the marketplace. (cx) Then run this partition again; the journal waits for it."
+        f" {desk.shown('exception_report', 'D1')['workbook']}. What to do (cx): Record the refund in the store, or"
+        " dispute it at the marketplace. Then run this partition again; the journal waits for it."
     )
     assert said.metadata["money_at_risk"].value == "41.00 GBP"
     assert checks["every_penny_is_accounted_for"].metadata["missing_minor_units"].value == 0
