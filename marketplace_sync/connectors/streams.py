@@ -12,6 +12,8 @@ from typing import Any
 import httpcore
 
 _SLICE = 64 * 1024
+_AT_ONCE = 256 * 1024
+"""Bytes taken from the system at once, if they are there: each piece of an answer goes through five layers."""
 _IDLE_SECONDS = 4.0
 """Idle connections are dropped early: a write on one that the vendor is just closing would be in doubt for nothing."""
 
@@ -86,7 +88,7 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max(max_bytes, _AT_ONCE), _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _SLICE):

@@ -1,8 +1,8 @@
 """Reads a marketplace's feeds into the ledger: every version kept, every difference an event, every wish recorded with
 the fact that caused it.
 
-Pages are stored a thousand statements to a transaction. What was stated before in the same bytes is skipped without
-being parsed, so a poll costs what changed, not what exists.
+Pages are stored 1,500 statements to a transaction. What was stated before in the same bytes is skipped without being
+parsed, so a poll costs what changed, not what exists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
 
-STATEMENTS_AT_ONCE = 1000
+STATEMENTS_AT_ONCE = 1500
+"""More of them save time (a transaction's own statements cost as much as forty orders) and take memory."""
 
 
 @dataclass
