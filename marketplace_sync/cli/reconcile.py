@@ -104,7 +104,10 @@ def _spoken(report: dict[str, Any]) -> Iterator[str]:
         yield f"  {document}: {total['lines']} lines, {total['sum']} {total['currency']}"
     if report["contradicted"]:
         some = ", ".join(report["contradicted"][:10]) + (", …" if len(report["contradicted"]) > 10 else "")
-        yield f"  {len(report['contradicted'])} ids come with different amounts, and one of each was taken: {some}"
+        what = "are stated twice, differently, and the last row of each was taken"
+        if report["kind"] == "settlement":
+            what = "come with different amounts, and one of each was taken"
+        yield f"  {len(report['contradicted'])} ids {what}: {some}"
     for control in report["controls"]:
         stated = control["stated"] or "no number"
         if control["agrees"]:

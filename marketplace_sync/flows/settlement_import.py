@@ -224,11 +224,12 @@ def _store_lines(
 
 
 def _store_record(connection: Connection, name: str, rows: pl.DataFrame, report: ImportReport) -> None:
-    from marketplace_sync.domain.settlement.store_record import merged
+    from marketplace_sync.domain.settlement.store_record import contradictions, merged
     from marketplace_sync.ledger.settlement_reading import sold_of
 
     known = sold_of(connection, name, "file", rows.select("order_id").unique())
     orders, lines, refunds = merged(known, rows)
+    report.contradicted = contradictions(rows)
     ledger.replace_sold(connection, name, "file", orders, lines, refunds)
     report.changed = known[0].height
     report.new = orders.height - report.changed

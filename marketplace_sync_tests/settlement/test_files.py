@@ -14,7 +14,7 @@ from marketplace_sync.domain.settlement.layouts import FileKind, FileLayout
 from marketplace_sync.domain.settlement.rows import UnusableFile
 from marketplace_sync.flows.settlement_files import read_rows
 from marketplace_sync_tests.settlement.office import Office, settlement_file, store_file
-from marketplace_sync_tests.settlement.scene import CHANNEL, TODAY, gave_back, order, sale
+from marketplace_sync_tests.settlement.scene import CHANNEL, TODAY, gave_back, item, order, sale
 
 HEADER = "id,type,amount,currency,channel,order_id,date_created,description\n"
 
@@ -101,6 +101,16 @@ def test_an_id_with_two_amounts_in_one_file_is_one_line_and_is_named_whatever_co
         report = office.take(FileKind.SETTLEMENT, "id,type,amount,currency\n" + "".join(rows_of[::turned]))
         assert (report.new, report.contradicted) == (2, ["1"])
         assert [row["amount"] for row in stored(office)] == [5000, 100]
+
+
+def test_rows_of_a_store_record_that_contradict_each_other_are_named_and_the_last_is_taken(office: Office) -> None:
+    right = store_file([order("A", refunds=(gave_back("R1"),)), order("B")])
+    wrong = store_file([order("A", item("A-1", price=4900), refunds=(gave_back("R1", amount=100),)), order("B")])
+    report = office.take(FileKind.STORE_ORDERS, right + "".join(wrong.splitlines(keepends=True)[1:]))
+    assert report.contradicted == ["A A-1", "A R1 A-1"]
+    prices = office.rows("SELECT line_id, price FROM ledger.sold_lines ORDER BY line_id")
+    assert [(row["line_id"], row["price"]) for row in prices] == [("A-1", 4900), ("B-1", 5000)]
+    assert office.take(FileKind.STORE_ORDERS, right).contradicted == []
 
 
 def test_the_file_is_kept_as_it_came(office: Office) -> None:

@@ -71,15 +71,34 @@ def _standing_alone(position: int, expected: Sequence[Cell], lines: Sequence[Set
 
 
 def _cancelled(order: SoldOrder, lines: Sequence[SettlementLine]) -> Verdict:
-    """Nobody owes anything for it: right without lines, and once every line was taken back."""
+    """Nobody owes anything for it: right without lines, and once every line was taken back, or refunded in full."""
     verdict = _standing_alone(len(order.lines), [], lines, Code.CANCELLED_BUT_CHARGED)
     if not verdict.cells:
         verdict.codes = set()
-    elif all(cell.actual == 0 for cell in verdict.cells):
+    elif not _left_of(verdict.cells):
         verdict.codes = {Code.CORRECTED}
         for cell in verdict.cells:
             cell.codes = [Code.CORRECTED]
     return verdict
+
+
+_TWINS = {
+    Component.REFUND: Component.PRODUCT,
+    Component.REFUND_SHIPPING: Component.SHIPPING,
+    Component.REFUND_COMMISSION: Component.COMMISSION,
+    Component.REFUND_COMMISSION_VAT: Component.COMMISSION_VAT,
+}
+"""What a refund gives back, by what it gives it back of."""
+
+
+def _left_of(cells: Sequence[Cell]) -> list[int]:
+    """What is left of a charge by order line and component once it was given back: product by product, so that two
+    errors which cancel out in the total are two."""
+    found: dict[tuple[str, Component], int] = {}
+    for cell in cells:
+        part = (cell.line_id, _TWINS.get(cell.component, cell.component))
+        found[part] = found.get(part, 0) + cell.actual
+    return [amount for amount in found.values() if amount]
 
 
 def _verdict(cells: list[Cell], codes: set[Code]) -> Verdict:

@@ -17,6 +17,25 @@ def merged(known: Sold, rows: pl.DataFrame) -> Sold:
     return _headers(orders, rows, lines), lines, refunds
 
 
+def contradictions(rows: pl.DataFrame) -> list[str]:
+    """Order lines, refunds and orders of which rows of one file say different things: the last row of each is taken."""
+    lines = rows.filter((pl.col("record") == "order_line") & (pl.col("line_id") != ""))
+    refunds = rows.filter((pl.col("record") == "refund") & (pl.col("refund_id") != ""))
+    found = [
+        *_differing(lines, ["order_id", "line_id"], ["sku", "quantity", "price", "shipping", "tax", "shipped_on",
+                                                     "cancelled"]),
+        *_differing(refunds, ["order_id", "refund_id", "line_id"], ["refunded_on", "amount", "shipping", "quantity",
+                                                                    "reason"]),
+        *_differing(rows, ["order_id"], ["currency"]),
+    ]  # fmt: skip
+    return sorted(found)
+
+
+def _differing(rows: pl.DataFrame, key: list[str], said: list[str]) -> list[str]:
+    different = rows.select(*key, *said).unique().group_by(key).len().filter(pl.col("len") > 1)
+    return [" ".join(filter(None, names)) for names in different.select(key).iter_rows()]
+
+
 def _merged_lines(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """By line id; lines without an id are replaced together, as nobody can tell one from another."""
     fresh = rows.select(

@@ -9,6 +9,7 @@ from marketplace_sync.domain.settlement.inputs import SettlementLine
 from marketplace_sync_tests.settlement.scene import (
     LONG_AGO,
     SETTLED,
+    TODAY,
     Scene,
     gave_back,
     item,
@@ -265,6 +266,30 @@ CASES = (
         sale(product=None, shipping=None),
         orders={"A": {"CANCELLED_BUT_CHARGED"}},
         variance={"A": -990},
+    ),
+    Scene(
+        "cancelled, charged and refunded in full",
+        "no money is concerned any more, so nobody is asked",
+        [order("A", cancelled=True)],
+        [*sale(), *refund(product=-5000, shipping=-500, commission=825, vat=165, created_on=TODAY)],
+        orders={"A": {"CORRECTED"}},
+        variance={"A": 0},
+    ),
+    Scene(
+        "cancelled, charged and refunded but for its commission",
+        "",
+        [order("A", cancelled=True)],
+        [*sale(), *refund(product=-5000, shipping=-500, commission=None, vat=None, created_on=TODAY)],
+        orders={"A": {"CANCELLED_BUT_CHARGED"}},
+        variance={"A": -990},
+    ),
+    Scene(
+        "cancelled, and two wrong lines that come to nothing",
+        "product for one order line, and a fee for the other: two errors",
+        [order("A", item("A-1"), item("A-2"), cancelled=True)],
+        [line("x", "ORDER_AMOUNT", 1000), line("y", "REFUND_ORDER_AMOUNT", -1000, order_line_id="A-2")],
+        orders={"A": {"CANCELLED_BUT_CHARGED"}},
+        variance={"A": 0},
     ),
     Scene(
         "cancelled, charged wrongly and penalised",
