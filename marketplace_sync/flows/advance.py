@@ -79,11 +79,13 @@ def order_changed(
     late: list[OrderLine] = []
     capabilities = silence.offered(connection, context, route.marketplace)
     recorded: Sequence[OrderEvent] | None = None
+    settled = work_items.Settled(source_identifier(route.marketplace, order.order_id))
     cancellation.cancel(
         connection,
         route,
         order,
         store_order,
+        settled,
         seller_can_cancel=capabilities.seller_can_cancel,
         can_remove_lines=route.store is None or context.stores[route.store].capabilities.can_remove_lines,
     )
@@ -98,7 +100,7 @@ def order_changed(
             if capabilities.needs_acknowledgement:
                 acknowledge(connection, route, order)
             late = late_lines.missing_in(connection, route, order, store_order)
-            late_lines.show(connection, route, order, late)
+            late_lines.show(connection, route, order, late, settled)
             recorded = orders.events_of(connection, route.marketplace, order.order_id, _RECORDED)
             fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, recorded, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
@@ -120,7 +122,8 @@ def order_changed(
             confirmed.tell(connection, route, order, now)
         elif late:
             confirmed.tell(connection, route, order, now, {line.line_id for line in late})
-    _close_settled(connection, route, order)
+    _note_settled(connection, route, order, settled)
+    settled.close(connection)
 
 
 def lines_added(connection: Connection, context: Context, route: Route, before: Order, after: Order) -> None:
@@ -203,14 +206,13 @@ def _tell_reversals(
         outbox.record(connection, [teller.reversal(order, together, first)])
 
 
-def _close_settled(connection: Connection, route: Route, order: Order) -> None:
-    subject = source_identifier(route.marketplace, order.order_id)
+def _note_settled(connection: Connection, route: Route, order: Order, settled: work_items.Settled) -> None:
     if orders.unacknowledged(order) == 0:
         codes = ["ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"]
-        work_items.close(connection, codes, [subject], "the order was acknowledged or cancelled")
+        settled.add(codes, "the order was acknowledged or cancelled")
     if order.open_units() == 0:
         codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "NOT_ENOUGH_STOCK", "UNUSABLE_ADDRESS"]
-        work_items.close(connection, codes, [subject], "nothing of the order is open any more")
+        settled.add(codes, "nothing of the order is open any more")
         if not any(cancellation.wanted(order).values()):
             cancellation.overtaken(connection, route, order)
 

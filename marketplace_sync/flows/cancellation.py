@@ -65,6 +65,7 @@ def cancel(
     route: Route,
     order: Order,
     store_order: StoreOrder | None,
+    settled: work_items.Settled,
     *,
     seller_can_cancel: bool,
     can_remove_lines: bool,
@@ -108,7 +109,6 @@ def cancel(
         told = line.cancelled + telling.get(line.line_id, 0)
         if confirmed > told:
             tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - told
-    subject = source_identifier(route.marketplace, order.order_id)
     by_hand = False
     if remove:
         gone = {line_id: have.get(line_id, 0) + leaving.get(line_id, 0) for line_id in in_store}
@@ -116,11 +116,11 @@ def cancel(
             connection, route, order, store_order, remove, gone, shipped, in_store, can_remove_lines=can_remove_lines
         )
     if not by_hand:
-        work_items.close(connection, ["REMOVE_BY_HAND"], [subject], "nothing is left to be taken off the order")
+        settled.add(["REMOVE_BY_HAND"], "nothing is left to be taken off the order")
     if too_late:
         work_items.report(connection, [_too_late(route, order, too_late)])
     else:
-        work_items.close(connection, ["CANCELLED_AFTER_DISPATCH"], [subject], "it is settled")
+        settled.add(["CANCELLED_AFTER_DISPATCH"], "it is settled")
     if all(shipped.get(line_id, 0) + have.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()):
         _nothing_left(connection, route, order)
     _reached(connection, route, order)

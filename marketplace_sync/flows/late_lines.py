@@ -43,12 +43,18 @@ def missing_in(connection: Connection, route: Route, order: Order, store_order: 
     return [line for line in absent if known and line.line_id not in known]
 
 
-def show(connection: Connection, route: Route, order: Order, missing: Collection[OrderLine]) -> None:
+def show(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    missing: Collection[OrderLine],
+    settled: work_items.Settled,
+) -> None:
     """A person sees what the store's order lacks for as long as somebody has to ship it."""
     subject = source_identifier(route.marketplace, order.order_id)
     to_ship = [line for line in missing if line.open > line.cancellation_requested]
     if not to_ship:
-        work_items.close(connection, ["LINE_NOT_IN_STORE"], [subject], "the store has all that is to be shipped")
+        settled.add(["LINE_NOT_IN_STORE"], "the store has all that is to be shipped")
         return
     names = ", ".join(f"{line.open - line.cancellation_requested} × {line.sku or line.line_id}" for line in to_ship)
     amounts = [line.total for line in to_ship]

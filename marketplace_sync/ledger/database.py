@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -63,14 +63,35 @@ class Ledger:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        try:
+        with self._answering():
             connection = self.engine.connect()
-        except OperationalError as problem:
+        with connection, connection.begin():
+            yield connection
+
+    def at_once(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one statement that is a transaction of its own: half of what it costs between a beginning and a
+        commit. Takes the driver's placeholders."""
+        with self._answering():
+            pooled = self.engine.raw_connection()
+        with closing(pooled), self._answering():
+            session = pooled.driver_connection
+            assert isinstance(session, psycopg.Connection)
+            session.autocommit = True
+            try:
+                found = session.execute(statement, parameters)
+                return found.fetchall() if found.description else []
+            finally:
+                if not session.closed:
+                    session.autocommit = False
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, psycopg.OperationalError) as problem:
             raise LedgerUnavailable(
                 f"the ledger's database does not answer ({_where(self.url)}): {_first_line(problem)}"
             ) from problem
-        with connection, connection.begin():
-            yield connection
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy import Connection, text
 
-from marketplace_sync.ledger.database import driver, notify
+from marketplace_sync.ledger.database import CHANNEL, driver
 from marketplace_sync.ledger.plain import plain
 
 
@@ -21,16 +21,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 def receive(connection: Connection, name: str, delivery_id: str, topic: str, body: bytes) -> bool:
     """Store one delivery and wake whoever processes it. False when it was here before."""
-    stored = connection.execute(
-        text(
-            "INSERT INTO ledger.inbox (connection, delivery_id, topic, body, received_at, not_before)"
-            " VALUES (:name, :delivery_id, :topic, :body, clock_timestamp(), now())"
-            " ON CONFLICT (connection, delivery_id) DO NOTHING"
-        ),
-        {"name": name, "delivery_id": delivery_id, "topic": topic, "body": body},
+    row = (
+        driver(connection)
+        .execute(
+            "WITH stored AS (INSERT INTO ledger.inbox (connection, delivery_id, topic, body, received_at, not_before)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp(), now())"
+            " ON CONFLICT (connection, delivery_id) DO NOTHING RETURNING 1)"
+            " SELECT (SELECT count(*) FROM stored), pg_notify(%s, %s)",
+            (name, delivery_id, topic, body, CHANNEL, name),
+        )
+        .fetchone()
     )
-    notify(connection, {name})
-    return stored.rowcount > 0
+    return row is not None and row[0] > 0
 
 
 def waiting(connection: Connection, name: str, limit: int) -> list[Delivery]:

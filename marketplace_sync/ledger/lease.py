@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
-from marketplace_sync.ledger.database import Ledger
+from marketplace_sync.ledger.database import Ledger, driver
 
 _TRIES_EVERY = 0.05
 
@@ -29,7 +29,8 @@ def _number(name: str, purpose: str = "courier") -> int:
 def lease(ledger: Ledger, name: str, patience: float = 0.0) -> Iterator[bool]:
     """True inside the block when this process is the connection's courier; False when another one is, still after
     `patience` seconds."""
-    connection = ledger.engine.connect()
+    # nothing but locks of the session: no statement needs a transaction around it
+    connection = ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         held = _locked(connection, _number(name)) or (patience > 0 and _waited(connection, name, patience))
         try:
@@ -57,22 +58,17 @@ def _waited(connection: Connection, name: str, patience: float) -> bool:
 
 
 def _locked(connection: Connection, number: int) -> bool:
-    taken = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": number}).scalar())
-    connection.commit()
-    return taken
+    row = driver(connection).execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _unlock(connection: Connection, number: int) -> None:
-    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": number})
-    connection.commit()
+    driver(connection).execute("SELECT pg_advisory_unlock(%s)", (number,))
 
 
 def is_wanted(ledger: Ledger, name: str) -> bool:
     """Whether another courier waits for the lease: whoever can do its work later lets go of it."""
-    with ledger.begin() as connection:
-        free = connection.execute(
-            text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": _number(name, "waiting")}
-        ).scalar()
+    ((free,),) = ledger.at_once("SELECT pg_try_advisory_xact_lock_shared(%s)", (_number(name, "waiting"),))
     return not free
 
 

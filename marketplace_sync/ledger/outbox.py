@@ -349,14 +349,16 @@ def skip(connection: Connection, effect_id: int, because: str) -> bool:
 
 def seconds_until_next(connection: Connection, name: str, lanes: Sequence[Lane]) -> float | None:
     """Seconds until the next waiting effect of these lanes (or one in doubt) is due; None: nothing waits."""
-    found = connection.execute(
-        text(
-            "SELECT EXTRACT(EPOCH FROM MIN(not_before) - now()) FROM ledger.effects WHERE connection = :connection"
-            " AND (state = 'pending' AND lane = ANY(:lanes) OR state = 'in_doubt')"
-        ),
-        {"connection": name, "lanes": [int(lane) for lane in lanes]},
-    ).scalar()
-    return None if found is None else float(found)
+    row = (
+        driver(connection)
+        .execute(
+            "SELECT EXTRACT(EPOCH FROM MIN(not_before) - now())::float8 FROM ledger.effects WHERE connection = %s"
+            " AND (state = 'pending' AND lane = ANY(%s) OR state = 'in_doubt')",
+            (name, [int(lane) for lane in lanes]),
+        )
+        .fetchone()
+    )
+    return None if row is None or row[0] is None else float(row[0])
 
 
 def is_known(connection: Connection, name: str, natural_key: str) -> bool:

@@ -95,6 +95,26 @@ def close(connection: Connection, codes: Sequence[str], subjects: Sequence[str],
     )
 
 
+class Settled:
+    """What turns out to be over while one subject is looked at: closed together in the end, with one statement."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._because: dict[str, str] = {}
+
+    def add(self, codes: Sequence[str], because: str) -> None:
+        self._because |= dict.fromkeys(codes, because)
+
+    def close(self, connection: Connection) -> None:
+        if self._because:
+            driver(connection).execute(
+                "UPDATE ledger.work_items w SET state = 'closed', closed_at = now(), closed_because = over.because"
+                " FROM unnest(%s::text[], %s::text[]) AS over (code, because)"
+                " WHERE w.state = 'open' AND w.code = over.code AND w.subject = %s",
+                (list(self._because), list(self._because.values()), subject_of(self._subject)),
+            )
+
+
 def _are_open(connection: Connection, codes: Sequence[str]) -> bool:
     found = connection.execute(
         text("SELECT EXISTS (SELECT 1 FROM ledger.work_items WHERE state = 'open' AND code = ANY(:codes))"),

@@ -29,6 +29,7 @@ from marketplace_sync.domain.errors import LedgerError, TransportError
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import subscribe
 from marketplace_sync.ledger import inbox, work_items
+from marketplace_sync.ledger.database import is_unavailable
 from marketplace_sync.project import Project
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -126,7 +127,9 @@ async def _receive(project: Project, name: str, request: Request) -> tuple[str, 
         return await _refuse(project, name)
     try:
         new = await anyio.to_thread.run_sync(_store, project, name, delivery.delivery_id, delivery.topic, body)
-    except (LedgerError, SQLAlchemyError):
+    except Exception as problem:
+        if not isinstance(problem, LedgerError | SQLAlchemyError) and not is_unavailable(problem):
+            raise
         # not stored, so not accepted: the vendor keeps it and comes again
         _log.error("webhook not stored", connection=name, topic=delivery.topic, reason="the ledger does not answer")
         return "not_stored", PlainTextResponse("come again", status_code=503)
