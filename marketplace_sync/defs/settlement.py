@@ -141,6 +141,7 @@ def _chain_asset(context: Context, marketplace: str, name: str) -> dg.AssetsDefi
 
 _CHECKS: dict[str, tuple[str, Callable[["Payout"], dg.AssetCheckResult]]] = {
     settlement_checks.STATED: ("settlement_lines", settlement_checks.stated),
+    settlement_checks.INVOICED: ("settlement_lines", settlement_checks.invoiced),
     settlement_checks.FILES: ("settlement_lines", settlement_checks.files),
     settlement_checks.MATCH_RATE: ("matched_lines", settlement_checks.match_rate),
     settlement_checks.CONSERVATION: ("reconciliation", settlement_checks.conservation),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONSERVATION = "every_penny_is_accounted_for"
 STATED = "the_payout_is_what_the_marketplace_stated"
+INVOICED = "fees_are_what_was_invoiced"
 FILES = "files_are_what_their_own_totals_say"
 MATCH_RATE = "enough_is_matched"
 PERSON = "nothing_needs_a_person"
@@ -22,6 +23,8 @@ ABOUT = {
     CONSERVATION: "Is matched + waited for + exceptions + lines outside orders what the payout's lines come to, and"
     " opening balance + lines − transferred the closing balance? To the penny, or nothing further is made of it.",
     STATED: "Is what the lines say was transferred what the marketplace states of the payout?",
+    INVOICED: "Is what the marketplace took for itself, fees and commission with tax, what its invoice for the payout"
+    " says?",
     FILES: "Do the totals that the payout's files state of themselves agree with what was taken of their rows?",
     MATCH_RATE: "Is the share of the payout's orders that are no exceptions as high as `match_rate_wanted`?",
     PERSON: "Is there nothing in the payout that a person has to look at? Closing a work item by hand counts as looked"
@@ -55,6 +58,20 @@ def stated(payout: Payout) -> dg.AssetCheckResult:
     if not known:
         metadata["note"] = "the marketplace states nothing of this payout beside its lines"
     return dg.AssetCheckResult(passed=not difference, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+
+def invoiced(payout: Payout) -> dg.AssetCheckResult:
+    known = [each for each in payout.figures if each.invoiced is not None]
+    difference = [(each.fees - (each.invoiced or 0), each.currency) for each in known]
+    metadata: dict[str, Any] = {
+        "difference": amounts(difference),
+        "taken": amounts((each.fees, each.currency) for each in payout.figures),
+        "invoiced": amounts((each.invoiced or 0, each.currency) for each in known),
+    }
+    if not known:
+        metadata["note"] = "the marketplace has issued no invoice that bears this payout's number"
+    passed = not any(amount for amount, _ in difference)
+    return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 
 def files(payout: Payout) -> dg.AssetCheckResult:

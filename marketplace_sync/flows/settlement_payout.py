@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from marketplace_sync.domain.money import decimal_text
-from marketplace_sync.domain.settlement.line_types import PAYMENT
+from marketplace_sync.domain.settlement.line_types import INVOICED, PAYMENT
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settlement import Reconciled, reconcile_connection
@@ -51,6 +51,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger's lines add up to, counted apart from the engine."""
     stated: int | None = None
     """What the marketplace itself says that it transferred."""
+    fees: int = 0
+    """What it took for itself, with tax; positive is what the seller paid."""
+    invoiced: int | None = None
+    """What its invoice for that says."""
     by_account: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
@@ -118,6 +122,7 @@ def payout_of(context: Context, done: Reconciled, document: str) -> Payout:
     with context.ledger.begin() as connection:
         lines = payouts.lines_of(connection, owner.name, document)
         stated = payouts.stated_transfer(connection, owner.name, document)
+        invoiced = payouts.stated_invoice(connection, owner.name, document)
         decided = payouts.decided(connection, owner.name)
         files = payouts.totals_of_files(connection, owner.name, document)
         before = payouts.reports_of(connection, owner.name, document)
@@ -135,7 +140,7 @@ def payout_of(context: Context, done: Reconciled, document: str) -> Payout:
         is_history=done.is_history,
         part=part,
         lines=lines,
-        figures=tuple(_figures(part, lines, each, done.as_of, stated) for each in part.documents),
+        figures=tuple(_figures(part, lines, each, done.as_of, stated, invoiced) for each in part.documents),
         problems=tuple(problem for problem, out in zip(found, is_decided, strict=True) if not out),
         decided=tuple(problem for problem, out in zip(found, is_decided, strict=True) if out),
         earlier=earlier,
@@ -176,7 +181,14 @@ def of_documents(result: Result, numbers: Iterable[str]) -> Result:
     )
 
 
-def _figures(part: Result, kept: pl.DataFrame, document: Document, as_of: date, stated: dict[str, int]) -> Figures:
+def _figures(
+    part: Result,
+    kept: pl.DataFrame,
+    document: Document,
+    as_of: date,
+    stated: dict[str, int],
+    invoiced: dict[str, int],
+) -> Figures:
     import polars as pl
 
     from marketplace_sync.domain.settlement.booking import by_account
@@ -204,6 +216,8 @@ def _figures(part: Result, kept: pl.DataFrame, document: Document, as_of: date, 
         outside=_sum(outside),
         counted=_sum(lines),
         stated=stated.get(document.currency),
+        fees=-_sum(per_type.filter(pl.col("type").is_in(list(INVOICED)))),
+        invoiced=invoiced.get(document.currency),
         by_account=by_account(per_type.iter_rows()),
     )
 

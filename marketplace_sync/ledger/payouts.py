@@ -84,6 +84,19 @@ def stated_transfer(connection: Connection, name: str, document: str) -> dict[st
     return {str(row.currency): int(row.transferred) for row in rows}
 
 
+def stated_invoice(connection: Connection, name: str, document: str) -> dict[str, int]:
+    """What the marketplace invoiced of its own accord with a payout, with tax, by currency, in minor units: positive is
+    what the seller owes."""
+    rows = connection.execute(
+        text(
+            "SELECT currency, CAST(detail ->> 'incl_taxes' AS bigint) AS gross FROM ledger.settlement_documents"
+            " WHERE connection = :name AND document = :document AND detail ->> 'type' = 'AUTO_INVOICE'"
+        ),
+        {"name": name, "document": document},
+    )
+    return {str(row.currency): int(row.gross) for row in rows if row.gross is not None}
+
+
 class FileTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What a file states of its own totals, and how many of its rows could not be taken."""
 

@@ -17,6 +17,7 @@ from marketplace_sync.domain.settlement.layouts import FileKind
 from marketplace_sync.flows import decide
 from marketplace_sync.flows.context import Route
 from marketplace_sync.ledger import payouts, work_items
+from marketplace_sync.ledger import settlement as settlement_ledger
 from marketplace_sync_tests.settlement.office import NAME, Office, bank_file, opened, settlement_file, store_file
 from marketplace_sync_tests.settlement.scene import SETTINGS, gave_back, order, payment, receipt, refund, sale
 
@@ -158,6 +159,28 @@ def test_a_payout_turns_red_says_why_and_turns_green_once_the_refund_is_in_the_s
     assert Path(journal["journal"]).is_file()
     assert workbook.is_file(), "the earlier report is kept"
     assert Path(desk.shown("exception_report", "D1")["workbook"]) != workbook
+
+
+def test_what_the_marketplace_took_is_held_against_its_invoice(desk: Desk) -> None:
+    a_payout_with_a_refund_that_the_store_lacks(desk.office)
+    desk.instance.add_dynamic_partitions(PARTITIONS, ["D1"])
+
+    def compared(gross: int, kind: str = "AUTO_INVOICE") -> tuple[bool, dict[str, Any]]:
+        with desk.office.project.ledger.begin() as connection:
+            settlement_ledger.merge_document(
+                connection, NAME, document="D1", currency="GBP", transferred=None, state="", reference="",
+                created_on=None, detail={"type": kind, "excl_taxes": gross, "incl_taxes": gross},
+            )  # fmt: skip
+        done = desk.run("D1")
+        (check,) = (
+            found for found in done.get_asset_check_evaluations() if found.check_name == "fees_are_what_was_invoiced"
+        )
+        return check.passed, {name: value.value for name, value in check.metadata.items()}
+
+    passed, said = compared(0, "MANUAL_INVOICE")
+    assert (passed, said["taken"], said["note"][:32]) == (True, "10.80 GBP", "the marketplace has issued no in")
+    assert compared(1080) == (True, {"difference": "0.00 GBP", "taken": "10.80 GBP", "invoiced": "10.80 GBP"})
+    assert compared(1180) == (False, {"difference": "-1.00 GBP", "taken": "10.80 GBP", "invoiced": "11.80 GBP"})
 
 
 def test_a_rerun_without_news_is_the_same_report_and_changes_nothing(desk: Desk) -> None:

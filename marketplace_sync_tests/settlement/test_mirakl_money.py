@@ -18,6 +18,7 @@ from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.settlement.inputs import SoldLine
 from marketplace_sync.flows.settlement import reconcile_connection
 from marketplace_sync.flows.settlement_feed import import_settlement
+from marketplace_sync.flows.settlement_payout import payout_of
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, mirakl_town
 from marketplace_sync_tests.flows.town import Town
 
@@ -62,6 +63,8 @@ def test_what_the_marketplace_gets_wrong_is_found_and_nothing_else(here: Town) -
     (payout,) = done.result.documents
     assert payout.lines_total == payout.amount_transferred > 0
     assert set(done.result.unallocated["code"]) == {"SUBSCRIPTION"}
+    (figures,) = payout_of(here.context, done, payout.accounting_document_number).figures
+    assert figures.invoiced == figures.fees > 0, "the operator's invoice is what it took"
 
 
 def _billing(here: Town) -> list[dict[str, Any]]:

@@ -163,6 +163,14 @@ def _plain(line_type: LineType) -> bool:
     )
 
 
+INVOICED = frozenset({
+    "COMMISSION_FEE", "COMMISSION_VAT", "REFUND_COMMISSION_FEE", "REFUND_COMMISSION_VAT", "SUBSCRIPTION_FEE",
+    "SUBSCRIPTION_FEE_VAT", "SUBSCRIPTION", "SUBSCRIPTION_VAT", "SELLER_FEE_ON_ORDER", "SELLER_FEE_ON_ORDER_TAX",
+    "SELLER_PENALTY_FEE", "SELLER_PENALTY_FEE_TAX",
+})  # fmt: skip
+"""What a marketplace takes for itself, and the tax on it: what the invoice that comes with a payout is about (Mirakl,
+billing documents; that it is about nothing else is assumed)."""
+
 PLAIN_TYPES: dict[str, int] = {t.name: COMPONENT_ORDER[t.component] for t in KNOWN.values() if _plain(t)}
 """Types whose one line is one component, without netting or interpretation: to the component's place."""
 
