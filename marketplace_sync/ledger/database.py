@@ -63,9 +63,15 @@ class Ledger:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self.session() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A session for whoever begins and ends transactions itself. Raises LedgerUnavailable."""
         with self._answering():
             connection = self.engine.connect()
-        with connection, connection.begin():
+        with connection:
             yield connection
 
     def at_once(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Column, Connection, DateTime, LargeBinary, Table, Text, text
@@ -44,11 +45,10 @@ class KeptMemory:
             known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
         if known is not None and known[1]:
             return bytes(known[0])
-        with self._ledger.begin() as connection:
+        with self._alone(f"{self._name}:{key}"):
             # Whoever waited here finds the answer of the one before.
-            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 2))")
-            connection.execute(lock, {"lock": f"{self._name}:{key}"})
-            known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
+            with self._ledger.begin() as connection:
+                known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
             if known is not None and known[1]:
                 return bytes(known[0])
             try:
@@ -57,8 +57,25 @@ class KeptMemory:
                 if known is None:
                     raise
                 return bytes(known[0])
-            connection.execute(_KEEP, {**about, "answer": answer})
+            with self._ledger.begin() as connection:
+                connection.execute(_KEEP, {**about, "answer": answer})
             return answer
+
+    @contextmanager
+    def _alone(self, lock: str) -> Iterator[None]:
+        """One at a time, whatever the process. The lock is the session's and no transaction's: a vendor may take its
+        time, and nothing of the ledger waits for it."""
+        about = {"lock": lock}
+        with self._ledger.session() as connection:
+            try:
+                connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:lock, 2))"), about)
+                connection.commit()
+                yield
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:lock, 2))"), about)
+                connection.commit()
+            except BaseException:
+                connection.invalidate()  # the session, and with it the lock, ends whatever state it is in
+                raise
 
 
 def kept(connection: Connection, name: str, key: str) -> bytes | None:

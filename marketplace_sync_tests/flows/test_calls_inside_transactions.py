@@ -4,14 +4,23 @@ connections offer asks nobody, whoever looks."""
 from __future__ import annotations
 
 import contextlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import Connection
+
+from marketplace_sync.connectors.transport import Exchange
 from marketplace_sync.flows import observe_store
+from marketplace_sync.ledger.database import Ledger
 from marketplace_sync.project import open_project
 from marketplace_sync_tests.flows.marketplacer_town import KEY as MARKETS_KEY
-from marketplace_sync_tests.flows.marketplacer_town import MARKET, live, marketplacer_town, place
-from marketplace_sync_tests.flows.mirakl_town import BAZAAR
+from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, place
+from marketplace_sync_tests.flows.mirakl_town import BAZAAR, OFTEN, PROMPT
 from marketplace_sync_tests.flows.mirakl_town import KEY as BAZAARS_KEY
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, SHOPIFY, town
 
@@ -60,3 +69,49 @@ def test_a_process_that_never_read_the_marketplace_knows_that_its_operator_tells
         own.ledger.close()
         here.deliver(KLAVIYO)
         assert here.event_list() == [], "they would count twice"
+
+
+def test_no_vendor_is_asked_inside_a_transaction_but_for_the_catalogue_that_is_stored_as_it_is_read(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = threading.local()
+    begin = Ledger.begin
+
+    @contextlib.contextmanager
+    def watched(ledger: Ledger) -> Iterator[Connection]:
+        with begin(ledger) as connection:
+            inside.depth = getattr(inside, "depth", 0) + 1
+            try:
+                yield connection
+            finally:
+                inside.depth -= 1
+
+    monkeypatch.setattr(Ledger, "begin", watched)
+    asked: Counter[str] = Counter()
+    amid: set[str] = set()
+
+    def note(exchange: Exchange) -> None:
+        asked[exchange.path.split("/")[1]] += 1
+        if getattr(inside, "depth", 0):
+            amid.add(json.loads(exchange.request_body or b"{}").get("operationName", exchange.path))
+
+    accounts = {MARKET: "marketplacer", BAZAAR: "mirakl"}
+    keys: dict[str, dict[str, Any]] = {
+        MARKET: {"api_key": MARKETS_KEY}, BAZAAR: {"api_key": BAZAARS_KEY, **OFTEN},
+    }  # fmt: skip
+    carriers = {MARKET: {"Royal Mail": "Royal Mail"}, BAZAAR: {"Royal Mail": "royal-mail"}}
+    routes = {name: {"store": SHOP, "marketing": KLAVIYO, "carriers": carriers[name]} for name in accounts}
+    like = {MARKET: {"burst_seconds": 0.0}, BAZAAR: PROMPT, SHOP: SHOPIFY.vendor}
+    with town(database_url, tmp_path, accounts=accounts, connections=keys, routes=routes, settings=like) as here:
+        own = open_project(here.project.configuration, database=here.project.database, on_exchange=note)
+        here.context = own.context
+        kept, cancelled = place(here)["id"], place(here)
+        shipped = {JL: here.place(), BAZAAR: here.place(at=BAZAAR), MARKET: kept}
+        live(here)
+        act(here, "buyer_cancel", order_id=cancelled["order_id"])
+        for name, order_id in shipped.items():
+            here.ship(order_id, at=name)
+        live(here)
+        own.ledger.close()
+    assert {"graphql", "api", "restapi", "admin"} <= asked.keys(), "each of them was asked"
+    assert amid <= {"Shop", "Locations", "Variants", "Levels", "Products", "Product"}
