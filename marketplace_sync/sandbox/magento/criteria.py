@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,6 +29,12 @@ class Criteria:
     sorts: list[dict[str, str]] = field(default_factory=list)
     page_size: int | None = None
     page: int = 1
+
+    def certain(self) -> Iterator[tuple[str, str, str]]:
+        """(column, condition, value) of every filter that has to hold whatever others do."""
+        for group in self.groups:
+            if len(group) == 1:
+                yield group[0]["field"], group[0]["condition_type"], group[0]["value"]
 
     def echo(self) -> dict[str, Any]:
         found: dict[str, Any] = {"filter_groups": [{"filters": group} for group in self.groups]}

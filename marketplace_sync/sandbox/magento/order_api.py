@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -32,6 +33,7 @@ def scalar_columns(shape: Shape) -> frozenset[str]:
     return frozenset(name for name, kind in shape.members.items() if isinstance(kind, str))
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _PAPER_COLUMNS = scalar_columns(
     plain(
         text="increment_id created_at updated_at order_currency_code transaction_id",
@@ -95,14 +97,17 @@ class OrderApi:
 
     def _narrowed(self, asked: criteria.Criteria) -> Iterable[Document]:
         """By key or number without a scan, as an index would: the filters are still to be applied."""
-        for group in asked.groups:
-            if len(group) == 1 and group[0]["condition_type"] == "eq":
-                column, value = group[0]["field"], group[0]["value"]
-                if column == "entity_id":
-                    found = self.shop.orders.get(value)
-                    return [found] if found else []
-                if column in NAMES:
-                    return self.shop.orders_named(column, value)
+        for column, condition, value in asked.certain():
+            if column == "entity_id" and condition == "eq":
+                found = self.shop.orders.get(value)
+                return [found] if found else []
+            if column == "entity_id" and condition == "in" and value.replace(",", "").isdecimal():
+                keys = sorted({int(one) for one in value.split(",") if one})
+                return [order for key in keys if (order := self.shop.orders.get(str(key)))]
+            if column in NAMES and condition == "eq":
+                return self.shop.orders_named(column, value)
+            if column == "updated_at" and condition in ("gt", "gteq", "from") and _MOMENT.fullmatch(value):
+                return self.shop.orders_moved_since(value)
         return self.shop.orders.values()
 
     def _save(self, call: Call) -> dict[str, Any]:
@@ -124,8 +129,11 @@ class OrderApi:
         return address
 
     def _list_items(self, call: Call) -> dict[str, Any]:
-        rows = (item for order in self.shop.orders.values() for item in order["items"])
+        rows: Iterable[Document] = (item for order in self.shop.orders.values() for item in order["items"])
         asked = criteria.parse(call.query, self.shop.settings)
+        for column, condition, value in asked.certain():
+            if column == "item_id" and condition == "gt" and value.isdecimal():
+                rows = self.shop.items_after(int(value))
         columns = scalar_columns(ITEM)
         return criteria.search(rows, asked, self.shop.settings, lambda row, name: row.get(name), columns.__contains__)
 
@@ -247,9 +255,9 @@ class _Papers:
 
     def narrowed(self, asked: criteria.Criteria) -> Iterable[Document]:
         """Those of the orders that are asked for, in the table's order; the filters are still to be applied."""
-        for group in asked.groups:
-            if len(group) == 1 and group[0]["field"] == "order_id" and group[0]["condition_type"] in ("eq", "in"):
-                given = [one.strip() for one in group[0]["value"].split(",")]
+        for column, condition, value in asked.certain():
+            if column == "order_id" and condition in ("eq", "in"):
+                given = [one.strip() for one in value.split(",")]
                 if all(one.isdecimal() for one in given):
                     return self._of([str(int(one)) for one in given])
         return self._table.values()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +54,11 @@ class Shop:
         for key, order in self.orders.items():
             self._name(key, order)
         self.to_ship = {key: None for key, order in self.orders.items() if order["state"] not in _AT_REST}
+        self._moved = {key: None for key, _ in sorted(self.orders.items(), key=lambda one: str(one[1]["updated_at"]))}
+        self._item_ids: list[int] = []
+        self._order_of_item: dict[int, str] = {}
+        for key, order in self.orders.items():
+            self._enter_items(key, order)
         self._totals: dict[tuple[int, str], float] = {}
         for one in self.reservations.values():
             self._add_reservation(one)
@@ -89,12 +97,31 @@ class Shop:
         """Those that have, or once had, this name in one of the NAMES: what an index leaves to look through."""
         return [self.orders[key] for key in self._named.get((column, sku_key(name)), {})]
 
+    def orders_moved_since(self, moment: str) -> list[Document]:
+        """Those whose `updated_at` is this text or a later one, in the table's order."""
+        found = itertools.takewhile(lambda key: self.orders[key]["updated_at"] >= moment, reversed(self._moved))
+        return [self.orders[key] for key in sorted(found, key=int)]
+
+    def items_after(self, item_id: int) -> Iterator[Document]:
+        """Items of all orders with a higher id, by id."""
+        for number in self._item_ids[bisect.bisect_right(self._item_ids, item_id) :]:
+            yield from (one for one in self.orders[self._order_of_item[number]]["items"] if one["item_id"] == number)
+
+    def _enter_items(self, key: str, order: Document) -> None:
+        for item in order["items"]:
+            if item["item_id"] not in self._order_of_item:
+                self._order_of_item[item["item_id"]] = key
+                bisect.insort(self._item_ids, item["item_id"])
+
     def put_order(self, order: Document, *, touch: bool = True) -> None:
+        key = str(order["entity_id"])
         if touch:
             order["updated_at"] = self.now()
+            self._moved.pop(key, None)
+        self._moved[key] = None
         order["protect_code"] = secrets.token_hex(16)
-        key = str(order["entity_id"])
         self.orders.put(key, order)
+        self._enter_items(key, order)
         self._numbers[(order["increment_id"], order["store_id"])] = key
         self._name(key, order)
         if order["state"] in _AT_REST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -181,11 +182,10 @@ class Publisher:
         """Events are kept for three days, but for those still to be delivered."""
         before = self.market.clock.now() - timedelta(days=self.market.settings.keep_events_days)
         kept = self.market.of["WebhookEvent"]
-        first = next(iter(kept.values()), None)
-        if first is None or moment_of(first["createdAt"]) >= before:
-            return
-        for key in [k for k, e in kept.items() if moment_of(e["createdAt"]) < before]:
-            if kept[key]["status"] not in ("unsent", "rejected"):
+        # they are in order of their creation, and those that are kept for longer are few
+        old = itertools.takewhile(lambda one: moment_of(one[1]["createdAt"]) < before, kept.items())
+        for key, event in list(old):
+            if event["status"] not in ("unsent", "rejected"):
                 kept.delete(key)
 
 
