@@ -99,6 +99,29 @@ def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
         assert here.event_list() == before
 
 
+def test_a_late_line_that_staff_add_to_the_order_in_the_store_goes_its_way_like_the_others(
+    database_url: str, tmp_path: Path
+) -> None:
+    side, like = ShopifySide(), {"invoices_follow_seconds": 3600}
+    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        live(here)
+        an_hour_later(here, order)
+        live(here)
+        assert here.work_items() == {"LINE_NOT_IN_STORE": 1}
+        there = here.stored(order["id"], MARKET).order_id
+        here.sandbox.act(side.name, "add_line", order_id=there, sku="LAMP-BRASS")
+        live(here)
+        assert here.work_items() == {}
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        shipped = {one["variantSku"]: one["sent"] for one in here.sandbox.documents(MARKET, "line_items")}
+        assert shipped == {"MUG-RED": 1, "LAMP-BRASS": 1}
+        (told,) = named(here, "Fulfilled Order", order)
+        assert (sorted(told["properties"]["SKUs"]), told["properties"]["Partial"]) == (["LAMP-BRASS", "MUG-RED"], False)
+        assert here.work_items() == {}
+
+
 def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_whole(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from marketplace_sync.sandbox.shopify import fulfilment, refunds, returns, totals
+from marketplace_sync.sandbox.shopify import fulfilment, refunds, returns, stock, totals
 from marketplace_sync.sandbox.shopify.cancellation import why_not
 from marketplace_sync.sandbox.shopify.shop import Shop, find
 from marketplace_sync.sandbox.shopify.things import gid, split_gid
@@ -175,6 +175,34 @@ class Staff:
         with self.shop.action():
             fulfilment.cancel(self.shop, order, found)
         return {"id": gid("Fulfillment", found["id"]), "status": found["status"]}
+
+    # --- units added
+
+    def act_add_line(self, order_id: str | int, sku: str, quantity: int = 1) -> dict[str, Any]:
+        """Edit an order: one more product of the shop on it, at the shop's price, to be shipped like the rest."""
+        shop, order = self.shop, self._order(order_id)
+        variant = next((one for one in shop.variants.values() if one["sku"] == sku), None)
+        if variant is None or order["cancelledAt"]:
+            raise ValueError(f"{sku} cannot be added to order {order['name']}")
+        product, item = shop.products[str(variant["productId"])], shop.items.get(str(variant["inventoryItemId"]))
+        line: Document = {
+            "id": shop.next_id("LineItem"), "variantId": variant["id"], "productId": product["id"],
+            "inventoryItemId": variant["inventoryItemId"], "sku": sku, "title": product["title"],
+            "variantTitle": None, "vendor": product["vendor"], "quantity": quantity, "price": variant["price"],
+            "discount": 0, "requiresShipping": True, "taxable": True, "isGiftCard": False, "weight": None,
+            "taxLines": [], "customAttributes": [],
+        }  # fmt: skip
+        with shop.action():
+            if order["routeDue"] is not None:
+                fulfilment.route(shop, order)
+            order["lines"].append(line)
+            order["edited"] = True
+            fulfilment.open_fulfillment_order(shop, order, [(line["id"], quantity)])
+            if item is not None and order["claimed"]:
+                stock.move(shop, item, shop.primary_location()["id"], available=-quantity, committed=quantity)
+            shop.save_order(order)
+            shop.happened("orders/updated", order)
+        return {"line_id": gid("LineItem", line["id"]), "order_id": gid("Order", order["id"])}
 
     # --- units and money taken back
 

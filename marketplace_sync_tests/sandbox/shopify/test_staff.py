@@ -79,6 +79,22 @@ def test_two_lines_of_one_sku_are_shipped_one_after_the_other(app: App) -> None:
     assert [line["unfulfilled"] for line in listed["lines"]] == [0, 1]
 
 
+def test_a_product_that_is_added_to_an_order_is_shipped_with_the_rest(app: App) -> None:
+    order = app.create(lineItems=[app.line("MUG-RED", 2)])
+    app.act("add_line", order_id=order["id"], sku="LAMP-BRASS", quantity=2)
+    found = app.order(order["id"], "edited lineItems(first: 5) { nodes { sku quantity unfulfilledQuantity } }")
+    assert found["edited"] is True
+    assert [(one["sku"], one["unfulfilledQuantity"]) for one in found["lineItems"]["nodes"]] == [
+        ("MUG-RED", 2),
+        ("LAMP-BRASS", 2),
+    ]
+    app.act("ship", order_id=order["id"])
+    (listed,) = app.act("list_orders", unfulfilled=False)
+    assert [line["unfulfilled"] for line in listed["lines"]] == [0, 0]
+    with pytest.raises(ValueError, match="cannot be added"):
+        app.act("add_line", order_id=order["id"], sku="NOBODY")
+
+
 def test_a_deleted_variant_leaves_its_order_lines_without_one(app: App) -> None:
     order = app.create()
     app.act("delete_variant", sku="MUG-RED")
