@@ -51,6 +51,8 @@ _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
     BAZAAR: {"instance": "bazaar", "multi_shipment": True, "rate_factor": 0},
     ARCADE: {"per_address": None, "per_key": None, "per_operator": None, "burst_seconds": 0.0},
     SHOPIFY: {"restore_rate": 100_000, "bucket": 1_000_000, "search_lag_seconds": 0},
+    # without it the units of all orders that were ever made are read and taken off, at each look at the stock
+    MAGENTO: {"reserve_api_orders": True},
     KLAVIYO: {"rate_limits": False},
 }
 """A simulated day has more minutes than a run can wait for, so no vendor counts calls per minute. How the limits are
@@ -76,7 +78,7 @@ _CONNECTIONS: dict[str, dict[str, Any]] = {
     BAZAAR: _MIRAKL,
     ARCADE: {"requests_per_second": 75},
     SHOPIFY: {"doubt_settles_after": "1s"},
-    MAGENTO: {"requests_per_minute": 100_000, "doubt_settles_after": "1s"},
+    MAGENTO: {"requests_per_minute": 100_000, "doubt_settles_after": "1s", "reservations": "module"},
     KLAVIYO: {},
 }
 
