@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from fractions import Fraction
@@ -72,7 +73,11 @@ def _unknown(draft: Draft) -> bool:
 
 def _cancelled(draft: Draft) -> bool:
     draft.order["cancelled"] = True
-    return _says(draft, "CANCELLED_BUT_CHARGED")
+    left: Counter[tuple[str, str]] = Counter()
+    for row in draft.rows:
+        left[row["order_line_id"], row["type"].removeprefix("REFUND_")] += row["amount"]
+    # what was given back to the penny concerns nobody any more
+    return _says(draft, "CANCELLED_BUT_CHARGED" if any(left.values()) else "CORRECTED")
 
 
 def _currency(draft: Draft) -> bool:
