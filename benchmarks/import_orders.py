@@ -5,7 +5,7 @@ fetches with the same HTTP library, reads every field of a page into typed objec
 keeps nothing; a second one reads five fields of a line and four of an order, as little as one can call parsing. The
 plain loop is what is written in a minute: `client.get(...).json()`, dictionaries as they come.
 Ours reads a page leniently, turns statuses into counts and prices into minor units, and stores four things per order in
-one transaction per thousand: the order, its lines, its payload as it came with its hash, and its events. "With wishes"
+one transaction per 1,500: the order, its lines, its payload as it came with its hash, and its events. "With wishes"
 it also records what follows from each order for store and customers: six effects.
 """
 

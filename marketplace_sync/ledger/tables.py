@@ -65,9 +65,7 @@ orders = Table(
     Column("document", JSON, nullable=False),
     Index("ix_orders_open", "connection", "acknowledge_by", postgresql_where=text("unacknowledged_units > 0")),
     Index("ix_orders_to_dispatch", "connection", "dispatch_by", postgresql_where=text("open_units > 0")),
-    Index("ix_orders_placed", "connection", "placed_at"),
     Index("ix_orders_first_seen", "connection", "first_seen_at"),
-    Index("ix_orders_customer_order_number", "customer_order_number"),
 )
 
 order_lines = Table(
@@ -128,7 +126,6 @@ order_events = Table(
     _time("occurred_at"),
     _time("seen_at"),
     Index("ix_order_events_order", "connection", "order_id"),
-    Index("ix_order_events_kind", "connection", "kind", "occurred_at"),
     Index("ix_order_events_seen", "connection", "kind", "seen_at"),
 )
 
