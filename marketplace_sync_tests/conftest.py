@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from marketplace_sync.ledger import embedded
 from marketplace_sync.ledger.database import migrate
@@ -26,7 +27,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 
 def pytest_configure() -> None:
-    """No test may meet the real installation of whoever runs it."""
+    """No test may meet the real installation of whoever runs it, and none fails because the machine had other work."""
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
     # A shell ignores Ctrl-C for what it starts in the background, and what tests start would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
