@@ -120,3 +120,22 @@ def test_a_cancellation_that_is_brought_again_because_its_answer_was_lost_is_mad
         live(here)
         assert [one["quantity"] for one in here.sandbox.documents(MARKET, "refund_request_line_items")] == [1]
         assert here.work_items() == {}
+
+
+def test_a_unit_that_has_left_meanwhile_is_not_taken_off_where_the_store_would_let_us(
+    database_url: str, tmp_path: Path
+) -> None:
+    with town(database_url, tmp_path, store=MagentoSide()) as here:
+        order_id = here.place(quantity=3)
+        here.settle()
+        (line,) = here.jl_order(order_id)["lines"]
+        here.sandbox.act(JL, "request_cancellation", order_id=order_id, line_ref=line["line_ref"], quantity=1)
+        here.read_marketplace()
+        taking_off = claimed(here, here.store.name)
+        here.ship(order_id)
+        answers = list(here.context.outbound(here.store.name).deliver(taking_off))
+        assert [type(answer) for answer in answers] == [Refused]
+        answered(here, here.store.name, taking_off, answers)
+        here.settle()
+        assert here.sandbox.documents(here.store.name, "creditmemos") == []
+        assert "EFFECT_REFUSED" not in here.work_items()

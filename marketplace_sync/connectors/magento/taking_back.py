@@ -68,7 +68,10 @@ class TakingBack:
         try:
             if isinstance(wish, CancelOrder):
                 return self._cancel(wish, facts)
-            return self._credit(wish, facts, self._units(wish, facts))
+            units = self._units(wish, facts)
+            if isinstance(wish, RemoveLines):
+                self._check_still_there(facts, units)
+            return self._credit(wish, facts, units)
         except _CannotBeBooked as problem:
             return Refused(f"order {facts.increment_id}: {problem}")
         except RequestRejected as problem:
@@ -137,6 +140,21 @@ class TakingBack:
             units[item.item_id] = units.get(item.item_id, 0) + wanted.quantity
         return units
 
+    def _check_still_there(self, facts: OrderFacts, units: Mapping[int, int]) -> None:
+        """Magento credits what has left as gladly as what has not, and a parcel may have left since this was wished.
+        Raises _CannotBeBooked."""
+        items = {item.item_id: item for item in _lines(facts)}
+        if not any(whole(items[item_id].qty_shipped, "qty_shipped") for item_id in units):
+            return
+        order = self._orders.complete(facts)
+        for item_id, quantity in units.items():
+            left = _still_there(order, str(item_id))
+            if left < quantity:
+                raise _CannotBeBooked(
+                    f"of {items[item_id].sku or item_id} {left} unit(s) have not left yet, and {quantity} are to be"
+                    " taken off"
+                )
+
     def _credit(self, wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> Outcome:
         """One credit memo, without moving money: the marketplace has the money (offline). Raises _CannotBeBooked."""
         items = {item.item_id: item for item in _lines(facts)}
@@ -199,6 +217,21 @@ def _unshipped(item: Item) -> int:
     """Units that are still to be shipped."""
     gone = max(whole(item.qty_shipped, "qty_shipped"), whole(item.qty_refunded, "qty_refunded"))
     return whole(item.qty_ordered, "qty_ordered") - gone - whole(item.qty_canceled, "qty_canceled")
+
+
+def _still_there(order: StoreOrder, line_id: str) -> int:
+    """Units of a line that neither left nor were taken off."""
+    ordered = sum(line.quantity for line in order.lines if line.line_id == line_id)
+    left = sum(
+        line.quantity
+        for fulfilment in order.fulfilments
+        for line in fulfilment.lines
+        if fulfilment.succeeded and line.line_id == line_id
+    )
+    taken = sum(
+        line.quantity for refund in order.refunds for line in refund.lines if line.unshipped and line.line_id == line_id
+    )
+    return max(0, ordered - left - taken)
 
 
 def _worth(item: Item, quantity: int, currency: str) -> int:
