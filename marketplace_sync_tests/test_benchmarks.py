@@ -17,10 +17,11 @@ Rows = list[Row]
 
 
 def imported(rows: Rows) -> None:
-    assert [row["what"] for row in rows[:4]] == [
-        "bare loop, every field", "bare loop, few fields", "ours, kept only", "ours, with wishes"
+    assert [row["what"] for row in rows] == [
+        "bare loop, every field", "plain loop, .json()", "bare loop, few fields", "ours, kept only", "ours, with wishes"
     ]  # fmt: skip
-    assert [row["orders"] for row in rows] == [200] * 4
+    assert [row["orders"] for row in rows] == [200] * 5
+    assert all({"of the bare loop", "of the plain loop"} <= row.keys() for row in rows)
     assert all(row["seconds"] >= 0 and row["per second"] > 0 for row in rows)
     assert all(20 < float(row["peak MiB"]) < 500 for row in rows if row["what"].startswith("ours"))
 
