@@ -29,7 +29,7 @@ up: install
 	$(BIN)/marketplace-sync up $(ARGS)
 
 test: install
-	$(BIN)/pytest -n 2 -m "not soak" $(ARGS)
+	$(BIN)/pytest -n 4 -m "not soak" $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

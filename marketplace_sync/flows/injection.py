@@ -159,9 +159,7 @@ def our_skus(connection: Connection, route: Route, orders: Sequence[Order]) -> d
                 " AND stock_number = ANY(:numbers) AND sku <> '' GROUP BY stock_number HAVING count(DISTINCT sku) = 1"
             ),
             {"name": route.marketplace, "numbers": sorted(blank)},
-        )
-        .tuples()
-        .all()
+        ).all()
         if blank
         else []
     )

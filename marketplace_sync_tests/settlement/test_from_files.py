@@ -21,7 +21,7 @@ def fits_into_files(scene: Scene) -> bool:
         for line in order.lines:
             if line.categories or line.fees or line.base_price is not None or line.other_prices:
                 return False
-            if line.own_commission is not None:
+            if line.own_commission is not None or line.invoice:
                 return False
     return True
 
