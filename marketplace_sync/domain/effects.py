@@ -75,6 +75,9 @@ class LineUnits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: int | None = None
     """Units of this line that the same kind of effect had covered before this one; None: not known. Tells two partial
     dispatches apart at marketplaces that only show how many units left."""
+    ordered: int | None = None
+    """Units of the whole line, as ordered; None: not known. Tells how many were cancelled at marketplaces that only
+    show the units which were not."""
 
 
 class AcknowledgeOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

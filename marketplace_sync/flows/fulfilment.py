@@ -248,6 +248,7 @@ def line_units(
             sku=line.sku,
             stock_number=line.stock_number,
             before=None if before is None else before.get(line.line_id, 0),
+            ordered=None if before is None else line.quantity,
         )
         for line in order.lines
         if units.get(line.line_id)

@@ -25,8 +25,8 @@ from marketplace_sync.domain.effects import (
 YES, NO, GONE, OPEN = Delivered, NotThere, Refused, InDoubt
 
 
-def line(quantity: int, before: int | None = None, line_id: str = "1") -> LineUnits:
-    return LineUnits(line_id=line_id, quantity=quantity, before=before)
+def line(quantity: int, before: int | None = None, line_id: str = "1", ordered: int | None = None) -> LineUnits:
+    return LineUnits(line_id=line_id, quantity=quantity, before=before, ordered=ordered)
 
 
 def dispatch(*lines: LineUnits) -> Dispatch:
@@ -114,6 +114,12 @@ def test_an_acknowledgement_is_there_when_nothing_is_new_any_more(shown: Progres
         (False, line(1), Progress(quantity=1, acknowledged=1, was_cancelled=True), OPEN),
         (False, line(1, 0), counts(accepted=1, cancelled=1), YES),
         (False, line(1, 1), counts(accepted=1, cancelled=1), NO),
+        # Cancelled rows that are shown with quantity 0.
+        (False, line(1, 0, ordered=2), Progress(quantity=1, acknowledged=1, was_cancelled=True), YES),
+        (False, line(1, 1, ordered=3), Progress(quantity=2, acknowledged=2, was_cancelled=True), NO),
+        (False, line(1, 1, ordered=3), Progress(quantity=1, acknowledged=1, was_cancelled=True), YES),
+        (False, line(2, 1, ordered=5), Progress(quantity=3, acknowledged=3, was_cancelled=True), OPEN),
+        (False, line(2, 0, ordered=4), Progress(quantity=2, acknowledged=1, dispatched=1, was_cancelled=True), YES),
     ],
 )
 def test_a_cancellation_is_judged_by_who_began_it(

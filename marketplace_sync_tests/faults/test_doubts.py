@@ -63,6 +63,21 @@ def test_a_cancellation_whose_answer_is_lost_takes_no_second_unit_off(here: Town
     settled(here)
 
 
+@pytest.mark.parametrize("fault", ["lost_answer", "cut"])
+def test_a_unit_that_the_seller_takes_off_is_taken_off_once_though_the_answer_is_lost(here: Town, fault: str) -> None:
+    here.sandbox.act(JL, "configure", partial_seller_cancel=True)
+    order_id = here.place("MUG-RED", quantity=3)
+    here.settle()
+    for _ in range(2):
+        faults(here, JL, {"kind": fault, "path": "/cancel_acknowledge", "remaining": 1})
+        here.sandbox.act(SHOP, "remove_unit", order_id=here.shopify_order(order_id)["id"], sku="MUG-RED", quantity=1)
+        here.settle(40)
+    here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}], tracking_numbers=["A1"])
+    settled(here)
+    assert [one["quantity"] for one in here.jl_actions("cancel_acknowledge", order_id)] == [1, 1]
+    assert units(here.jl_actions("dispatch", order_id)) == [("A1", 1)]
+
+
 @pytest.mark.parametrize("late", [JL, SHOP])
 def test_two_requests_while_a_courier_is_late_cancel_two_units_and_not_three(here: Town, late: str) -> None:
     order_id = here.place("MUG-RED", quantity=4)

@@ -6,8 +6,8 @@ The Edge knows no idempotency key and shows no parcel, only how many units of a 
 * A dispatch is certain when none or all of the line's units have left, and for parts of a line when the effect says how
   many units left before (`LineUnits.before`). Otherwise one of two parcels of the same line cannot be told from the
   other, and the verdict is in doubt.
-* A part of a line that the seller cancels cannot be told once other units of the line were cancelled, where the Edge
-  sets cancelled rows to quantity 0.
+* A part of a line that the seller cancels is told by how many units were cancelled before. Where the Edge sets
+  cancelled rows to quantity 0, what it shows no more of what was ordered (`LineUnits.ordered`) is what was cancelled.
 """
 
 from __future__ import annotations
@@ -110,10 +110,13 @@ def _request_agreed(units: LineUnits, counts: Progress) -> tuple[_Seen, str]:
 def _cancelled(units: LineUnits, counts: Progress) -> tuple[_Seen, str]:
     if counts.was_cancelled and counts.open <= 0:
         return _Seen.YES, ""
-    if counts.cancelled and units.before is not None:
-        if counts.cancelled >= units.before + units.quantity:
+    cancelled = counts.cancelled
+    if counts.was_cancelled and units.ordered is not None:
+        cancelled = max(cancelled, units.ordered - counts.quantity + cancelled)
+    if cancelled and units.before is not None:
+        if cancelled >= units.before + units.quantity:
             return _Seen.YES, ""
-        if counts.cancelled > units.before:
+        if cancelled > units.before:
             return _Seen.UNCLEAR, ""
     elif counts.was_cancelled:
         return _Seen.UNCLEAR, ""
