@@ -117,7 +117,8 @@ def test_what_it_asks_counts_for_whoever_asks_next(file: Path, database_url: str
         budget = SharedBudget(project.ledger.counting, "bazaar", registry.package_of(settings).budget(settings))
         with pytest.raises(NoRoom) as full:
             budget.acquire("orders", patience=0)
-        assert 0 < full.value.wait <= 60, "orders may be read once a minute: the next poll waits, and is not refused"
+        # once a minute, counted from the answer when that was late, and a little more
+        assert 0 < full.value.wait < 90, "the next poll waits, and is not refused"
         code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=database_url)
         assert code == 0
         assert "bazaar: orders: works: it answers, and was asked just before" in output
