@@ -282,11 +282,7 @@ def waited_long_enough(connection: Connection, context: Context, name: str, limi
         )
         .fetchall()
     )
-    waiting = orders.load(connection, name, [row[0] for row in rows], lock=True)
-    for order in waiting.values():
-        for route in context.routes_of(name):
-            order_changed(connection, context, route, order, ())
-    return len(waiting)
+    return _look_again(connection, context, name, [row[0] for row in rows])
 
 
 def blocked(connection: Connection, context: Context, name: str, limit: int = 1000) -> int:
@@ -307,7 +303,12 @@ def blocked(connection: Connection, context: Context, name: str, limit: int = 10
         )
         .fetchall()
     )
-    waiting = orders.load(connection, name, [row[0] for row in rows], lock=True)
+    return _look_again(connection, context, name, [row[0] for row in rows])
+
+
+def _look_again(connection: Connection, context: Context, name: str, order_ids: Sequence[str]) -> int:
+    """Move these orders on, as if each had just changed. Returns how many there are."""
+    waiting = orders.load(connection, name, order_ids, lock=True)
     for order in waiting.values():
         for route in context.routes_of(name):
             order_changed(connection, context, route, order, ())
