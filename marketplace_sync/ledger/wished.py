@@ -23,7 +23,7 @@ _SELECT = (
     "SELECT connection, kind, natural_key, state, {payload}, {result} FROM ledger.effects"
     " WHERE order_connection = %s AND order_id = %s"
 )
-_SMALL = "CASE WHEN kind NOT IN ('track_event', 'upsert_profile', 'create_order') THEN {}::text END"
+_SMALL = "CASE WHEN kind NOT IN (" + ", ".join(f"'{kind.value}'" for kind in _LARGE) + ") THEN {}::text END"
 _OF_ORDER = _SELECT.format(payload=_SMALL.format("payload"), result=_SMALL.format("result")) + " ORDER BY effect_id"
 _WHOLE = (
     _SELECT.format(payload="payload::text", result="result::text")
