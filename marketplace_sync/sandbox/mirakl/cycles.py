@@ -57,21 +57,21 @@ class Cycles:
         now = self._clock.timestamp()
         if self.settings.automatic_cycles and self._timers["next"]["at"] <= now:
             self._plan()
-            self.close()
+            if self.close() is None:
+                self._charge(self._subscription())  # a period is over all the same, and its fee is owed
         for cycle in list(self._cycles.values()):
             if cycle["state"] == "TO_PAY" and cycle["pays"] <= now:
                 self._paid(cycle)
 
     def close(self) -> dict[str, Any] | None:
-        """Pay what is payable. None when that is nothing, or less: a debt waits for the next cycle."""
-        if self.settings.subscription_fee:
-            fee = self.settings.subscription_fee
-            self._ledger.post("SUBSCRIPTION_FEE", -fee, "PAYABLE")
-            self._ledger.post("SUBSCRIPTION_VAT", -per_cent(fee, Decimal(self.settings.commission_tax_rate)), "PAYABLE")
-        transactions = self._ledger.payable()
-        total = sum(transaction["amount"] for transaction in transactions)
+        """Pay what is payable, less the subscription. None when that is nothing, or less: nothing is booked then, and
+        a debt waits for the next cycle."""
+        subscription = self._subscription()
+        total = sum(each["amount"] for each in self._ledger.payable()) + sum(subscription.values())
         if total <= 0:
             return None
+        self._charge(subscription)
+        transactions = self._ledger.payable()
         number = self._state.counter("cycle")
         cycle_id = str(uuid.uuid5(_NAMESPACE, f"{self._seed}:{number}"))
         document = self._document(cycle_id, transactions)
@@ -101,6 +101,18 @@ class Cycles:
         }
         self._cycles.put(cycle_id, cycle)
         return self._paid(cycle) if self.settings.pay_out_seconds == 0 else cycle
+
+    def _subscription(self) -> dict[str, int]:
+        """What a cycle costs the seller in itself, by type of transaction."""
+        fee = self.settings.subscription_fee
+        if not fee:
+            return {}
+        tax = per_cent(fee, Decimal(self.settings.commission_tax_rate))
+        return {"SUBSCRIPTION_FEE": -fee, "SUBSCRIPTION_VAT": -tax}
+
+    def _charge(self, amounts: dict[str, int]) -> None:
+        for kind, amount in amounts.items():
+            self._ledger.post(kind, amount, "PAYABLE")
 
     def _paid(self, cycle: dict[str, Any]) -> dict[str, Any]:
         reference = f"{self.settings.instance.upper()}-PAYOUT-{cycle['number']:05d}"

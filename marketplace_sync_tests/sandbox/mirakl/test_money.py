@@ -116,6 +116,18 @@ def test_cycles_close_by_themselves_and_a_debt_waits(seller_with: Callable[..., 
     assert cycle["pay_out"]["reference"]
 
 
+def test_a_cycle_that_is_not_closed_books_no_subscription(seller_with: Callable[..., Seller]) -> None:
+    seller = seller_with(automatic_cycles=False, subscription_fee=3000)
+    for _ in range(2):
+        assert seller.act("close_payment_cycle") == {"cycle_id": None}
+    assert seller.get(LOG)["data"] == [], "nothing was paid, so nothing was taken either"
+    seller.received((LAMP, 1))
+    assert seller.act("close_payment_cycle")["cycle_id"]
+    kinds = _kinds(seller.pages(LOG))
+    assert (kinds["SUBSCRIPTION_FEE"], kinds["SUBSCRIPTION_VAT"]) == (Decimal(-30), Decimal(-6)), "once"
+    assert sum(kinds.values()) == 0
+
+
 def test_an_open_incident_holds_the_money(seller: Seller) -> None:
     order_id = seller.shipped()
     seller.act("open_incident", line_id=f"{order_id}-1")
