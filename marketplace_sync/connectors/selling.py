@@ -90,6 +90,9 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[RowProblem, ...] = ()
     added: tuple[str, ...] = ()
     """SKUs of products that are new to the marketplace's catalogue."""
+    transformed: tuple[Mapping[str, str], ...] = ()
+    """What the marketplace made of the rows that it could read, by its own columns, where it converts files: it is
+    these that it judges products by."""
     reason: str = ""
     """Why the file failed as a whole."""
 

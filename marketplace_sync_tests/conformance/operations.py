@@ -61,6 +61,7 @@ MIRAKL: Mapping[str, tuple[int, tuple[str, ...], str]] = {
     "P42": (12, ("read product import",), ""),
     "P44": (12, (), _CSV),
     "P45": (12, (), _CSV),
+    "P46": (12, (), _CSV),
     "P47": (12, (), _CSV),
     "TL02": (13, ("read transactions",), ""),
     "SBC11": (13, ("read payout cycles",), ""),

@@ -30,7 +30,7 @@ MUG = products()[0].sku
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 PRICES = {"PRI01", "PRI02", "PRI03"}
 OFFERS = {"OF21", "OF24", "OF02", "OF03"}
-PRODUCTS = {"P31", "P41", "P42", "P44", "P45", "P47"}
+PRODUCTS = {"P31", "P41", "P42", "P44", "P45", "P46", "P47"}
 DOCUMENTS = {"OR72", "OR73", "OR74"}
 INCIDENTS = {"OR64"}
 BILLING = {"IV01", "IV02"}
@@ -145,6 +145,10 @@ def test_products_come_back_with_the_report_of_the_stage_they_failed_in() -> Non
             (2, "MUG-NEW", "The attribute 'brand' is required"),
             (3, "MUG-NEW", "'4006381333930' is not a valid EAN"),
         ]
+        assert [(row["ean"], row["category"]) for row in report.transformed] == [
+            ("4006381333931", "MUGS"),
+            ("4006381333930", "MUGS"),
+        ], "what the operator's mapping made of the rows that fitted it"
         assert list(connector.known_products([("EAN", "4006381333931")])) == [("EAN", "4006381333931")]
 
 

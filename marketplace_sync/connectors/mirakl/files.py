@@ -86,6 +86,13 @@ def _problem(row: Mapping[str, str]) -> RowProblem:
     return RowProblem(line=line, sku=sku, message="; ".join(words)[:300] or "refused without a reason")
 
 
+def rows(report: bytes) -> tuple[dict[str, str], ...]:
+    """A file row by row, its cells by their columns; cells beyond those that have a heading are left out."""
+    found = csv.reader(io.StringIO(report.decode("utf-8-sig", "replace")), delimiter=";")
+    heading = [cell.strip() for cell in next(found, [])]
+    return tuple(dict(zip(heading, row, strict=False)) for row in found if any(cell.strip() for cell in row))
+
+
 def column(report: bytes, name: str) -> tuple[str, ...]:
     """One column of a report; empty when it has none of that name."""
     rows = csv.DictReader(io.StringIO(report.decode("utf-8-sig", "replace")), delimiter=";")

@@ -37,6 +37,7 @@ class _Import(msgspec.Struct):
     import_status: str
     has_error_report: bool = False
     has_new_product_report: bool = False
+    has_transformed_file: bool = False
     has_transformation_error_report: bool = False
     integration_details: _Details | None = None
 
@@ -72,12 +73,13 @@ class Products:
 
     def report(self, import_id: str) -> ImportReport:
         """P42, then what the stages say: rows that did not fit the mapping (P47), products that the operator did not
-        take (P44), products that are new (P45)."""
+        take (P44), products that are new (P45), and what the mapping made of the rows (P46)."""
         path = f"{_IMPORTS}/{quote(import_id, safe='')}"
         found = self._calls.get(path, _Import, bucket="product_reports", operation="read product import")
         if found.import_status not in _ENDED:
             return ImportReport(import_id=import_id, state=ImportState.UNDER_WAY, status=found.import_status)
         unmapped = self._report(path, "transformation_error_report", found.has_transformation_error_report)
+        transformed = self._report(path, "transformed_file", found.has_transformed_file)
         refused = self._report(path, "error_report", found.has_error_report)
         added = self._report(path, "new_product_report", found.has_new_product_report)
         state = ImportState.UNDER_WAY if found.import_status == "SENT" else ImportState.DONE
@@ -88,6 +90,7 @@ class Products:
             taken=found.integration_details.products_successfully_synchronized if found.integration_details else None,
             problems=(*files.problems(unmapped), *files.problems(refused)),
             added=files.column(added, "shop_sku") or files.column(added, "shop-sku"),
+            transformed=files.rows(transformed),
         )
 
     def _report(self, path: str, name: str, there: bool) -> bytes:

@@ -24,7 +24,7 @@ Job = dict[str, Any]
 
 
 class ProductApi:
-    """Handlers of P31, P41, P42, P44, P45, P47 and P51; `base_url` is where they are. (Mirakl, catalogue)"""
+    """Handlers of P31, P41, P42, P44 to P47 and P51; `base_url` is where they are. (Mirakl, catalogue)"""
 
     def __init__(self, state: State, clock: Clock, settings: MiraklSettings, offers: Offers, actions: Actions) -> None:
         self.settings = settings
@@ -42,6 +42,7 @@ class ProductApi:
         gate.open("P42", "GET", "/api/products/imports/{number}", self._one)
         gate.open("P44", "GET", "/api/products/imports/{number}/error_report", self._report("invalid"))
         gate.open("P45", "GET", "/api/products/imports/{number}/new_product_report", self._report("added"))
+        gate.open("P46", "GET", "/api/products/imports/{number}/transformed_file", self._transformed)
         gate.open("P47", "GET", "/api/products/imports/{number}/transformation_error_report", self._report("unmapped"))
 
     async def _known(self, request: Request) -> Response:
@@ -56,7 +57,7 @@ class ProductApi:
                         "product_id_type": kind,
                         "product_sku": product["sku"],
                         "product_title": product["title"],
-                        "category_code": product["category"].upper().replace(" ", "_"),
+                        "category_code": _code(product["category"]),
                         "category_label": product["category"],
                     }
                 )
@@ -78,6 +79,7 @@ class ProductApi:
             "invalid": [],
             "added": [],
             "unmapped": [],
+            "mapped": [],
         }
         self._jobs.put(str(number), job)
         self._actions.note("P41", str(number), rows=len(found))
@@ -92,18 +94,20 @@ class ProductApi:
 
     def _run(self, job: Job) -> Job:
         """A row without an attribute fails in the mapping, one with a wrong EAN at the operator; the rest are added."""
-        invalid, added, unmapped = [], [], []
+        invalid, added, unmapped, mapped = [], [], [], []
         for number, row in enumerate(job["rows"], start=1):
             sku = row.get("shop_sku", "")
             if missing := [name for name in ATTRIBUTES if not row.get(name)]:
                 unmapped.append([number, sku, f"The attribute '{missing[0]}' is required"])
-            elif not (row["ean"].isdecimal() and len(row["ean"]) == 13 and _has_check_digit(row["ean"])):
+                continue
+            mapped.append([_code(row[name]) if name == "category" else row[name] for name in ATTRIBUTES])
+            if not (row["ean"].isdecimal() and len(row["ean"]) == 13 and _has_check_digit(row["ean"])):
                 invalid.append([number, sku, f"'{row['ean']}' is not a valid EAN"])
             else:
                 if self._offers.product("EAN", row["ean"]) is None:
                     added.append([number, sku, f"P-{row['ean']}"])
                 self._offers.add_product(sku, row["ean"], row["title"], row["brand"], row["category"])
-        return {**job, "invalid": invalid, "added": added, "unmapped": unmapped}
+        return {**job, "invalid": invalid, "added": added, "unmapped": unmapped, "mapped": mapped}
 
     def _status(self, job: Job) -> str:
         if job["done"]:
@@ -120,7 +124,7 @@ class ProductApi:
             "shop_id": self.settings.shop_id,
             "has_error_report": invalid > 0,
             "has_new_product_report": bool(job["added"]),
-            "has_transformed_file": False,
+            "has_transformed_file": bool(job.get("mapped")),
             "has_transformation_error_report": unmapped > 0,
             "transform_lines_read": count if job["done"] else 0,
             "transform_lines_in_success": count - unmapped if job["done"] else 0,
@@ -153,6 +157,13 @@ class ProductApi:
         headers = links(request, self.base_url, offset, size, len(jobs))
         return answer({"product_import_trackings": shown, "total_count": len(jobs)}, headers=headers)
 
+    async def _transformed(self, request: Request) -> Response:
+        """The rows that fitted the mapping, as the operator goes on with them: categories by their codes."""
+        job = self._found(request)
+        if not job.get("mapped"):
+            raise LookupError(f"The import '{job['number']}' has no transformed file")
+        return Response(written(ATTRIBUTES, job["mapped"]), media_type="text/csv")
+
     def _report(self, kind: str) -> Handler:
         header = ("line", "shop_sku", "product-sku" if kind == "added" else "error-message")
 
@@ -163,6 +174,10 @@ class ProductApi:
             return Response(written(header, job[kind]), media_type="application/octet-stream")
 
         return report
+
+
+def _code(category: str) -> str:
+    return category.upper().replace(" ", "_")
 
 
 def _has_check_digit(ean: str) -> bool:

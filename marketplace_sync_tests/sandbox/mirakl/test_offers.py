@@ -157,6 +157,10 @@ def test_products_pass_the_mapping_then_the_operator_and_are_reported(seller: Se
     assert job["integration_details"]["products_successfully_synchronized"] == 1
     for report, sku in (("transformation_error_report", "POT"), ("error_report", "PAN"), ("new_product_report", "JUG")):
         assert sku in seller.http.get(f"{path}/{report}").text
+    assert job["has_transformed_file"] is True
+    mapped = seller.http.get(f"{path}/transformed_file").text
+    assert [line.split(";")[0] for line in mapped.splitlines()] == ["shop_sku", "JUG", "PAN"]
+    assert "KITCHEN" in mapped
     (known,) = seller.get("/api/products", product_references=f"EAN|{valid},EAN|0")["products"]
     assert known["product_sku"] == f"P-{valid}"
 
