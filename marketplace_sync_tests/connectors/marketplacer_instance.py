@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from marketplace_sync.connectors import marketplacer
 from marketplace_sync.connectors.budget import LocalBudget
+from marketplace_sync.connectors.marketplacer import documents
 from marketplace_sync.connectors.marketplacer.connector import Marketplacer
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.ports import Statement
@@ -86,6 +87,14 @@ class Instance:
     def document(self, name: str) -> list[Document]:
         """The variables of every request of one operation."""
         return [variables for text, variables in self.asked if f" {name}" in text.split("{")[0]]
+
+    def lacks(self, kind: str, *names: str) -> None:
+        """Its schema has everything but these fields of one type."""
+        self.types = {}
+        for group in (documents.REQUIRED, documents.OPTIONAL, documents.NESTED):
+            for name, some in group.items():
+                self.types.setdefault(name, []).extend(some)
+        self.types[kind] = [one for one in self.types[kind] if one not in names]
 
     # -- answering -------------------------------------------------------------------------------------------------
 
@@ -204,7 +213,8 @@ class Instance:
                          dispatched=one["dispatched"], status=one["status"], number=self._number())
                 for one in given["lineItems"]
             ],
-            status="PROCESSED", externalIds=given["externalIds"], initiatedBy=given["initiatedBy"],
+            status="PROCESSED", externalIds=given.get("externalIds", []), initiatedBy=given["initiatedBy"],
+            notes=given["notes"],
         )  # fmt: skip
         self._invoice(given["invoiceId"])["refundRequests"].append(request)
         return {"status": 200, "errors": None, "refundRequest": request}
@@ -221,6 +231,7 @@ class Instance:
             if request["id"] == given["refundRequestId"]:
                 line["status"], request["status"], found = "REFUNDED", "REFUNDED", request
                 request["refundedAt"] = "2026-03-03T10:00:00Z"
+                request["notes"] += given["notes"]
         return {"status": 200, "errors": None, "refundRequest": found}
 
     def _refund_lines(self) -> list[tuple[Document, Document]]:
@@ -287,6 +298,7 @@ def refunded(line_id: str | None, quantity: int, amount: int, number: int = 1, *
 def refund(number: int, *lines: Document, **more: Any) -> Document:
     return {
         "id": opaque("RefundRequest", number), "status": "REFUNDED", "initiatedBy": "BUYER", "externalIds": [],
+        "notes": [],
         "createdAt": "2026-03-03T09:00:00Z", "updatedAt": "2026-03-03T10:00:00Z",
         "refundedAt": "2026-03-03T10:00:00Z", "lineItems": list(lines), **more,
     }  # fmt: skip
@@ -298,10 +310,10 @@ SECRET = {"env": "NONE", "default": "hook-secret"}
 KINDS = {payload: kind for kind, payload in PAYLOAD_TYPES.items() if kind is not EffectKind.UNSUBSCRIBE}
 
 
-def effect(payload: Any, key: str = "key-1") -> Effect:
+def effect(payload: Any, key: str = "key-1", attempts: int = 1) -> Effect:
     return Effect(
         effect_id=1, connection="pots", kind=KINDS[type(payload)], subject="x", lane=Lane.URGENT, payload=payload,
-        natural_key=key,
+        natural_key=key, attempts=attempts,
     )  # fmt: skip
 
 

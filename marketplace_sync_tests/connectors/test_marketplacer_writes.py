@@ -6,16 +6,18 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from marketplace_sync.connectors.marketplacer import webhooks
 from marketplace_sync.connectors.ports import ForgedWebhook, UnreadableWebhook
 from marketplace_sync.domain.effects import (
     CancelLines,
     Delivered,
+    Effect,
     InDoubt,
     LineUnits,
     NotThere,
@@ -79,38 +81,130 @@ def test_a_parcel_of_two_sellers_is_a_shipment_of_each_and_is_completed_when_cut
     assert last["input"]["dispatchedAt"] == "2026-03-02"
 
 
-def test_a_cancellation_and_a_refund_are_made_once_whatever_is_lost(pots: tuple[Instance, str]) -> None:
-    box, url = pots
-    order_id = box.place(1, line(1, quantity=3), line(2))
-    units = (LineUnits(line_id=L1, quantity=2),)
-    wishes = [
-        effect(CancelLines(order_id=order_id, lines=units, requested_by_marketplace=False), "cancel"),
-        effect(
-            RefundLines(
-                order_id=order_id, refund_key="r", lines=(LineUnits(line_id=L2, quantity=1),), currency="AUD",
-                amounts=(700,),
-            ),
-            "refund",
-        ),
-    ]  # fmt: skip
-    connector = connector_to(url)
-    for wish in wishes:
-        assert connector.resolve(wish) == NotThere()
-        for lost in ("CreateRefund", "GiveBack"):
-            box.lose_answer_of = lost
-            assert isinstance(connector.deliver([wish])[0], InDoubt)
-            if isinstance(connector.resolve(wish), Delivered):
-                break
-        (outcome,) = connector.deliver([wish])
-        assert isinstance(outcome, Delivered)
+def refund_of(order_id: str, key: str = "refund", attempts: int = 1) -> Effect:
+    """700 cents for one of the units of the second line."""
+    one = (LineUnits(line_id=L2, quantity=1),)
+    return effect(
+        RefundLines(order_id=order_id, refund_key="r", lines=one, currency="AUD", amounts=(700,)), key, attempts
+    )
+
+
+def cancellation_of(order_id: str, key: str = "cancel", attempts: int = 1) -> Effect:
+    """Of one of the units of the first line."""
+    one = (LineUnits(line_id=L1, quantity=1),)
+    return effect(CancelLines(order_id=order_id, lines=one, requested_by_marketplace=False), key, attempts)
+
+
+def requests_of(box: Instance, order_id: str) -> list[dict[str, Any]]:
     (invoice,) = box.invoices(order_id)
-    assert len(invoice["refundRequests"]) == 2
+    found: list[dict[str, Any]] = invoice["refundRequests"]
+    return found
+
+
+LACKING = pytest.mark.parametrize("lacking", [(), ("externalIds",), ("notes",)], ids=["both", "notes", "externalIds"])
+
+
+@LACKING
+def test_a_cancellation_and_a_refund_are_made_once_whatever_is_lost(
+    pots: tuple[Instance, str], lacking: tuple[str, ...]
+) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", *lacking)
+    order_id = box.place(1, line(1, quantity=3), line(2, quantity=3))
+    connector = connector_to(url)
+    for count, wish in enumerate((cancellation_of(order_id), refund_of(order_id)), 1):
+        assert connector.resolve(wish) == NotThere()
+        for attempt, lost in enumerate(("CreateRefund", "GiveBack"), 1):
+            box.lose_answer_of = lost
+            assert isinstance(connector.deliver([replace(wish, attempts=attempt)])[0], InDoubt)
+            assert len(requests_of(box, order_id)) == count
+            assert isinstance(connector.resolve(wish), NotThere if lost == "CreateRefund" else Delivered)
+        (outcome,) = connector.deliver([replace(wish, attempts=3)])
+        assert isinstance(outcome, Delivered)
+        assert len(requests_of(box, order_id)) == count
     order, (given,) = parsed(url, order_id)
-    assert order.lines[0].cancelled == 2
+    assert order.lines[0].cancelled == 1
     assert isinstance(given, Return)
     assert isinstance(outcome, Delivered)
     assert outcome.result["refund_ids"] == [given.return_id]
-    assert box.document("GiveBack")[-1]["input"]["cashAmountCents"] == 700
+    assert [one["input"].get("cashAmountCents") for one in box.document("GiveBack")] == [None, 700]
+
+
+@LACKING
+def test_the_same_units_asked_for_twice_are_two_requests_of_which_each_is_known(
+    pots: tuple[Instance, str], lacking: tuple[str, ...]
+) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", *lacking)
+    order_id = box.place(1, line(1, quantity=3), line(2, quantity=3))
+    connector = connector_to(url, key_of="seller", currency="AUD")
+    invoice_id = box.invoices(order_id)[0]["id"]
+    for wished in (cancellation_of, refund_of):
+        box.orders[order_id]["invoices"]["nodes"][0]["refundRequests"] = []
+        for key in ("first", "second"):
+            wish = wished(invoice_id, key)
+            assert connector.resolve(wish) == NotThere()
+            assert isinstance(connector.deliver([wish])[0], Delivered)
+            assert isinstance(connector.resolve(wish), Delivered)
+        assert len(requests_of(box, order_id)) == 2
+
+
+def test_what_the_buyer_asked_to_cancel_is_agreed_to_once_though_the_answer_is_lost(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3), line(2))
+    asked = refunded(L1, 1, 1000, dispatched=False, status="PENDING_APPROVAL")
+    requests_of(box, order_id).append(refund(1, asked, status="AWAITING", refundedAt=None))
+    connector = connector_to(url)
+    box.lose_answer_of = "GiveBack"
+    assert isinstance(connector.deliver([cancellation_of(order_id)])[0], InDoubt)
+    assert isinstance(connector.resolve(cancellation_of(order_id)), Delivered)
+    assert isinstance(connector.deliver([cancellation_of(order_id, attempts=2)])[0], Delivered)
+    assert box.document("CreateRefund") == []
+    assert connector.resolve(cancellation_of(order_id, "another")) == NotThere(), "it was agreed to by the other"
+
+
+@pytest.mark.parametrize("purged", [False, True], ids=["no field for a mark", "purged"])
+@pytest.mark.parametrize("wished", [cancellation_of, refund_of])
+def test_what_may_be_ours_and_shows_no_mark_is_for_a_person_and_never_made_twice(
+    pots: tuple[Instance, str], wished: Callable[..., Effect], purged: bool
+) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", *(() if purged else ("externalIds", "notes")))
+    order_id = box.place(1, line(1, quantity=3), line(2, quantity=3))
+    connector = connector_to(url)
+    box.lose_answer_of = "CreateRefund"
+    assert isinstance(connector.deliver([wished(order_id)])[0], InDoubt)
+    (request,) = requests_of(box, order_id)
+    if purged:
+        box.orders[order_id]["purgedAt"] = "2026-03-04T10:00:00Z"
+        request |= {"externalIds": [], "notes": [{"note": None}, {"note": None}]}
+    for said in (connector.resolve(wished(order_id)), *connector.deliver([wished(order_id, attempts=2)])):
+        assert isinstance(said, InDoubt)
+        assert request["id"] in said.reason
+    assert len(requests_of(box, order_id)) == 1
+    request["lineItems"][0]["quantity"] = 2
+    assert connector.resolve(wished(order_id)) == NotThere(), "of other units it cannot be ours"
+
+
+def test_what_was_made_without_a_mark_and_not_gone_on_with_is_for_a_person(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", "externalIds", "notes")
+    order_id = box.place(1, line(1), line(2, quantity=3))
+    refused = {"status": 200, "errors": [{"field": "status", "messages": ["not now"]}], "refundRequest": None}
+    box.refuse["GiveBack"] = {"data": {"refundRequestRefund": refused}}
+    (outcome,) = connector_to(url).deliver([refund_of(order_id)])
+    assert isinstance(outcome, InDoubt)
+    assert requests_of(box, order_id)[0]["id"] in outcome.reason
+
+
+def test_somebody_elses_refund_of_the_same_units_is_not_taken_for_ours(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1), line(2, quantity=3))
+    connector = connector_to(url)
+    requests_of(box, order_id).append(refund(1, refunded(L2, 1, 700), initiatedBy="ADMIN"))
+    assert connector.resolve(refund_of(order_id)) == NotThere()
+    assert isinstance(connector.deliver([refund_of(order_id, attempts=2)])[0], Delivered)
+    assert len(requests_of(box, order_id)) == 2
 
 
 def test_what_the_buyer_asked_to_cancel_is_agreed_to_and_not_asked_again(pots: tuple[Instance, str]) -> None:

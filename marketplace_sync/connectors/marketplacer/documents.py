@@ -42,7 +42,7 @@ NESTED = {
     "Order": ("externalIds", "metadata", "address", "billingAddress"),
     "Invoice": ("amendments", "seller", "shippingAddress", "buyerBillingAddress", "order"),
     "LineItem": ("variant",),
-    "RefundRequest": ("externalIds",),
+    "RefundRequest": ("externalIds", "notes"),
 }
 TYPES = tuple(dict.fromkeys([*REQUIRED, *OPTIONAL, "Advert", "ShipmentCarrier", "Query", "Mutation"]))
 
@@ -153,6 +153,23 @@ def whole_invoices(schema: Schema) -> Document:
         "WholeInvoices",
         "query WholeInvoices($ids: [ID!]!) {"
         f" nodes(ids: $ids) {{ __typename ... on Invoice {{ {_invoice(schema)} }} }} }}",
+    )
+
+
+def has_external_ids(schema: Schema) -> bool:
+    """Whether refund requests show what we marked them with."""
+    return not schema or "externalIds" in schema.get("RefundRequest", frozenset())
+
+
+def refund_notes(schema: Schema) -> Document | None:
+    """The notes of invoices' refund requests, where there are such. Not part of a whole order: they are free text, of
+    the buyer too."""
+    if schema and "notes" not in schema.get("RefundRequest", frozenset()):
+        return None
+    return Document(
+        "RefundNotes",
+        "query RefundNotes($ids: [ID!]!) {"
+        " nodes(ids: $ids) { __typename ... on Invoice { refundRequests { id notes { note } } } } }",
     )
 
 

@@ -17,8 +17,13 @@ class OrderNow:
     def __init__(self, order: stated.Order) -> None:
         self.order_id = order.id
         self.placed_at = fields.moment(order.created_at)
+        self._purged_at = order.purged_at
         self.invoices = {one.id: one for one in (order.invoices.nodes if order.invoices else None) or () if one}
         self.invoice_of = {line.id: invoice.id for invoice in self.invoices.values() for line in invoice.line_items}
+
+    def is_purged(self, invoice_id: str) -> bool:
+        """Whether notes and external ids of it may have been wiped (sheet, 7)."""
+        return bool(self._purged_at or self.invoices[invoice_id].order_purged_at)
 
     def by_invoice(self, lines: Sequence[LineUnits]) -> Mapping[str, dict[str, int]] | Refused:
         """Invoice id -> line id -> units: one order's lines may be of several sellers, each with an invoice."""

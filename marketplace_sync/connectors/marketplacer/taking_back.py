@@ -1,12 +1,12 @@
 """Cancels units that never left and gives money back: both are refund requests, told apart by `dispatched`.
 
-A request of ours carries a mark as its external id. Each step looks first at what is there, so that a try that was cut
-off is gone on with and never repeated.
+A request of ours carries a mark (`recognising`). Each step looks first at what is there, so that a try that was cut off
+is gone on with and never repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,16 +16,16 @@ from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import GraphQL
 from marketplace_sync.connectors.marketplacer.now import OrderNow, order_now
 from marketplace_sync.connectors.marketplacer.reading import Reader
+from marketplace_sync.connectors.marketplacer.recognising import Asked, Recognising, Undecided, per_item
 from marketplace_sync.connectors.marketplacer.reversals import reversal_id
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
-from marketplace_sync.connectors.marketplacer.stated import Invoice, RefundLine, RefundRequest
-from marketplace_sync.connectors.outcomes import outcome_of
+from marketplace_sync.connectors.marketplacer.stated import RefundLine, RefundRequest
+from marketplace_sync.connectors.outcomes import outcome_of, unresolved
 from marketplace_sync.domain.effects import (
     CancelLines,
     Delivered,
     Effect,
     InDoubt,
-    LineUnits,
     NotThere,
     Outcome,
     Postponed,
@@ -52,18 +52,19 @@ class TakingBack:
         self._calls = calls
         self._reader = reader
         self._account = account
+        self._recognising = Recognising(settings, calls, account)
 
     def cancel(self, effect: Effect, wish: CancelLines) -> Outcome:
-        return self._carry_out(effect, wish.order_id, wish.lines, {}, wish.reason, requested=True)
+        return self._carry_out(effect, wish, {})
 
     def give_back(self, effect: Effect, wish: RefundLines) -> Outcome:
         if not wish.lines or len(wish.lines) != len(wish.amounts) or any(amount < 0 for amount in wish.amounts):
             return Refused("it names no lines, or not one amount for each", code="NO_LINES")
-        amounts = {units.line_id: amount for units, amount in zip(wish.lines, wish.amounts, strict=True) if amount}
-        return self._carry_out(effect, wish.order_id, wish.lines, amounts, wish.reason, requested=False)
+        return self._carry_out(effect, wish, _amounts(wish))
 
     def verdict(self, effect: Effect, wish: CancelLines | RefundLines) -> Resolution:
-        """Delivered when all of it is done. Half of it is gone on with by delivering it again."""
+        """Delivered when all of it is done. Half of it is gone on with by delivering it again. In doubt where there is
+        what could be it and nothing to tell by."""
         now = order_now(self._reader, self._settings, wish.order_id)
         if isinstance(now, Refused | Postponed | InDoubt):
             return now
@@ -71,93 +72,70 @@ class TakingBack:
         if isinstance(wanted, Refused):
             return wanted
         found: list[str] = []
-        for invoice_id, units in wanted.items():
-            request = self._request(effect, now.invoices[invoice_id], units, isinstance(wish, CancelLines))
-            if request is None or not self._done(request):
-                return NotThere()
-            found += _ids(request)
+        try:
+            for invoice_id, units in wanted.items():
+                asked = _asked(effect, wish, now, invoice_id, units)
+                request = self._recognising.ours(asked, now.invoices[invoice_id], repeated=True)
+                if request is None or not self._done(request):
+                    return NotThere()
+                found += _ids(request)
+        except Undecided as problem:
+            return InDoubt(str(problem))
+        except TransportError as problem:
+            return unresolved(problem)
         return Delivered({"found": True, "refund_ids": found})
 
-    def _carry_out(
-        self,
-        effect: Effect,
-        order_id: str,
-        lines: Sequence[LineUnits],
-        amounts: Mapping[str, int],
-        reason: str,
-        *,
-        requested: bool,
-    ) -> Outcome:
-        now = order_now(self._reader, self._settings, order_id)
+    def _carry_out(self, effect: Effect, wish: CancelLines | RefundLines, amounts: Mapping[str, int]) -> Outcome:
+        now = order_now(self._reader, self._settings, wish.order_id)
         if isinstance(now, InDoubt):
             return Postponed(now.reason)
         if isinstance(now, Refused | Postponed):
             return now
-        wanted = now.by_invoice(lines)
+        wanted = now.by_invoice(wish.lines)
         if isinstance(wanted, Refused):
             return wanted
         found: list[str] = []
+        made = ""
         try:
             for invoice_id, units in wanted.items():
-                request = self._request(effect, now.invoices[invoice_id], units, requested)
+                asked = _asked(effect, wish, now, invoice_id, units)
+                recognisable = self._recognising.can_tell(asked)
+                request = self._recognising.ours(asked, now.invoices[invoice_id], repeated=effect.attempts > 1)
                 if request is None:
-                    request = self._create(effect, now, invoice_id, units, amounts, reason, dispatched=not requested)
-                self._finish(request, sum(amounts.get(line_id, 0) for line_id in units))
+                    request = self._create(asked, now.order_id, invoice_id, wish.reason)
+                    made = made if recognisable else f"{made} {request.id}"
+                self._finish(effect, request, sum(amounts.get(line_id, 0) for line_id in units))
                 found += _ids(request)
+        except Undecided as problem:
+            return InDoubt(str(problem))
         except TransportError as problem:
+            if made:
+                # whoever tried again would not know what was made and make it a second time
+                return InDoubt(f"{problem} (refund request{made} was made before and carries no mark)")
             return outcome_of(problem)
         return Delivered({"refund_ids": found})
 
-    def _request(
-        self, effect: Effect, invoice: Invoice, units: Mapping[str, int], cancelling: bool
-    ) -> RefundRequest | None:
-        """Ours by its mark; else the one by which these units are asked to be cancelled, which we agree to."""
-        for request in invoice.refund_requests:
-            if any(fields.text(pair.value) == self._mark(effect) for pair in request.external_ids or ()):
-                return request
-        if not cancelling:
-            return None
-        for request in invoice.refund_requests:
-            asked = {line.line_item.id: line.quantity for line in request.line_items if line.line_item}
-            open_ = all(fields.text(line.status) not in ("REFUNDED", "REFUND_DENIED") for line in request.line_items)
-            unmarked = not any(
-                fields.text(pair.key) == self._settings.marker_key for pair in request.external_ids or ()
-            )
-            undispatched = all(line.dispatched is False for line in request.line_items)
-            if open_ and unmarked and undispatched and asked == dict(units):
-                return request
-        return None
-
-    def _create(
-        self,
-        effect: Effect,
-        now: OrderNow,
-        invoice_id: str,
-        units: Mapping[str, int],
-        amounts: Mapping[str, int],
-        reason: str,
-        *,
-        dispatched: bool,
-    ) -> RefundRequest:
+    def _create(self, asked: Asked, order_id: str, invoice_id: str, reason: str) -> RefundRequest:
         items: list[dict[str, Any]] = []
-        for line_id, quantity in units.items():
+        for line_id, quantity in asked.units.items():
             item: dict[str, Any] = {
                 "lineItemId": line_id,
                 "quantity": quantity,
-                "dispatched": dispatched,
-                "reason": reason or ("Refunded by the seller" if dispatched else "Cancelled by the seller"),
+                "dispatched": not asked.cancelling,
+                "reason": reason or ("Cancelled by the seller" if asked.cancelling else "Refunded by the seller"),
                 "status": "PENDING_APPROVAL" if self._account.is_seller else _OURS,
             }
-            if amounts.get(line_id):
-                item["amountPerItemCents"] = amounts[line_id] // max(1, quantity)
+            if asked.amounts.get(line_id):
+                item["amountPerItemCents"] = per_item(asked.amounts, asked.units, line_id)
             items.append(item)
-        given = {
+        given: dict[str, Any] = {
             "invoiceId": invoice_id,
             "lineItems": items,
             "initiatedBy": "SELLER",
-            "notes": [{"note": reason or f"Order {now.order_id}, by marketplace_sync"}],
-            "externalIds": [{"key": self._settings.marker_key, "value": self._mark(effect)}],
+            "notes": self._recognising.notes(asked.effect, reason or f"Order {order_id}, by marketplace_sync"),
         }
+        if marks := self._recognising.external_ids(asked.effect):
+            given["externalIds"] = marks
         payload = self._calls.write(documents.CREATE_REFUND, {"input": given})
         made = self._account.decoded(documents.CREATE_REFUND, payload, _Payload).refund_request
         if made is None:
@@ -166,7 +144,7 @@ class TakingBack:
             line.status = items[0]["status"]
         return made
 
-    def _finish(self, request: RefundRequest, cash: int) -> None:
+    def _finish(self, effect: Effect, request: RefundRequest, cash: int) -> None:
         """Accept what waits for it, and let the buyer have the money: only the operator may (sheet, 7)."""
         if self._account.is_seller or self._done(request):
             return
@@ -174,7 +152,9 @@ class TakingBack:
             if fields.text(line.status) in _UNANSWERED:
                 given = {"refundRequestLineItemId": line.id, "notes": [{"note": "Accepted by marketplace_sync"}]}
                 self._calls.write(documents.ACCEPT_LINE, {"input": given})
-        refund: dict[str, Any] = {"refundRequestId": request.id, "notes": [{"note": "Refunded by marketplace_sync"}]}
+        # the mark again: the request may be one that the buyer made and we agree to
+        notes = self._recognising.notes(effect, "Refunded by marketplace_sync")
+        refund: dict[str, Any] = {"refundRequestId": request.id, "notes": notes}
         if cash:
             refund["cashAmountCents"] = cash
         self._calls.write(documents.GIVE_BACK, {"input": refund})
@@ -184,8 +164,17 @@ class TakingBack:
         counted: list[RefundLine] = [line for line in request.line_items if not line.only_remittance]
         return self._account.is_seller or all(fields.text(line.status) == "REFUNDED" for line in counted)
 
-    def _mark(self, effect: Effect) -> str:
-        return effect.natural_key
+
+def _amounts(wish: RefundLines) -> dict[str, int]:
+    return {units.line_id: amount for units, amount in zip(wish.lines, wish.amounts, strict=True) if amount}
+
+
+def _asked(
+    effect: Effect, wish: CancelLines | RefundLines, now: OrderNow, invoice_id: str, units: Mapping[str, int]
+) -> Asked:
+    cancelling = isinstance(wish, CancelLines)
+    amounts = _amounts(wish) if isinstance(wish, RefundLines) else {}
+    return Asked(effect, units, amounts, cancelling=cancelling, purged=now.is_purged(invoice_id))
 
 
 def _ids(request: RefundRequest) -> list[str]:
