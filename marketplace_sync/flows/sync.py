@@ -1,12 +1,17 @@
-"""One headless pass over everything: read, wish, deliver, until nothing is left to do."""
+"""One headless pass over everything: read, wish, deliver, until nothing is left to do.
+
+Connections are worked on beside each other, so a pass takes as long as its slowest vendor and not as all of them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.errors import BudgetFull, TransportError, Unreachable
@@ -35,36 +40,63 @@ class SyncReport:
     away: set[str] = field(default_factory=set)
 
 
-def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 5, inbox: Path | None = None) -> SyncReport:
+def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 10, inbox: Path | None = None) -> SyncReport:
     """Catalogues first (so that prices and variants are known), then marketplaces, stores and deliveries, repeated
     while deliveries cause further ones; what was settled last. A connection that fails does not stop the others; where
     nothing answers, the rest is not read either, for each read would be tried for as long again.
     `inbox`: the folder that files of finance are taken out of."""
     report = SyncReport()
-    for name in context.stores:
-        _read(report, tell, context, name, "catalogue", partial(_catalogue, context, name))
-    for name in context.marketplaces:
+    tell = _one_at_a_time(tell)
+
+    def imported(name: str) -> None:
         for feed in context.marketplaces[name].feeds():
             _read(report, tell, context, name, feed.name, partial(_imported, context, name, feed.name))
+
+    def settled(name: str) -> None:
+        _read(report, tell, context, name, "settlement", partial(_settled, context, name))
+        if inbox is not None:
+            _try(report, tell, f"{name}: files", partial(_files_taken, context, name, inbox, report))
+
+    _beside(
+        context.stores, lambda name: _read(report, tell, context, name, "catalogue", partial(_catalogue, context, name))
+    )
+    _beside(context.marketplaces, imported)
     for _ in range(rounds):
         before = sum(report.delivered.values())
-        for name in context.stores:
-            _read(report, tell, context, name, "orders", partial(_observed, context, name))
-        for name in context.connections:
-            _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report))
+        _beside(
+            context.stores, lambda name: _read(report, tell, context, name, "orders", partial(_observed, context, name))
+        )
+        _beside(
+            context.connections,
+            lambda name: _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report)),
+        )
         if sum(report.delivered.values()) == before:
             break
-    for name in sorted({route.marketplace for route in context.routes}):
-        if settlement_feed.is_settled(context, name):
-            _read(report, tell, context, name, "settlement", partial(_settled, context, name))
-            if inbox is not None:
-                _try(report, tell, f"{name}: files", partial(_files_taken, context, name, inbox, report))
+    marketplaces = sorted({route.marketplace for route in context.routes})
+    _beside([name for name in marketplaces if settlement_feed.is_settled(context, name)], settled)
     with context.ledger.begin() as connection:
         for route in context.routes:
             watch_deadlines.acknowledgements(connection, context, route)
             watch_deadlines.dispatches(connection, context, route)
     housekeeping.clear_inbox(context)
     return report
+
+
+def _beside(names: Iterable[str], work: Callable[[str], object]) -> None:
+    """Do it for each connection by a thread of its own. Raises what one raised, once all are done."""
+    names = list(names)
+    with ThreadPoolExecutor(max(1, len(names)), thread_name_prefix="pass") as threads:
+        list(threads.map(work, names))
+
+
+def _one_at_a_time(tell: Tell) -> Tell:
+    lock = Lock()
+
+    def told(line: str) -> None:
+        with lock:
+            tell(line)
+
+    return told
 
 
 def _read(report: SyncReport, tell: Tell, context: Context, name: str, what: str, work: Callable[[], str]) -> None:
