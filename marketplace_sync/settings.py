@@ -149,6 +149,9 @@ class RouteSettings(BaseModel):
     """Working days before the promised delivery date by which a parcel must leave."""
     late_event_after: Duration = timedelta(hours=24)
     """An event older than this is sent as history, so that no message goes out to the buyer."""
+    whole_within: Duration = timedelta(minutes=5)
+    """How long after an order Placed Order waits for what the marketplace has not stated of it yet: Klaviyo keeps the
+    first that it is told of an order, and never takes a longer list of items."""
     carriers: dict[str, str] = {}
     """The store's carrier name -> the marketplace's code. A carrier that is not listed is a work item."""
     untracked_carriers: tuple[str, ...] = ()

@@ -127,10 +127,11 @@ def order_changed(
 
 
 def lines_added(connection: Connection, context: Context, route: Route, before: Order, after: Order) -> None:
-    """Lines that are stated for the first time, of an order that has gone on without them."""
+    """Lines that are stated for the first time, of an order that has gone on without them; or that there are none."""
     known = {line.line_id for line in before.lines}
     capabilities = silence.offered(connection, context, route.marketplace)
-    if after.is_test or all(line.line_id in known for line in after.lines):
+    is_whole_now = before.to_come > 0 and not after.to_come
+    if after.is_test or (all(line.line_id in known for line in after.lines) and not is_whole_now):
         return
     if silence.is_told(route, capabilities):
         sale = capabilities.silence is Silence.NONE

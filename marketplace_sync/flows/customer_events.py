@@ -7,7 +7,7 @@ SKUs. Where any SKU's price is unknown no value is sent rather than a wrong one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -60,7 +60,8 @@ class Teller:
             return
         whole = self._value(order, lines)
         stated = whole + order.to_come if whole is not None and order.to_come else None
-        yield self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
+        placed = self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
+        yield msgspec.structs.replace(placed, waits=self._waits(order))
         for line in order.lines:
             if line.quantity > 0:
                 yield self._ordered_product(order, line, identifier)
@@ -113,6 +114,14 @@ class Teller:
         return self._event(
             order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
         )
+
+    def _waits(self, order: Order) -> timedelta:
+        """How long nothing is told of an order that is only stated in part: Klaviyo keeps the first event of an id and
+        drops all others in silence (its sheet, events), so a list of items that left short stays short."""
+        if not order.to_come:
+            return timedelta()
+        longest = self.route.settings.whole_within
+        return max(timedelta(), min(longest, order.placed_at + longest - self.now))
 
     def _profile(self, order: Order) -> outbox.Wish:
         known = self.identities[order.order_id]

@@ -22,14 +22,16 @@ from marketplace_sync.ledger import outbox, renewal, wished, work_items
 
 
 def tell(connection: Connection, teller: Teller, order: Order, *, sale: bool) -> None:
-    """Klaviyo hears of what was bought besides. Placed Order is made whole if it has not left yet; its value is that of
-    the whole purchase in either case (`Order.to_come`)."""
+    """Klaviyo hears of what was bought besides. Placed Order is made whole if it has not left yet, and is let go when
+    there is nothing more to come; its value is that of the whole purchase in either case (`Order.to_come`)."""
     if not sale or not outbox.is_known(connection, teller.marketing, placed_key(teller.route, order)):
         return
     wishes = list(teller.placed(order, sale=sale))
     outbox.record(connection, wishes)
     events = [wish for wish in wishes if wish.kind is EffectKind.TRACK_EVENT]
     renewal.renew(connection, events, lambda known, newest: bool(known == newest), "nothing withdraws an event")
+    if not order.to_come:
+        outbox.let_go(connection, teller.marketing, placed_key(teller.route, order))
 
 
 def missing_in(connection: Connection, route: Route, order: Order, store_order: StoreOrder) -> list[OrderLine]:

@@ -39,6 +39,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None = None
     supersedes: bool = False
     """Undelivered earlier wishes of the same kind and subject are dropped in favour of this one."""
+    waits: timedelta = timedelta()
+    """How long it stays before it may leave, unless it is let go (`let_go`)."""
 
 
 # what `_effect` makes an effect of
@@ -89,10 +91,29 @@ def record(connection: Connection, wishes: Iterable[Wish]) -> int:
                 "key": wish.natural_key,
             },
         )
+    for wish in wishes:
+        if wish.waits and new:
+            driver(connection).execute(
+                "UPDATE ledger.effects SET not_before = now() + %s WHERE connection = %s AND natural_key = %s"
+                " AND state = 'pending' AND created_at = now()",  # recorded in this transaction
+                (wish.waits, wish.connection, wish.natural_key),
+            )
     if new:
         forget(connection)
         notify(connection, {row[0] for row in rows})
     return new
+
+
+def let_go(connection: Connection, name: str, natural_key: str) -> None:
+    """What it was to wait for is there: it may leave now, if nobody has begun to send it."""
+    changed = driver(connection).execute(
+        "UPDATE ledger.effects SET not_before = now() WHERE connection = %s AND natural_key = %s"
+        " AND state = 'pending' AND attempts = 0 AND not_before > now()",
+        (name, natural_key),
+    )
+    if changed.rowcount:
+        forget(connection)
+        notify(connection, {name})
 
 
 def _copied(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:

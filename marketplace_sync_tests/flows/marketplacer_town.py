@@ -24,6 +24,7 @@ def marketplacer_town(
     store: StoreSide | None,
     with_klaviyo: bool = True,
     like: dict[str, Any] | None = None,
+    whole_within: str = "5m",
     **connection: Any,
 ) -> Iterator[Town]:
     """One instance, with a route through a store or without one, to Klaviyo unless told otherwise."""
@@ -38,6 +39,7 @@ def marketplacer_town(
             MARKET: {
                 "store": store.name if store else None,
                 "marketing": KLAVIYO if with_klaviyo else None,
+                "whole_within": whole_within,
                 "carriers": {"Royal Mail": "Royal Mail", "DPD UK": "Royal Mail"},
             }
         },

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from marketplace_sync.domain.orders import Order
 from marketplace_sync.flows import observe_store
@@ -45,10 +46,10 @@ def test_a_purchase_whose_invoices_follow_one_another_is_told_of_and_injected_on
 def test_an_order_that_never_adds_up_is_waited_for_no_longer_than_the_settings_say(
     database_url: str, tmp_path: Path
 ) -> None:
-    like = {"invoices_follow_seconds": 3600}
-    with marketplacer_town(database_url, tmp_path, store=None, like=like, wait_for_invoices="2s", **PROMPT) as here:
+    like, waits = {"invoices_follow_seconds": 3600}, {"wait_for_invoices": "2s", "whole_within": "3s", **PROMPT}
+    with marketplacer_town(database_url, tmp_path, store=None, like=like, **waits) as here:
         order = place(here, "MUG-RED", "LAMP-BRASS")
-        here.sync()
+        live(here)
         assert [line.sku for line in held(here, order).lines] == ["MUG-RED"]
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
 
@@ -59,12 +60,60 @@ def an_hour_later(here: Town, order: Any) -> None:
     wait_for(lambda: len(act(here, "get_order", order_id=order["order_id"])["invoices"]) == 2)
 
 
+SLOW: dict[str, Any] = {"like": {"invoices_follow_seconds": 3600}, "wait_for_invoices": "0s", **PROMPT}
+"""An instance whose further invoices take an hour, and an installation that takes orders as they are."""
+
+
+def test_klaviyo_hears_of_a_purchase_when_its_last_invoice_is_there_and_of_all_of_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    side = ShopifySide()
+    with marketplacer_town(database_url, tmp_path, store=side, **SLOW) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        observe_store.refresh_catalogue(here.context, side.name)
+        here.sync()
+        assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1}, "the store waits for nothing"
+        assert here.events() == {}
+        assert timedelta() < waits_until(here, order) - held(here, order).placed_at <= timedelta(minutes=5)
+
+        an_hour_later(here, order)
+        live(here)
+        assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 2}
+        (placed,) = named(here, "Placed Order", order)
+        assert (sorted(placed["properties"]["SKUs"]), placed["value"]) == (
+            ["LAMP-BRASS", "MUG-RED"], order["total_cents"] / 100,
+        )  # fmt: skip
+
+
+def test_an_order_of_which_nothing_more_was_to_come_after_all_is_told_at_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, **SLOW) as here:
+        order = place(here, "MUG-RED", "LAMP-BRASS")
+        here.sync()
+        assert here.events() == {}
+        (line,) = held(here, order).lines
+        act(here, "edit_order", order_id=order["order_id"], changes={"totalCents": line.total})
+        live(here)
+        (placed,) = named(here, "Placed Order", order)
+        assert (placed["properties"]["SKUs"], round(placed["value"] * 100)) == (["MUG-RED"], line.total)
+
+
+def waits_until(here: Town, order: Any) -> datetime:
+    with here.project.ledger.begin() as connection:
+        found = connection.execute(
+            text("SELECT not_before FROM ledger.effects WHERE natural_key LIKE 'Placed Order:%' AND order_id = :id"),
+            {"id": order["id"]},
+        ).scalar_one()
+    assert isinstance(found, datetime)
+    return found
+
+
 @pytest.mark.parametrize("side", [None, ShopifySide(), MagentoSide()], ids=["alone", "shopify", "magento"])
 def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
     database_url: str, tmp_path: Path, side: ShopifySide | MagentoSide | None
 ) -> None:
-    like = {"invoices_follow_seconds": 3600}
-    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+    with marketplacer_town(database_url, tmp_path, store=side, whole_within="0s", **SLOW) as here:
         order = place(here, "MUG-RED", "LAMP-BRASS")
         live(here)
         assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
@@ -102,8 +151,8 @@ def test_an_invoice_that_comes_too_late_is_neither_lost_nor_doubled(
 def test_a_late_line_that_staff_add_to_the_order_in_the_store_goes_its_way_like_the_others(
     database_url: str, tmp_path: Path
 ) -> None:
-    side, like = ShopifySide(), {"invoices_follow_seconds": 3600}
-    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+    side = ShopifySide()
+    with marketplacer_town(database_url, tmp_path, store=side, whole_within="0s", **SLOW) as here:
         order = place(here, "MUG-RED", "LAMP-BRASS")
         live(here)
         an_hour_later(here, order)
@@ -125,8 +174,8 @@ def test_a_late_line_that_staff_add_to_the_order_in_the_store_goes_its_way_like_
 def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_whole(
     database_url: str, tmp_path: Path
 ) -> None:
-    side, like = ShopifySide(), {"invoices_follow_seconds": 3600}
-    with marketplacer_town(database_url, tmp_path, store=side, like=like, wait_for_invoices="0s", **PROMPT) as here:
+    side = ShopifySide()
+    with marketplacer_town(database_url, tmp_path, store=side, **SLOW) as here:
         order = place(here, "MUG-RED", "LAMP-BRASS")
         observe_store.refresh_catalogue(here.context, side.name)
         here.read_marketplace(at=MARKET)

@@ -130,9 +130,9 @@ class Staff:
         return self.act_get_order(order["n"])
 
     def act_edit_order(self, order_id: Number, changes: dict[str, Any]) -> dict[str, Any]:
-        """Change the buyer's data after the fact: fields such as emailAddress, surname, status."""
+        """Change the buyer's data after the fact: fields such as emailAddress, surname, status; or totalCents."""
         order = self.market.known("Order", order_id)
-        if unknown := set(changes) - set(_buyer("x", 1)) - {"status", "messageToSeller"}:
+        if unknown := set(changes) - set(_buyer("x", 1)) - {"status", "messageToSeller", "totalCents"}:
             raise ValueError(f"cannot be edited: {', '.join(sorted(unknown))}")
         with self.market.action():
             order.update(changes)
