@@ -7,6 +7,7 @@ import base64
 import functools
 import itertools
 import random
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,10 @@ from marketplace_sync.sandbox.clock import Clock
 from marketplace_sync.sandbox.state import State
 
 _trusted = functools.cache(httpx.create_ssl_context)
+_LOOK_EVERY = 0.05
+"""Real seconds between two looks at the clock while an answer is waited for."""
+_AT_LEAST = 2.0
+"""Real seconds that an answer may take even though the clock has moved on: a jump is not the receiver's fault."""
 
 
 class WebhookSender:
@@ -40,6 +45,7 @@ class WebhookSender:
         self.time_scale = 1.0
         self.retry_delays: tuple[float, ...] = (10, 60, 300, 900, 1800, 3600, 3600, 3600)
         self.timeout_seconds = 5.0
+        """How long a whole answer may take by the sandbox's clock. One that takes longer counts as none."""
         self.on_given_up: Callable[[dict[str, Any]], None] = lambda delivery: None
         """Told of a delivery that failed its last retry (Shopify then deletes the subscription)."""
         self.renewed: Callable[[dict[str, Any]], dict[str, Any]] = lambda delivery: delivery
@@ -80,7 +86,7 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Send what is due, up to eight at once, until cancelled."""
-        async with httpx.AsyncClient(verify=_trusted(), timeout=self.timeout_seconds, follow_redirects=False) as client:
+        async with httpx.AsyncClient(verify=_trusted(), timeout=None, follow_redirects=False) as client:
             while True:
                 self._wake.clear()
                 due = self._due(8)
@@ -126,14 +132,8 @@ class WebhookSender:
         if delivery["attempts"] == 0:
             self.first_tries.append({"about": delivery.get("about", ""), "sent_at": self._clock.timestamp()})
         for _ in range(times):
-            try:
-                answer = await client.post(
-                    delivery["url"], content=base64.b64decode(delivery["body"]), headers=delivery["headers"]
-                )
-                status = answer.status_code
-                accepted = 200 <= status < 300
-            except (httpx.HTTPError, httpx.InvalidURL):
-                accepted, status = False, None
+            status = await self._answer(client, delivery)
+            accepted = status is not None and 200 <= status < 300
         goes_on = self.answered(delivery, status)
         if accepted:
             self.sent += 1
@@ -147,3 +147,19 @@ class WebhookSender:
             return
         delivery["due"] = self._clock.timestamp() + self.retry_delays[delivery["attempts"] - 1] * self.time_scale
         self._deliveries.put(delivery["key"], delivery)
+
+    async def _answer(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> int | None:
+        """The status of the answer; None when none comes in time, or none can."""
+        until, at_least = self._clock.timestamp() + self.timeout_seconds, time.monotonic() + _AT_LEAST
+        body = base64.b64decode(delivery["body"])
+        sending = asyncio.ensure_future(client.post(delivery["url"], content=body, headers=delivery["headers"]))
+        try:
+            while not sending.done():
+                if self._clock.timestamp() >= until and time.monotonic() >= at_least:
+                    return None
+                await asyncio.wait({sending}, timeout=_LOOK_EVERY)
+            return sending.result().status_code
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return None
+        finally:
+            sending.cancel()

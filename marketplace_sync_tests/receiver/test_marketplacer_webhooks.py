@@ -184,6 +184,32 @@ def test_while_the_receiver_is_away_the_instance_tries_again(database_url: str, 
             assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
 
 
+def test_a_delivery_is_answered_though_the_instance_itself_cannot_be_asked(hooked: Hooked) -> None:
+    here = hooked.here
+    here.sandbox.control("PUT", f"{MARKET}/faults", [{"kind": "status", "status": 503}])
+    assert httpx.post(f"{here.sandbox.base_url}/{MARKET}/graphql").status_code == 503
+    place(here)
+    wait_for(lambda: [one["status"] for one in hooked.events()] == ["processed"])
+    assert len(hooked.inbox("received")) == 1
+
+
+def test_what_is_answered_too_late_for_the_instance_is_kept_once_and_followed_once(hooked: Hooked) -> None:
+    here = hooked.here
+    with here.project.ledger.begin() as connection:
+        connection.execute(text("LOCK TABLE ledger.inbox IN ACCESS EXCLUSIVE MODE"))
+        order = place(here)
+        wait_for(lambda: here.sandbox.control("GET", f"{MARKET}/webhooks"))
+        here.sandbox.control("POST", "clock", {"advance_seconds": 30})
+        wait_for(lambda: [one["status"] for one in hooked.events()] == ["rejected"])
+    wait_for(lambda: len(hooked.inbox()) == 1)
+    here.sandbox.control("POST", "clock", {"advance_seconds": 61})
+    hooked.delivered(1)
+    assert [one["status"] for one in hooked.events()] == ["processed"]
+    assert len(hooked.inbox()) == 1, "the instance's second try is the same delivery"
+    assert here.events(order["id"]) == {"Placed Order": 1, "Ordered Product": 1}
+    assert here.work_items() == {}
+
+
 def test_the_delivery_of_a_first_invoice_waits_for_the_others_of_its_order(database_url: str, tmp_path: Path) -> None:
     with hooked_town(database_url, tmp_path, like={"invoices_follow_seconds": 4}) as hooked:
         here = hooked.here

@@ -103,6 +103,25 @@ def test_a_5xx_a_429_and_silence_are_tried_again_and_429_lowers_the_concurrency(
     assert receiver.deliveries[0].raw == receiver.deliveries[-1].raw
 
 
+def test_an_answer_that_takes_longer_than_30_seconds_is_none_and_the_event_is_tried_again(
+    market: Client, receiver: Receiver
+) -> None:
+    subscribe(market, receiver)
+    receiver.answering.clear()
+    market.order()
+    wait_for(lambda: receiver.deliveries)
+    market.advance(12)
+    assert [e["status"] for e in market.ask(EVENTS)["nodes"]] == ["unsent"], "there is time yet"
+    market.advance(18)
+    wait_for(lambda: [(e["status"], e["responses"]) for e in market.ask(EVENTS)["nodes"]] == [("rejected", [])])
+    receiver.answering.set()
+    assert market.ask(HOOKS)["nodes"][0]["enabled"] is True
+    market.advance(61)
+    wait_for(lambda: [e["status"] for e in market.ask(EVENTS)["nodes"]] == ["processed"])
+    assert len(receiver.deliveries) == 2
+    assert receiver.deliveries[0].headers["idempotency-key"] == receiver.deliveries[1].headers["idempotency-key"]
+
+
 def test_a_retry_goes_where_the_webhook_points_now(market: Client, receiver: Receiver) -> None:
     hook = subscribe(market, receiver)
     receiver.status = 503

@@ -33,11 +33,14 @@ class Delivery:
 
 
 class Receiver:
-    """A real HTTP server on a free port. `status` is what it answers; 0 hangs up without an answer."""
+    """A real HTTP server on a free port. `status` is what it answers; 0 hangs up without an answer. While `answering`
+    is not set it says nothing."""
 
     def __init__(self) -> None:
         self.status = 200
         self.deliveries: list[Delivery] = []
+        self.answering = threading.Event()
+        self.answering.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +48,7 @@ class Receiver:
                 raw = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.deliveries.append(Delivery(headers, raw))
+                receiver.answering.wait(60)
                 if receiver.status:
                     self.send_response(receiver.status)
                     self.send_header("content-length", "0")
@@ -65,6 +69,7 @@ class Receiver:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
 
