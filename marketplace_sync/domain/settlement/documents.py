@@ -164,7 +164,9 @@ def _compare(group: _Group, accounts: dict[tuple[str, str], _Bank], settings: Fi
     abroad = [receipt for receipt in group.receipts if receipt.currency not in currencies]
     for currency in currencies:
         payouts = [payout for payout in group.payouts if payout.currency == currency]
-        at_home = sum(receipt.amount for receipt in group.receipts if receipt.currency == currency)
+        # what notes take off a payment did not reach the bank, and is no less paid for that
+        taken_off = [min(0, payout.transferred or 0) for payout in payouts]
+        at_home = sum(receipt.amount for receipt in group.receipts if receipt.currency == currency) - sum(taken_off)
         transferred = [max(0, payout.transferred or 0) for payout in payouts]
         mine = [accounts[payout.number, currency] for payout in payouts]
         for account in mine:
@@ -172,8 +174,9 @@ def _compare(group: _Group, accounts: dict[tuple[str, str], _Bank], settings: Fi
         if abroad:
             _compare_abroad(payouts, mine, transferred, at_home, abroad, settings)
             continue
-        for payout, account, received in zip(payouts, mine, share(at_home, transferred), strict=True):
-            account.currency, account.expected, account.received = currency, payout.transferred or 0, received
+        shares = zip(payouts, mine, share(at_home, transferred), taken_off, strict=True)
+        for payout, account, received, off in shares:
+            account.currency, account.expected, account.received = currency, payout.transferred or 0, received + off
             if at_home < sum(transferred):
                 account.codes.add(Code.PAYOUT_SHORT)
 

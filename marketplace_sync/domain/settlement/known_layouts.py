@@ -58,9 +58,11 @@ JOHN_LEWIS_AGGREGATE = FileLayout(
     amounts={"*": {"Net Cost Value": "ORDER_AMOUNT|REFUND_ORDER_AMOUNT"}},
     controls=_total("Net Cost Value", "Total Sales Quantity", "Total Returns Quantity"),
     net_of_tax=True,
+    nameless="MANUAL_CREDIT|MANUAL_INVOICE",
 )
 """A day, a branch and a product per row, and no order: what is owed is the cost, without VAT (assumed: reports are
-split by VAT code), and the units are looked for among those that left on that day. (John Lewis, settlement)"""
+split by VAT code), and the units are looked for among those that left on that day. A row without product and units is
+a charge or a credit (assumed). (John Lewis, settlement)"""
 
 JOHN_LEWIS_REMITTANCE = FileLayout(
     columns={

@@ -117,6 +117,8 @@ class FileLayout(BaseModel):
     """Rows that state totals, to be compared with the others."""
     net_of_tax: bool = False
     """Whether amounts of rows that name goods are without the tax that order lines include."""
+    nameless: str = ""
+    """What the amounts of a row become that names neither an order nor goods, written as in `amounts`."""
     row_key: tuple[str, ...] = ()
     """The file's columns that make a row unique, where `amounts` are declared; all of them by default."""
 

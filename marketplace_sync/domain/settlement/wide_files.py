@@ -62,6 +62,8 @@ class Unfolding:
             if net is None:
                 raise _Unreadable(f"no amounts are declared for rows whose `{layout.row_kind}` is {kind!r}")
             amounts = {}
+        elif layout.nameless and not self._is_about_something(row):
+            amounts = dict.fromkeys(amounts, layout.nameless)
         sums: dict[str, Decimal] = {}
         for column, meaning in amounts.items():
             amount = self._amount(column, row)
@@ -76,6 +78,10 @@ class Unfolding:
             # as many came back as were sold: worth nothing, and said all the same
             parts = [(_read(next(iter(amounts.values())), Decimal(1))[0], Decimal(0))]
         return parts
+
+    def _is_about_something(self, row: Sequence[str]) -> bool:
+        names = ("order_id", "order_line_id", "customer_order_number", "ean", "stock_number")
+        return any(self._shared(name, row) for name in names) or self._names_goods(row)
 
     def _names_goods(self, row: Sequence[str]) -> bool:
         return any(self._shared(name, row).strip("0.-+ ") for name in ("quantity", "returned_quantity"))
