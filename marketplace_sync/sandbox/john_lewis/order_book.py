@@ -25,6 +25,8 @@ class OrderBook:
 
     def __init__(self, state: State, clock: Clock, render: Callable[[Order], bytes]) -> None:
         self.stale_seconds = 0.0
+        self.on_change: list[Callable[[Order | None, Order], None]] = []
+        """Told of every `put`: the order as it was (None for a new one) and as it is."""
         self._orders = state.collection("orders")
         self._clock = clock
         self._render = render
@@ -70,6 +72,8 @@ class OrderBook:
             self._late.append((self._clock.timestamp() + self.stale_seconds, order_id))
         else:
             self._list_again(order_id)
+        for told in self.on_change:
+            told(before, order)
 
     def body(self, order_id: int) -> bytes:
         """The order as it is, for a call that asks for it by its id."""

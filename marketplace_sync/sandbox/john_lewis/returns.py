@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,6 +48,8 @@ class Returns:
         self._clock = clock
         self._book = book
         self._state = state
+        self.on_approval: list[Callable[[Document, Order, list[Line]], None]] = []
+        """Told of every return that was approved, with its order and the rows that came back."""
 
     def get(self, return_id: str) -> Document:
         """Raises LookupError."""
@@ -124,6 +126,8 @@ class Returns:
         order["status"] = status_of(order)
         self._returns.put(return_id, document)
         self._book.put(order)
+        for told in self.on_approval if name == "approve" else ():
+            told(document, order, rows)
         return document
 
     def _set_amount(self, document: dict[str, Any], rows: list[Line], amount: int | None) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from marketplace_sync.sandbox.john_lewis.carriers import APPROVED
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 
 @dataclass
 class EdgeSettings:
@@ -72,9 +74,36 @@ class EdgeSettings:
     consent_rate: float = 0.4
     """How many of the buyers accept marketing."""
 
+    # Settlement
+    settlement_feed: bool = True
+    settlement_mode: str = "aggregate"
+    """What the weekly report states: a day and a product per row (`aggregate`), or an order line (`itemised`)."""
+    settlement_week_ends_on: str = "saturday"
+    settlement_folder: str | None = None
+    """Where the files of each week are written as well as served; None for nowhere."""
+    settlement_folder_formats: list[str] = field(default_factory=lambda: ["csv", "xlsx"])
+    settlement_branch: str = "0990"
+    settlement_branch_name: str = "JLCOM"
+    payment_terms_days: int = 60
+    """From the end of a week to its payment."""
+    commission_rate: float = 0.30
+    """Of a line's value with VAT where reports are itemised; what retail prices are above cost where they are not."""
+    fee_per_line: int = 0
+    """Pence for every order line that leaves."""
+    penalty_per_point: int = 500
+    """Pence; there is a point for every line that leaves, or is cancelled, too late."""
+
     def __post_init__(self) -> None:
         if self.split_line_reference not in ("same", "suffixed"):
             raise ValueError(f"split_line_reference is 'same' or 'suffixed', not {self.split_line_reference!r}")
+        for name, known in (
+            ("settlement_mode", ("aggregate", "itemised")),
+            ("settlement_week_ends_on", WEEKDAYS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if unknown := set(self.settlement_folder_formats) - {"csv", "xlsx"}:
+            raise ValueError(f"settlement_folder_formats are csv and xlsx, not {', '.join(sorted(unknown))}")
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name.endswith("_rate") and not 0 <= value <= 1:

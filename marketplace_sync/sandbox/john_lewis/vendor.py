@@ -24,6 +24,9 @@ from marketplace_sync.sandbox.john_lewis.returns import Returns, Wanted
 from marketplace_sync.sandbox.john_lewis.seller_actions import SellerActions
 from marketplace_sync.sandbox.john_lewis.seller_api import SellerApi
 from marketplace_sync.sandbox.john_lewis.settings import EdgeSettings
+from marketplace_sync.sandbox.john_lewis.settlement.feed import SettlementFeed
+from marketplace_sync.sandbox.john_lewis.settlement.takings import Takings
+from marketplace_sync.sandbox.john_lewis.settlement.weekly import Settlements, listed
 from marketplace_sync.sandbox.john_lewis.workflow import CANCELLABLE, SELLER_ACTIONS, lines_of, move
 from marketplace_sync.sandbox.state import Document, State
 from marketplace_sync.sandbox.vendor import Vendor
@@ -51,21 +54,26 @@ class JohnLewis(Vendor):
         self.returns = Returns(state, clock, self.book)
         self.actions = SellerActions(state, clock, self.book, self.edge)
         self.placing = Placing(state, clock, f"{seed}:{account}", self.book, self.products, self.consents)
+        takings = Takings(state, clock, self.edge, self.book, self.products, self.returns)
+        self.settlements = Settlements(state, clock, self.edge, takings)
         self.door = Door(state, clock, self.access)
         self.housekeeping = Housekeeping(state, clock, self.edge, self.book, self.products, self.random)
 
     def routes(self) -> Sequence[BaseRoute]:
         seller = SellerApi(self.edge, self.book, self.actions, self.returns, self.products, self.consents)
+        feed = SettlementFeed(self.edge, self.settlements)
         retailer = RetailerApi(self.book, self.placing, self.products, self.returns)
         self.door.without_login("/restapi/v4/token", POST=self.access.token)
         self.door.without_login("/restapi/v4/token/refresh", POST=self.access.refreshed)
         self.door.slashed("/restapi/v4/orders/", retailer_only=("POST",), GET=seller.orders, POST=retailer.create)
         retailer.open_in(self.door)
         seller.open_in(self.door)
+        feed.open_in(self.door)
         return self.door.routes()
 
     async def tick(self) -> None:
         self.housekeeping.tick()
+        self.settlements.tick()
 
     def _render(self, order: Order) -> bytes:
         return msgspec.json.encode(wire.order(order, show_reason=self.edge.show_cancel_reason))
@@ -203,6 +211,18 @@ class JohnLewis(Vendor):
         """A release: every call answers 500 with a page in HTML."""
         self.door.down_for(seconds)
         return {"seconds": seconds}
+
+    def act_publish_settlement(self) -> Document | None:
+        """John Lewis reports before its Monday: what has happened until now, as a week that ends today. Its id,
+        week_ending and files; null when nothing has happened."""
+        published = self.settlements.publish_early()
+        return None if published is None else listed(published)
+
+    def act_spoil_settlement(self, kind: str, sku: str | None = None) -> Document:
+        """The next report is to have something wrong: slipped_day, missing_line, double_line, wrong_quantity,
+        unknown_ean, return_without_order, rounding or fee_without_order; of this SKU, if told. What was made of it
+        stands in the collection `inconsistencies`."""
+        return self.settlements.spoiling.ask(kind, sku)
 
     # What people of the seller do in the portal
 
