@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from marketplace_sync.cli.addresses import Address, answers
+from marketplace_sync.cli.busy import WaitsInAll, used_by
 from marketplace_sync.config import LOOPBACK, Configuration, find, load
 from marketplace_sync.config_sentences import without_credentials
 from marketplace_sync.connectors import registry
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
 
 TRIED_FOR = 60.0
 """Seconds a connection gets to answer everything that is tried. Connections are tried at the same time."""
+WAITED_FOR = 30.0
+"""Seconds of it for room in the connection's rate budget, over all that is tried."""
+
+
+_WORDS = {"works": "works", "fails": "FAILS", "busy": "BUSY"}
+_MARKS = {"works": "[green]✓[/green]", "fails": "[red]✗[/red]", "busy": "[yellow]…[/yellow]"}
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,24 @@ class Tried:
     def works(self) -> bool:
         return all(finding.works for finding in self.findings)
 
+    @property
+    def state(self) -> str:
+        """`works`, `fails`, or `busy`: nothing fails, and not everything could be tried."""
+        states = {_state(finding) for finding in self.findings}
+        return "fails" if "fails" in states else "busy" if "busy" in states else "works"
+
+
+def _state(finding: Finding) -> str:
+    return "works" if finding.works else "fails" if finding.free_in is None else "busy"
+
 
 def check_config(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")] = False,
 ) -> None:
     """Judge the configuration and try every connection with harmless reads.
 
-    Leaves with 0 when everything works, 1 when some connection does not, 2 when the configuration is wrong.
+    Leaves with 0 when everything works, 1 when some connection does not, 2 when the configuration is wrong, 3 when
+    nothing fails but some connection was too busy to be tried.
     """
     _be_quiet()
     try:
@@ -62,8 +82,9 @@ def check_config(
         _print_json(str(configuration.path), [], tried)
     else:
         _print_tried(configuration, tried)
-    if not all(one.works for one in tried):
-        raise typer.Exit(1)
+    states = {one.state for one in tried}
+    if states != {"works"}:
+        raise typer.Exit(1 if "fails" in states else 3)
 
 
 def _be_quiet() -> None:
@@ -132,18 +153,25 @@ def _try(name: str, configuration: Configuration, ledger: Ledger | None) -> Sequ
         connector = registry.open_connection(
             name,
             settings,
-            lambda _, spec: LocalBudget(spec) if ledger is None else SharedBudget(ledger.counting, name, spec),
-            patience=TRIED_FOR / 2,
+            lambda _, spec: WaitsInAll(
+                LocalBudget(spec) if ledger is None else SharedBudget(ledger.counting, name, spec), WAITED_FOR
+            ),
             memory=None if ledger is None else KeptMemory(ledger, name),
         )
         findings: Sequence[Finding] = connector.check()
+        return [one if one.free_in is None else _busy(one, one.free_in, ledger, name) for one in findings]
     except MarketplaceSyncError as problem:
         return [Finding(subject="connection", works=False, detail=str(problem))]
     except Exception as defect:
         # A connector that breaks is one more thing to say: the other connections are to be judged all the same.
         detail = without_credentials(f"it could not be tried ({type(defect).__name__}: {defect})")
         return [Finding(subject="connection", works=False, detail=detail, fix="please report this defect")]
-    return findings
+
+
+def _busy(finding: Finding, seconds: float, ledger: Ledger | None, name: str) -> Finding:
+    when = datetime.now(UTC) + timedelta(seconds=seconds)
+    fix = f"nothing is known to be wrong; try again after {when:%H:%M:%S} UTC. In use by {used_by(ledger, name)}"
+    return msgspec.structs.replace(finding, fix=fix)
 
 
 def _nobody_there(base_url: str) -> list[Finding]:
@@ -187,8 +215,10 @@ def _print_json(path: str, problems: list[str], tried: list[Tried]) -> None:
             "connection": one.name,
             "platform": one.platform,
             "works": one.works,
+            "state": one.state,
             "findings": [
-                {"subject": f.subject, "works": f.works, "detail": f.detail, "fix": f.fix} for f in one.findings
+                {"subject": f.subject, "works": f.works, "state": _state(f), "detail": f.detail, "fix": f.fix}
+                for f in one.findings
             ],
         }
         for one in tried
@@ -207,14 +237,14 @@ def _print_tried(configuration: Configuration, tried: list[Tried]) -> None:
         for one in tried:
             for finding in one.findings:
                 fix = f"; {finding.fix}" if finding.fix else ""
-                print(f"{one.name}: {finding.subject}: {'works' if finding.works else 'FAILS'}: {finding.detail}{fix}")
+                print(f"{one.name}: {finding.subject}: {_WORDS[_state(finding)]}: {finding.detail}{fix}")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("connection", "tried", "", "what was found"):
         table.add_column(heading, overflow="fold")
     for one in tried:
         for position, finding in enumerate(one.findings):
-            mark = "[green]✓[/green]" if finding.works else "[red]✗[/red]"
+            mark = _MARKS[_state(finding)]
             text = escape(finding.detail + (f"\n→ {finding.fix}" if finding.fix else ""))
             table.add_row(one.name if position == 0 else "", finding.subject, mark, text)
     console.print(table)

@@ -48,6 +48,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     works: bool
     detail: str
     fix: str = ""
+    free_in: float | None = None
+    """Seconds until it can be tried, where it could not be: the rate budget is used up. Then `works` is false and says
+    nothing of the connection. Make it with `trying.gone_wrong`."""
 
 
 class Silence(StrEnum):

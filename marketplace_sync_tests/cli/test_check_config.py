@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from marketplace_sync.cli.busy import WaitsInAll
 from marketplace_sync.config import PACKAGED, load
 from marketplace_sync.connectors import registry
-from marketplace_sync.domain.rates import NoRoom
+from marketplace_sync.connectors.budget import LocalBudget
+from marketplace_sync.domain.rates import FixedWindow, NoRoom
 from marketplace_sync.ledger.budgets import SharedBudget
+from marketplace_sync.ledger.lease import lease
 from marketplace_sync.ledger.location import urls_of
 from marketplace_sync.project import open_project
 from marketplace_sync.sandbox import default_world
@@ -122,3 +127,43 @@ def test_what_it_asks_counts_for_whoever_asks_next(file: Path, database_url: str
         code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=database_url)
         assert code == 0
         assert "bazaar: orders: works: it answers, and was asked just before" in output
+
+
+def test_a_connection_whose_budget_is_used_up_is_busy_and_not_failing(file: Path, database_url: str) -> None:
+    project = open_project(load(file), database=urls_of(database_url))
+    with contextlib.closing(project.ledger):
+        settings = project.configuration.connections["klaviyo_main"]
+        budget = SharedBudget(project.ledger.counting, "klaviyo_main", registry.package_of(settings).budget(settings))
+        for bucket in registry.package_of(settings).budget(settings):
+            budget.learn(bucket, blocked_seconds=600)
+        with lease(project.ledger, "klaviyo_main"):
+            code, output = check(file, MARKETPLACE_SYNC_DATABASE_URL=database_url)
+        assert code == 3, output
+        assert "FAILS" not in output
+        (line,) = [one for one in output.splitlines() if one.startswith("klaviyo_main: ")]
+        assert line.startswith("klaviyo_main: key: BUSY: klaviyo_main: read the account was not sent")
+        assert "its courier, which is at work (0 effects wait)" in line
+        said = re.search(r"try again after (\d\d:\d\d:\d\d) UTC", line)
+        assert said is not None
+        assert {(datetime.now(UTC) + timedelta(minutes=n)).strftime("%H:%M") for n in (8, 9, 10)} >= {said.group(1)[:5]}
+        code, output = check(
+            file, "--json", MARKETPLACE_SYNC_DATABASE_URL=database_url, SHOPIFY_ACCESS_TOKEN="shpat_no"
+        )
+        states = {c["connection"]: c["state"] for c in json.loads(output)["connections"]}
+        assert (states["klaviyo_main"], states["john_lewis"], states["shopify_main"]) == ("busy", "works", "fails")
+        assert code == 1, "what fails comes before what is busy"
+
+
+def test_a_check_waits_half_a_minute_for_all_of_a_connection_and_not_for_each_call() -> None:
+    clock = [0.0]
+
+    def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    local = LocalBudget({"default": (FixedWindow(1, 25.0),)}, clock=lambda: clock[0], sleep=wait)
+    patient = WaitsInAll(local, 30.0, clock=lambda: clock[0])
+    assert patient.acquire("default").calls == 1
+    assert patient.acquire("default").calls == 1, "after some 25 s"
+    with pytest.raises(NoRoom):
+        patient.acquire("default")
+    assert 25 < clock[0] < 30

@@ -136,7 +136,7 @@ def test_a_check_of_a_shop_that_is_away_is_one_finding() -> None:
     with shop() as opened:
         opened.faults({"kind": "cut"})
         (finding,) = opened.store.check()
-        assert (finding.subject, finding.works, finding.fix) == ("shop", False, "try again later")
+        assert (finding.subject, finding.works, finding.fix) == ("shop", False, "check base_url; or try again later")
 
 
 def test_the_connector_is_a_store_and_a_webhook_source() -> None:

@@ -8,8 +8,9 @@ from marketplace_sync.connectors.john_lewis.carriers import carriers
 from marketplace_sync.connectors.john_lewis.reading import Reader
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
 from marketplace_sync.connectors.ports import Finding
+from marketplace_sync.connectors.trying import gone_wrong
 from marketplace_sync.connectors.wire import Wire
-from marketplace_sync.domain.errors import CredentialsRefused, TransportError
+from marketplace_sync.domain.errors import TransportError
 
 
 def trial(settings: JohnLewisSettings, wire: Wire, reader: Reader) -> Sequence[Finding]:
@@ -21,7 +22,7 @@ def trial(settings: JohnLewisSettings, wire: Wire, reader: Reader) -> Sequence[F
             works, detail = what()
             found.append(Finding(subject=subject, works=works, detail=detail, fix="" if works else fix))
         except TransportError as problem:
-            found.append(Finding(subject=subject, works=False, detail=str(problem), fix=_fix(problem, fix)))
+            found.append(gone_wrong(subject, problem, fix))
         return found[-1].works
 
     def login() -> tuple[bool, str]:
@@ -54,7 +55,3 @@ def _carriers(settings: JohnLewisSettings, wire: Wire) -> tuple[bool, str]:
     if unknown:
         return False, f"the platform knows no carrier called {', '.join(unknown)}"
     return True, f"all {len(settings.approved_carriers)} approved carriers are known to the platform"
-
-
-def _fix(problem: TransportError, fix: str) -> str:
-    return fix if isinstance(problem, CredentialsRefused) or problem.status else f"{fix}; or try again later"

@@ -11,6 +11,7 @@ from marketplace_sync.connectors.klaviyo.calls import Calls
 from marketplace_sync.connectors.klaviyo.reading import Collection, Flow, Metric, Reading, Reference
 from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings
 from marketplace_sync.connectors.ports import Finding
+from marketplace_sync.connectors.trying import gone_wrong
 from marketplace_sync.domain.errors import CredentialsRefused, RequestRejected, TransportError
 
 
@@ -196,5 +197,5 @@ def _failed(subject: str, problem: TransportError, scope: str) -> Finding:
             else f"give the private key the scope {scope} (Klaviyo: settings, API keys; scopes need a new key)"
         )
     else:
-        fix = "try again later, and check base_url"
-    return Finding(subject=subject, works=False, detail=str(problem), fix=fix)
+        fix = "check base_url"
+    return gone_wrong(subject, problem, fix)

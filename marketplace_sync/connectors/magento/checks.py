@@ -13,7 +13,8 @@ from marketplace_sync.connectors.magento.settings import MagentoSettings
 from marketplace_sync.connectors.magento.shop import Shop
 from marketplace_sync.connectors.magento.stock import Stock
 from marketplace_sync.connectors.ports import Finding
-from marketplace_sync.domain.errors import CredentialsRefused, TransportError
+from marketplace_sync.connectors.trying import gone_wrong
+from marketplace_sync.domain.errors import TransportError
 
 _GRANT = "grant it to the integration (System, Integrations, API) and activate it again"
 _WRITES = ("create", "invoice", "creditmemo", "cancel")
@@ -71,8 +72,7 @@ class Checks:
         except _Missing as problem:
             return Finding(subject=subject, works=False, detail=str(problem), fix=fix)
         except TransportError as problem:
-            mend = fix if isinstance(problem, CredentialsRefused) or problem.status else f"{fix}; or try again later"
-            return Finding(subject=subject, works=False, detail=str(problem), fix=mend)
+            return gone_wrong(subject, problem, fix)
 
     def _view(self) -> str:
         view = self._shop.view()

@@ -10,7 +10,8 @@ from marketplace_sync.connectors.marketplacer.reading import FEEDS, Reader
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.marketplacer.webhooks import switched_off
 from marketplace_sync.connectors.ports import Finding
-from marketplace_sync.domain.errors import CredentialsRefused, TransportError
+from marketplace_sync.connectors.trying import gone_wrong
+from marketplace_sync.domain.errors import TransportError
 
 
 def trial(settings: MarketplacerSettings, account: Account, reader: Reader) -> Sequence[Finding]:
@@ -23,8 +24,7 @@ def trial(settings: MarketplacerSettings, account: Account, reader: Reader) -> S
             works, detail = what()
             found.append(Finding(subject=subject, works=works, detail=detail, fix="" if works else fix))
         except TransportError as problem:
-            mend = fix if isinstance(problem, CredentialsRefused) or problem.status else f"{fix}; or try again later"
-            found.append(Finding(subject=subject, works=False, detail=str(problem), fix=mend))
+            found.append(gone_wrong(subject, problem, fix))
         return found[-1].works
 
     if not attempt("key", lambda: _key(settings, account), "check api_key, key_of, base_url and the gate's password"):

@@ -8,7 +8,8 @@ from marketplace_sync.connectors.mirakl.account import Account
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Finding
-from marketplace_sync.domain.errors import CredentialsRefused, Throttled, TransportError
+from marketplace_sync.connectors.trying import gone_wrong
+from marketplace_sync.domain.errors import Throttled, TransportError
 
 
 def trial(settings: MiraklSettings, account: Account, reader: Reader) -> Sequence[Finding]:
@@ -20,11 +21,11 @@ def trial(settings: MiraklSettings, account: Account, reader: Reader) -> Sequenc
             works, detail = what()
             found.append(Finding(subject=subject, works=works, detail=detail, fix="" if works else fix))
         except Throttled as busy:
-            # The operator's answer to a key that it knows: most of these may be asked once a minute, some once a day.
-            found.append(Finding(subject=subject, works=True, detail=f"it answers, and was asked just before ({busy})"))
+            # Most of these may be asked once a minute, some once a day. The shop comes first, so the key is known then.
+            asked = Finding(subject=subject, works=True, detail=f"it answers, and was asked just before ({busy})")
+            found.append(asked if found else gone_wrong(subject, busy, fix))
         except TransportError as problem:
-            mend = fix if isinstance(problem, CredentialsRefused) or problem.status else f"{fix}; or try again later"
-            found.append(Finding(subject=subject, works=False, detail=str(problem), fix=mend))
+            found.append(gone_wrong(subject, problem, fix))
         return found[-1].works
 
     if not attempt(

@@ -13,7 +13,8 @@ from marketplace_sync.connectors.shopify.graphql import Document, GraphQL
 from marketplace_sync.connectors.shopify.identity import UniqueKey
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.connectors.shopify.subscriptions import WANTED, Subscriptions
-from marketplace_sync.domain.errors import CredentialsRefused, TransportError
+from marketplace_sync.connectors.trying import gone_wrong
+from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.settings import SecretMissing
 
 NEEDED_SCOPES = (
@@ -69,9 +70,8 @@ class Checks:
             found = [self._shop()]
         except TransportError as problem:
             # Without the shop itself every other look would only say the same again.
-            refused = isinstance(problem, CredentialsRefused)
-            fix = "check base_url, the token or client id and secret, and that the app is installed" if refused else ""
-            return [Finding(subject="shop", works=False, detail=str(problem), fix=fix or "try again later")]
+            keys = ", the token or client id and secret, and that the app is installed"
+            return [gone_wrong("shop", problem, f"check base_url{keys if problem.status in (401, 403) else ''}")]
         looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
             ("permissions", self._permissions),
             ("locations", self._locations),
@@ -82,7 +82,7 @@ class Checks:
             try:
                 found.extend(look())
             except TransportError as problem:
-                found.append(Finding(subject=subject, works=False, detail=str(problem), fix="see the message"))
+                found.append(gone_wrong(subject, problem, "see the message"))
         return found
 
     def _shop(self) -> Finding:

@@ -9,6 +9,7 @@ import msgspec
 
 from marketplace_sync.connectors.outcomes import outcome_of
 from marketplace_sync.connectors.ports import Feed, Finding, Malformed, MarketplaceCapabilities, Page, Statement
+from marketplace_sync.connectors.trying import gone_wrong
 from marketplace_sync.connectors.wire import Wire
 from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
@@ -163,5 +164,5 @@ class Fair:
         try:
             self._wire.request("GET", "/orders", params={"after": "0"}, operation="read orders")
         except TransportError as problem:
-            return [Finding(subject="orders", works=False, detail=str(problem), fix="check api_key")]
+            return [gone_wrong("orders", problem, "check api_key")]
         return [Finding(subject="orders", works=True, detail="orders can be read")]
