@@ -162,6 +162,8 @@ class RouteSettings(BaseModel):
     (a stand-in is stated to marketplaces, which demand some text)."""
     stated_tracking_within: Duration = timedelta(minutes=15)
     """The same of a parcel that the marketplace states, where no store of ours ships: the buyer is told then."""
+    returns_within: Duration = timedelta(days=30)
+    """How long an accepted return may take until the marketplace is told that it is over, before a person is asked."""
     stock_numbers: dict[str, str] = {}
     """The marketplace's product number -> our SKU, for lines that state no SKU."""
     tags: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("marketplace_sync.cli.status:status", "How every connection stands."),
     "work-items": ("marketplace_sync.cli.work_items:work_items", "What needs a person; show, assign or close it."),
     "effects": ("marketplace_sync.cli.effects:effects", "What was wished of vendors; retry, edit or skip it."),
+    "returns": ("marketplace_sync.cli.returns:returns", "Returns under way; say that their goods are back."),
     "check-config": (
         "marketplace_sync.cli.check_config:check_config",
         "Judge the configuration and try every connection.",

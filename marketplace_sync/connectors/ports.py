@@ -76,6 +76,9 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     seller_refunds: bool
     """True: the seller asks for refunds. False: the marketplace makes them and we mirror."""
     has_returns: bool
+    follows_returns: bool = False
+    """Whether it waits to be told of an accepted return that the goods are back, whether they are as they should be,
+    and that it is over. False: it finds out itself, and nobody is told."""
     has_stock: bool
     has_settlement_api: bool = False
     has_consent: bool = False

@@ -78,7 +78,14 @@ DELIVERIES: dict[str, tuple[EffectKind, ...]] = {
     "store_reversals": (EffectKind.CANCEL_ORDER, EffectKind.REMOVE_LINES, EffectKind.RECORD_REFUND),
     "acknowledgements": (EffectKind.ACKNOWLEDGE_ORDER, EffectKind.STATE_REFERENCE),
     "dispatches": (EffectKind.DISPATCH,),
-    "marketplace_reversals": (EffectKind.CANCEL_LINES, EffectKind.ACKNOWLEDGE_RETURN, EffectKind.REFUND_LINES),
+    "marketplace_reversals": (
+        EffectKind.CANCEL_LINES,
+        EffectKind.REFUND_LINES,
+        EffectKind.ACKNOWLEDGE_RETURN,
+        EffectKind.RECEIVE_RETURN,
+        EffectKind.JUDGE_RETURN,
+        EffectKind.CLOSE_RETURN,
+    ),
     "customer_events": (EffectKind.TRACK_EVENT,),
     "profiles": (EffectKind.UPSERT_PROFILE, EffectKind.SUBSCRIBE, EffectKind.UNSUBSCRIBE),
 }

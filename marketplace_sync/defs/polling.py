@@ -114,11 +114,13 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
             with opened.ledger.begin() as connection:
                 waiting = watch_deadlines.acknowledgements(connection, opened, route)
                 parcels = watch_deadlines.dispatches(connection, opened, route)
+                returns_overdue = watch_deadlines.returns(connection, opened, route)
             metadata |= {
                 "to_acknowledge": waiting.waiting,
                 "acknowledgements_due_soon": waiting.due_soon,
                 "acknowledgements_overdue": waiting.overdue,
                 "dispatches_overdue": parcels.overdue,
+                "returns_overdue": returns_overdue,
             }
             if waiting.next_deadline:
                 metadata["next_deadline"] = dg.MetadataValue.timestamp(waiting.next_deadline)

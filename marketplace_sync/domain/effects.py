@@ -41,6 +41,9 @@ class EffectKind(StrEnum):
     CANCEL_LINES = "cancel_lines"
     ACKNOWLEDGE_RETURN = "acknowledge_return"
     REFUND_LINES = "refund_lines"
+    RECEIVE_RETURN = "receive_return"
+    JUDGE_RETURN = "judge_return"
+    CLOSE_RETURN = "close_return"
     SET_STOCK = "set_stock"
     STATE_REFERENCE = "state_reference"
     # to a store
@@ -110,6 +113,41 @@ class AcknowledgeReturn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     order_id: str
     return_id: str
     lines: tuple[LineUnits, ...]
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is stated of the goods of one line that came back."""
+
+    line_id: str
+    compliant: bool = True
+    reason: str = ""
+    """The marketplace's code, of goods that are not as they should be."""
+    words: str = ""
+
+
+class ReceiveReturn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tell the marketplace that all goods of a return are back."""
+
+    order_id: str
+    return_id: str
+    lines: tuple[LineUnits, ...]
+    judged: tuple[Judged, ...] = ()
+    """What a person said of them; a line that is not named is as it should be."""
+
+
+class JudgeReturn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tell the marketplace whether the goods that came back are as they should be."""
+
+    order_id: str
+    return_id: str
+    lines: tuple[Judged, ...]
+
+
+class CloseReturn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tell the marketplace that nothing of a return is left to do."""
+
+    order_id: str
+    return_id: str
 
 
 class RefundLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -230,7 +268,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 Payload = (
-    AcknowledgeOrder | Dispatch | CancelLines | AcknowledgeReturn | RefundLines | SetStock | StateReference
+    AcknowledgeOrder | Dispatch | CancelLines | AcknowledgeReturn | RefundLines | ReceiveReturn | JudgeReturn
+    | CloseReturn | SetStock | StateReference
     | CreateOrder | CancelOrder | RemoveLines | RecordRefund | TrackEvent | UpsertProfile | Subscription
 )  # fmt: skip
 
@@ -240,6 +279,9 @@ PAYLOAD_TYPES: dict[EffectKind, type[Any]] = {
     EffectKind.CANCEL_LINES: CancelLines,
     EffectKind.ACKNOWLEDGE_RETURN: AcknowledgeReturn,
     EffectKind.REFUND_LINES: RefundLines,
+    EffectKind.RECEIVE_RETURN: ReceiveReturn,
+    EffectKind.JUDGE_RETURN: JudgeReturn,
+    EffectKind.CLOSE_RETURN: CloseReturn,
     EffectKind.SET_STOCK: SetStock,
     EffectKind.STATE_REFERENCE: StateReference,
     EffectKind.CREATE_ORDER: CreateOrder,

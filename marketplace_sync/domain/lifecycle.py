@@ -205,8 +205,9 @@ def return_events(connection: str, stated: Return) -> list[OrderEvent]:
     events = [OrderEvent(kind=EventKind.RETURN_REQUESTED, occurred_at=stated.requested_at, **common)]
     if stated.state in (ReturnState.DECLINED, ReturnState.REJECTED):
         events.append(OrderEvent(kind=EventKind.RETURN_DECLINED, occurred_at=stated.changed_at, **common))
-    if stated.state is ReturnState.APPROVED:
+    if stated.state in (ReturnState.APPROVED, ReturnState.RECEIVED):
         events.append(OrderEvent(kind=EventKind.RETURNED, occurred_at=stated.changed_at, **common))
+    if stated.state is ReturnState.APPROVED:
         events.append(
             OrderEvent(kind=EventKind.REFUNDED, occurred_at=stated.changed_at, amount=stated.refund_amount, **common)
         )

@@ -168,12 +168,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 class ReturnState(StrEnum):
-    """How far a return got. `APPROVED` is where the marketplace gives the buyer the money back."""
+    """How far a return got. `APPROVED` is where the marketplace gives the buyer the money back; where it does not,
+    goods that came back are `RECEIVED`, and money is a refund of its own. `CLOSED`: nothing of it is left to do."""
 
     REQUESTED = "requested"
     AUTHORISED = "authorised"
     DECLINED = "declined"
+    RECEIVED = "received"
     APPROVED = "approved"
+    CLOSED = "closed"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
@@ -195,6 +198,15 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refund_amount: int | None = None
     """Minor units of the order's currency, gross, on `refund_basis`; None when not stated."""
     refund_basis: PriceBasis = PriceBasis.RETAIL
+    whole: str = ""
+    """The marketplace's id of the whole return where it has several lines; empty: `return_id` is."""
+    compliant: bool | None = None
+    """What was stated to the marketplace of the goods that came back; None: nothing yet."""
+
+    @property
+    def of(self) -> str:
+        """The id of the whole return, of which this is one line."""
+        return self.whole or self.return_id
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

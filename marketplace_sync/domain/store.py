@@ -68,6 +68,8 @@ class RefundedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unshipped: bool
     """True: the units were taken off the order before they left (a cancellation by the seller)."""
     amount: int | None = None
+    returned: bool = False
+    """The store says that these units came back."""
 
 
 class StoreRefund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -118,6 +118,8 @@ CODES: dict[str, Code] = _codes(
          "Erase what is kept of the orders named, here and at the marketing account, within thirty days."),
     Code("SELLER_REFUND", Team.CX, _E, "The store refunded an order whose refunds the marketplace makes",
          "Ask the marketplace to refund the buyer, or undo the refund in the store."),
+    Code("RETURN_OVERDUE", Team.CX, _W, "An accepted return is not over after a long time",
+         "Find out whether the goods are back; then `returns received`, or end the return at the marketplace."),
     Code("REMOVE_BY_HAND", Team.CX, _E, "Units were cancelled that only a person can take off the store's order",
          "Take the units off the order in the store before it ships; the marketplace is answered by itself then."),
     Code("SELLER_CANCEL_UNSUPPORTED", Team.CX, _E, "The store cancelled units and the marketplace cannot be told",

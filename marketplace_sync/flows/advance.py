@@ -20,6 +20,7 @@ from marketplace_sync.flows import (
     cancellation,
     confirmed,
     fulfilment,
+    goods_back,
     injection,
     late_lines,
     releasing,
@@ -34,6 +35,7 @@ from marketplace_sync.ledger.database import driver
 
 _REVERSALS = tuple(METRICS)
 _REVERSED = (EventKind.RETURN_REQUESTED, EventKind.REFUNDED)
+_REVERSING = (*_REVERSED, EventKind.RETURNED)
 _RECORDED = (EventKind.DISPATCHED, *_REVERSED)
 
 
@@ -104,12 +106,14 @@ def order_changed(
             recorded = orders.events_of(connection, route.marketplace, order.order_id, _RECORDED)
             fulfilment.fulfil(connection, silence.kept(route, capabilities), order, store_order, recorded, now)
             returning.told_by_store(connection, route, order, store_order, capabilities.seller_refunds)
-    if any(event.kind in _REVERSED for event in events) or not events:
+    if any(event.kind in _REVERSING for event in events) or not events:
         # refunds may have come before the store had the order, so they are looked at again once something moves
         if recorded is None:
             recorded = orders.events_of(connection, route.marketplace, order.order_id, _REVERSED)
         reversed_ = [event for event in recorded if event.kind in _REVERSED]
         returning.mirror(connection, route, order, store_order, reversed_)
+    if capabilities.follows_returns and any(event.kind is EventKind.RETURN_REQUESTED for event in recorded or ()):
+        goods_back.follow(connection, route, order, store_order)
     if silence.is_told(route, capabilities) and not order.is_test:
         if capabilities.acknowledge_before_store and not releasing.told_as_placed(connection, route, order):
             if not releasing.is_sale(order):

@@ -431,6 +431,7 @@ def _reversal_stated(
         )
         return
     work_items.close(connection, ["ORDER_NOT_HELD"], [subject], "the order is held now")
-    if events:
+    # a return that goes on without a new fact about the order may be for us to go on with
+    if events or (isinstance(stated, Return) and context.marketplaces[name].capabilities.follows_returns):
         for route in context.routes_of(name):
             advance.order_changed(connection, context, route, order, events)

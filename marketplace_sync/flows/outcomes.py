@@ -13,12 +13,15 @@ from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     CancelLines,
     CancelOrder,
+    CloseReturn,
     CreateOrder,
     Dispatch,
     Effect,
     EffectKind,
+    JudgeReturn,
     Lane,
     LineUnits,
+    ReceiveReturn,
     RefundLines,
     RemoveLines,
     StateReference,
@@ -27,9 +30,12 @@ from marketplace_sync.domain.lifecycle import OrderEvent
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreOrderLine, StoreRefund
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance
+from marketplace_sync.flows import advance, goods_back
 from marketplace_sync.flows.context import Context, from_source_identifier
 from marketplace_sync.ledger import orders, outbox, store, work_items
+
+_OF_AN_ORDER = (AcknowledgeOrder, Dispatch, CancelLines, RefundLines, ReceiveReturn, JudgeReturn, CloseReturn)
+"""What the marketplace was told of one of its orders."""
 
 
 def lock_order(connection: Connection, effect: Effect) -> None:
@@ -38,7 +44,7 @@ def lock_order(connection: Connection, effect: Effect) -> None:
     found: tuple[str, str] | None = None
     if isinstance(payload, CreateOrder | CancelOrder | RemoveLines):
         found = from_source_identifier(payload.source_identifier)
-    elif isinstance(payload, AcknowledgeOrder | Dispatch | CancelLines | RefundLines):
+    elif isinstance(payload, _OF_AN_ORDER):
         found = (effect.connection, payload.order_id)
     if found is not None:
         orders.load(connection, found[0], [found[1]], lock=True)
@@ -60,6 +66,8 @@ def delivered(connection: Connection, context: Context, effect: Effect, result: 
         _moved(connection, context, effect.connection, payload.order_id, cancelled=payload.lines, initiator=initiator)
     elif isinstance(payload, RefundLines):
         _moved(connection, context, effect.connection, payload.order_id)
+    elif isinstance(payload, ReceiveReturn | JudgeReturn | CloseReturn):
+        _return_moved(connection, context, effect.connection, payload)
 
 
 def nothing_to_decide(connection: Connection, effects: Sequence[Effect]) -> None:
@@ -225,6 +233,15 @@ def _moved(
     )
     if progress is not None:
         order, events = progress
+        _follow(connection, context, name, order, events)
+
+
+def _return_moved(
+    connection: Connection, context: Context, name: str, payload: ReceiveReturn | JudgeReturn | CloseReturn
+) -> None:
+    order = orders.load(connection, name, [payload.order_id], lock=True).get(payload.order_id)
+    events = goods_back.told(connection, context, name, payload)
+    if order is not None:
         _follow(connection, context, name, order, events)
 
 

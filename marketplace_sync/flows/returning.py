@@ -16,7 +16,7 @@ from marketplace_sync.domain.effects import (
 )
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Order
-from marketplace_sync.domain.store import StoreOrder
+from marketplace_sync.domain.store import StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
@@ -96,17 +96,24 @@ def _recorded(connection: Connection, route: Route, order: Order) -> frozenset[s
     )
 
 
+def made_by_staff(connection: Connection, route: Route, order: Order, store_order: StoreOrder) -> list[StoreRefund]:
+    """The store's refunds, without those that we recorded in it."""
+    if not store_order.refunds:
+        return []
+    recorded = _recorded(connection, route, order)
+    return [
+        refund
+        for refund in store_order.refunds
+        if not refund.reference.startswith(REFERENCE) and refund.refund_id not in recorded
+    ]
+
+
 def told_by_store(
     connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
 ) -> None:
     """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund."""
     mapping = line_ids(order, store_order)
-    if not store_order.refunds:
-        return
-    recorded = _recorded(connection, route, order)
-    for refund in store_order.refunds:
-        if refund.reference.startswith(REFERENCE) or refund.refund_id in recorded:
-            continue
+    for refund in made_by_staff(connection, route, order, store_order):
         shipped = [line for line in refund.lines if not line.unshipped and mapping.get(line.line_id)]
         if not shipped and (refund.lines or not refund.amount):
             continue

@@ -78,6 +78,7 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 10, inb
         for route in context.routes:
             watch_deadlines.acknowledgements(connection, context, route)
             watch_deadlines.dispatches(connection, context, route)
+            watch_deadlines.returns(connection, context, route)
     housekeeping.clear_inbox(context)
     return report
 

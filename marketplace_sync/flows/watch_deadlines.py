@@ -1,16 +1,19 @@
-"""Warns of acknowledgements and dispatches that are about to be late, and names the ones that are."""
+"""Warns of acknowledgements and dispatches that are about to be late, and names those, and returns, that are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from marketplace_sync.domain.orders import Return, ReturnState
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context, Route, source_identifier
-from marketplace_sync.ledger import work_items
+from marketplace_sync.ledger import orders, work_items
+from marketplace_sync.ledger import returns as ledger_returns
 
 WARN_AT = 0.8
 """The part of the window after which a person is warned."""
@@ -42,6 +45,50 @@ def acknowledgements(connection: Connection, context: Context, route: Route) -> 
 def dispatches(connection: Connection, context: Context, route: Route) -> DeadlineReport:
     """Orders not shipped yet."""
     return _watch(connection, context, route, "dispatch_by", "open_units > 0", "DISPATCH", "dispatched")
+
+
+def returns(connection: Connection, context: Context, route: Route) -> int:
+    """Accepted returns that are not over after the route's `returns_within`, shown to a person. Returns how many; 0
+    where the marketplace is not told how they go on."""
+    name, now = route.marketplace, context.now()
+    late: dict[str, list[Return]] = {}
+    if context.marketplaces[name].capabilities.follows_returns:
+        for line in ledger_returns.older_than(connection, name, now - route.settings.returns_within):
+            late.setdefault(line.of, []).append(line)
+    known = orders.load(connection, name, sorted({lines[0].order_id for lines in late.values()}))
+    problems = [
+        _late_return(route, return_id, lines, known[lines[0].order_id].reference, now)
+        for return_id, lines in late.items()
+        if lines[0].order_id in known
+    ]
+    work_items.report(connection, problems)
+    still = [problem.subject for problem in problems]
+    work_items.close_others(connection, "RETURN_OVERDUE", name, still, "the return is over")
+    return len(problems)
+
+
+def _late_return(route: Route, return_id: str, lines: Sequence[Return], reference: str, now: datetime) -> Problem:
+    first = lines[0]
+    if first.state is ReturnState.AUTHORISED:
+        what = "its goods were not seen back"
+    elif any(line.compliant is None for line in lines):
+        what = "its goods are back, and nothing was stated of what they are like"
+    else:
+        what = "its goods are back, and no refund of them is seen"
+    return Problem(
+        code="RETURN_OVERDUE",
+        subject=f"{source_identifier(route.marketplace, first.order_id)}:{return_id}",
+        connection=route.marketplace,
+        order_id=first.order_id,
+        message=f"Return {return_id} of order {reference} of {route.display_name} was accepted, and {what}:"
+        f" it was asked for {(now - first.requested_at).days} days ago ({first.requested_at:%Y-%m-%d}).",
+        evidence={
+            "return": return_id,
+            "state": first.state.value,
+            "lines": {line.line_id: line.quantity for line in lines},
+            "setting": f"routes.{route.name}.returns_within",
+        },
+    )
 
 
 def _watch(

@@ -18,7 +18,7 @@ from marketplace_sync.ledger.database import AMONG, driver, listed
 
 _encode = msgspec.json.Encoder().encode
 _decode_order = msgspec.json.Decoder(Order).decode
-_decode_return = msgspec.json.Decoder(Return).decode
+decode_return = msgspec.json.Decoder(Return).decode
 _decode_refund = msgspec.json.Decoder(Refund).decode
 
 
@@ -317,5 +317,5 @@ def reversals_of(connection: Connection, name: str, order_ids: Sequence[str]) ->
     )
     found: list[Return | Refund] = []
     for kind, document in rows:
-        found.append(_decode_return(document) if kind == "return" else _decode_refund(document))
+        found.append(decode_return(document) if kind == "return" else _decode_refund(document))
     return found

@@ -108,6 +108,11 @@ reversals = Table(
     _time("changed_at"),
     Column("document", JSON, nullable=False),
     Index("ix_reversals_order", "connection", "order_id"),
+    Index(
+        "ix_reversals_returns_open",
+        "connection",
+        postgresql_where=text("kind = 'return' AND state IN ('requested', 'authorised', 'received')"),
+    ),
 )
 
 order_events = Table(

@@ -14,8 +14,12 @@ from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     AcknowledgeReturn,
     CancelLines,
+    CloseReturn,
     Delivered,
     InDoubt,
+    Judged,
+    JudgeReturn,
+    ReceiveReturn,
     SetStock,
 )
 from marketplace_sync_tests.conformance.mirakl_schema import WHY_SKIPPED, available, find, validate_exchange
@@ -26,7 +30,7 @@ pytestmark = pytest.mark.skipif(not available(), reason=WHY_SKIPPED)
 
 SENT = {
     "A01", "PC01", "SH21", "RE01", "OR11", "OR21", "OR23", "OR24", "OR28", "OR30", "ST01", "ST11", "RT11", "RT21",
-    "STO01", "STO02", "STO03", "TL02", "SBC11",
+    "RT25", "RT26", "RT27", "STO01", "STO02", "STO03", "TL02", "SBC11",
 }  # fmt: skip
 """Operations that the connector uses."""
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,9 +57,13 @@ def _use_everything(opened: Shop) -> None:
     opened.poll("orders", watermark)
     _, watermark = opened.poll("returns")
     opened.poll("returns", watermark)
+    fault = Judged(line_id="O1-A-1", compliant=False, reason="RETURN_NON_COMPLIANT_OTHER", words="it is torn")
     wishes: list[Any] = [
         AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),)),
         AcknowledgeReturn(order_id="O1-A", return_id="r1", lines=(units("O1-A-1"),)),
+        ReceiveReturn(order_id="O1-A", return_id="r1", lines=(units("O1-A-1"),)),
+        JudgeReturn(order_id="O1-A", return_id="r1", lines=(fault,)),
+        CloseReturn(order_id="O1-A", return_id="r1"),
         CancelLines(order_id="O2-A", lines=(units("O2-A-1"),), requested_by_marketplace=False),
         dispatch("O2-A", units("O2-A-1"), carrier="Pigeon"),
         refund("O2-A", "O2-A-1", 100),

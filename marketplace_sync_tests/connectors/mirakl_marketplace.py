@@ -235,13 +235,29 @@ class Marketplace:
             return self._reverse(sent["cancelations"], "cancelations", "cancelation_id", sent)
         if path == "/api/shipments":
             return self._ship(sent["shipments"])
-        if path == "/api/returns/accept":
-            known = {one["id"]: one for one in self.returns}
-            for one in sent["returns"]:
-                known[one["id"]]["state"] = "IN_PROGRESS"
-            return JSONResponse({"return_success": [{"id": one["id"]} for one in sent["returns"]], "return_errors": []})
+        if path.startswith("/api/returns/"):
+            return self._return_step(path.rpartition("/")[2], sent["returns"])
         order_id, _, action = path.removeprefix("/api/orders/").partition("/")
         return self._act(self.orders[order_id], action, sent)
+
+    def _return_step(self, action: str, sent: list[dict[str, Any]]) -> Response:
+        needed = {"accept": "WAITING_ACCEPTANCE", "receive": "IN_PROGRESS"}.get(action, "RECEIVED")
+        target = {"accept": "IN_PROGRESS", "close": "CLOSED"}.get(action, "RECEIVED")
+        known = {one["id"]: one for one in self.returns}
+        done, errors = [], []
+        for one in sent:
+            found = known[one["id"]]
+            if found["state"] != needed:
+                errors.append({"id": one["id"], "message": f"the return is {found['state']}"})
+                continue
+            said = {line["order_line_id"]: line for line in one.get("return_lines", ())}
+            for line in found["return_lines"]:
+                if line["order_line_id"] in said:
+                    line["compliance"] = [dict(said[line["order_line_id"]])]
+                    del line["compliance"][0]["order_line_id"]
+            found["state"] = target
+            done.append({"id": one["id"]})
+        return JSONResponse({"return_success": done, "return_errors": errors})
 
     def _act(self, order: dict[str, Any], action: str, sent: dict[str, Any]) -> Response:
         needed = "WAITING_ACCEPTANCE" if action == "accept" else "SHIPPING"

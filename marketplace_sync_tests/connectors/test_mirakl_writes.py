@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     AcknowledgeReturn,
+    CloseReturn,
     Delivered,
     InDoubt,
+    Judged,
+    JudgeReturn,
     NotThere,
     Postponed,
+    ReceiveReturn,
     Refused,
 )
+from marketplace_sync.domain.orders import Return, ReturnState
 from marketplace_sync_tests.connectors.mirakl_marketplace import line, stated_return
 from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, shop, units
 
@@ -70,6 +76,62 @@ def test_a_return_is_accepted_once_or_left_to_a_person(mugs: Shop) -> None:
     assert isinstance(mugs.deliver(wish), Delivered)
     assert isinstance(mugs.deliver(wish), Delivered)
     assert mugs.sent("/api/returns/accept") == [{"returns": [{"id": "r1", "accepted": True}]}]
+
+
+def test_a_return_goes_its_way_to_the_end_each_step_once(mugs: Shop) -> None:
+    lines = ("O1-A-1", "O1-A-2")
+    mugs.marketplace.returns.append(stated_return("r1", (lines[0], 1), (lines[1], 1), state="IN_PROGRESS"))
+    back = ReceiveReturn(order_id="O1-A", return_id="r1", lines=tuple(units(line) for line in lines))
+    torn = Judged(line_id=lines[1], compliant=False, reason="RETURN_NON_COMPLIANT_OTHER", words="it is torn")
+    judged = JudgeReturn(order_id="O1-A", return_id="r1", lines=(Judged(line_id=lines[0]), torn))
+    over = CloseReturn(order_id="O1-A", return_id="r1")
+    bodies: dict[str, dict[str, Any]] = {
+        "/api/returns/receive": {"id": "r1"},
+        "/api/returns/compliance": {
+            "id": "r1",
+            "return_lines": [
+                {"order_line_id": lines[0], "compliant": True},
+                {
+                    "order_line_id": lines[1],
+                    "compliant": False,
+                    "non_compliance_reason_code": "RETURN_NON_COMPLIANT_OTHER",
+                    "non_compliance_additional_info": "it is torn",
+                },
+            ],
+        },
+        "/api/returns/close": {"id": "r1"},
+    }
+    for wish, (path, body) in zip((back, judged, over), bodies.items(), strict=True):
+        assert mugs.resolve(wish) == NotThere()
+        mugs.marketplace.lose_answers_of.add(path)
+        assert isinstance(mugs.deliver(wish), InDoubt), "its answer was lost"
+        assert isinstance(mugs.resolve(wish), Delivered)
+        assert isinstance(mugs.deliver(wish), Delivered), "asked for again it is there already"
+        assert mugs.sent(path) == [{"returns": [body]}]
+    stated = mugs.connector.parse(mugs.poll("returns")[0][0])
+    assert [(one.of, one.state, one.compliant) for one in stated if isinstance(one, Return)] == [
+        ("r1", ReturnState.CLOSED, True),
+        ("r1", ReturnState.CLOSED, False),
+    ]
+
+
+def test_a_step_that_a_return_cannot_take_is_refused_in_words(mugs: Shop) -> None:
+    mugs.marketplace.returns += [stated_return("r1", ("O1-A-1", 1), state="REFUSED"), stated_return("r2", ("X", 1))]
+    mugs.marketplace.returns.append(stated_return("r3", ("O1-A-1", 1), state="CLOSED"))
+    fault = Judged(line_id="O1-A-1", compliant=False, reason="RETURN_NON_COMPLIANT_OTHER")
+    refusals: list[tuple[Any, str]] = [
+        (ReceiveReturn(order_id="O1-A", return_id="r1", lines=(units("O1-A-1"),)), "return r1 is REFUSED"),
+        (ReceiveReturn(order_id="O1-A", return_id="r2", lines=(units("X"),)), "WAITING_ACCEPTANCE"),
+        (JudgeReturn(order_id="O1-A", return_id="r3", lines=(fault,)), "is CLOSED at the marketplace already"),
+        (JudgeReturn(order_id="O1-A", return_id="r2", lines=(fault,)), "has no line O1-A-1"),
+        (CloseReturn(order_id="O1-A", return_id="r9"), "has no return r9"),
+    ]
+    for wish, words in refusals:
+        found = mugs.deliver(wish)
+        assert isinstance(found, Refused), wish
+        assert words in found.reason
+    assert isinstance(mugs.deliver(CloseReturn(order_id="O1-A", return_id="r1")), Delivered), "it is over as it is"
+    assert mugs.sent("/api/returns/receive") == []
 
 
 # -- parcels ---------------------------------------------------------------------------------------------------------

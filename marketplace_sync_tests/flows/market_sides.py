@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from marketplace_sync.domain.effects import EffectKind
+from marketplace_sync.flows import returns_by_hand
 from marketplace_sync.ledger import wished
 from marketplace_sync_tests.flows import marketplacer_town as market
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, SHOP_OF_A_LARGE_PLAN, mirakl_town
@@ -194,13 +195,27 @@ class MiraklSide:
     def give_back(self, here: Town, order: Placed, sku: str, pence: int | None) -> None:
         if self._order(here, order)["lines"][0]["state"] == "SHIPPED":
             here.sandbox.act(BAZAAR, "receive", order_id=order.act)
-        part = {**self._part(here, order, sku), "quantity": 1}
-        here.sandbox.act(BAZAAR, "request_return", order_id=order.act, lines=[part])
-        here.settle()
+        self.send_back(here, order, sku)
         line = next(line for line in self._order(here, order)["lines"] if line["sku"] == sku)
         each = line["ordered"]["price"] // 3
         amount = each if pence is None else pence
         here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line["id"], amount=amount, quantity=1)
+
+    def send_back(self, here: Town, order: Placed, sku: str) -> None:
+        """The buyer sends a unit back, which is accepted; no money yet."""
+        part = {**self._part(here, order, sku), "quantity": 1}
+        here.sandbox.act(BAZAAR, "request_return", order_id=order.act, lines=[part])
+        here.settle()
+
+    def receive_by_hand(self, here: Town, order: Placed) -> None:
+        """A person has seen the goods of every return that is under way, and tells us."""
+        for one in here.sandbox.documents(BAZAAR, "returns"):
+            if one["order_id"] == order.act and one["state"] == "IN_PROGRESS":
+                returns_by_hand.received(here.context, BAZAAR, one["id"], {})
+
+    def returns(self, here: Town, order: Placed) -> list[str]:
+        """The states of its returns."""
+        return [one["state"] for one in here.sandbox.documents(BAZAAR, "returns") if one["order_id"] == order.act]
 
     def dispatched(self, here: Town, order: Placed) -> Units:
         return Counter({line["sku"]: line["sent"] for line in self._order(here, order)["lines"] if line["sent"]})

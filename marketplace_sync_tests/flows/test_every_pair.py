@@ -155,12 +155,25 @@ def test_an_order_lives_its_whole_life(walk: Walk) -> None:
         if store is not None:
             stored = here.stored(whole.key, market.name)
             assert (stored.credits, stored.credited) == (count, {MUG: count})
+    if isinstance(market, MiraklSide):
+        assert market.returns(here, whole) == ["IN_PROGRESS"] * 2, "the money came, and nobody has seen the goods"
+        market.receive_by_hand(here, whole)
+        walk.live()
+        assert market.returns(here, whole) == ["CLOSED"] * 2
+        walk.told(whole, Returned_Order=2, Refunded_Order=2)
+        if store is not None:
+            market.send_back(here, whole, LAMP)
     if store is not None and market.given_back_by_seller(here, whole) is not None:
         here.refund_in_store(whole.key, LAMP, at=market.name)
         walk.live()
         assert market.given_back_by_seller(here, whole) == 1
         walk.told(whole, Refunded_Order=3)
         assert here.stored(whole.key, market.name).credits == 3, "what the shop gave back is not recorded there again"
+    if isinstance(market, MiraklSide):
+        steps = Counter(one["operation"] for one in market.written(here))
+        ended = 2 if store is None else 3
+        assert market.returns(here, whole) == ["CLOSED"] * ended, "with the store's goods its return is over too"
+        assert {steps[step] for step in ("RT21", "RT25", "RT26", "RT27")} == {ended}
     assert here.work_items() == {}
 
     # and all of it once

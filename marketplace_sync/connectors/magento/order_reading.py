@@ -51,7 +51,7 @@ def _read(
         (memo for memo in credit_memos if memo.state != _CREDIT_MEMO_CANCELLED),
         key=lambda memo: (memo.created_at, memo.entity_id),
     )
-    refunds = _refunds(facts, items, shipments, memos)
+    refunds = _refunds(facts, items, shipments, memos, came_back=settings.credited_came_back)
     cancelled = facts.state == CANCELLED
     taken_off = _taken_off(facts, items)
     if taken_off and not cancelled:
@@ -112,7 +112,12 @@ def _fulfilment(stated: Shipment, parents: Mapping[int, int]) -> Fulfilment:
 
 
 def _refunds(
-    facts: OrderFacts, items: Sequence[Item], shipments: Sequence[Shipment], memos: Sequence[CreditMemo]
+    facts: OrderFacts,
+    items: Sequence[Item],
+    shipments: Sequence[Shipment],
+    memos: Sequence[CreditMemo],
+    *,
+    came_back: bool,
 ) -> list[StoreRefund]:
     """Credit memos, oldest first. Magento does not say of their units whether they had left: units beyond those that
     were shipped by then were taken off (Magento, credit memo), and no more than were never shipped. Its times are
@@ -157,6 +162,7 @@ def _refunds(
                             quantity=units,
                             unshipped=unshipped,
                             amount=amount * units // quantity,
+                            returned=came_back and not unshipped and not reference,
                         )
                     )
         found.append(

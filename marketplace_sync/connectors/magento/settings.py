@@ -61,6 +61,8 @@ class MagentoSettings(ConnectionSettings):
     """Magento takes no order without an address: without one of the buyer's it ends in this domain."""
     restock_returned: bool = False
     """Put returned goods back into the source they were shipped from."""
+    credited_came_back: bool = True
+    """Whether units that left and that staff credited have come back. Magento keeps no record of where they are."""
 
     brand_attribute: str = Field(default="manufacturer", pattern=r"^[a-z][a-z0-9_]*$|^$")
     """The product attribute that holds the brand; empty: none."""

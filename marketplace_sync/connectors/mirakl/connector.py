@@ -20,6 +20,7 @@ from marketplace_sync.connectors.mirakl.shelf import Shelf
 from marketplace_sync.connectors.mirakl.shipping import Shipping
 from marketplace_sync.connectors.mirakl.sold import sold_order
 from marketplace_sync.connectors.mirakl.stock import StockLevels
+from marketplace_sync.connectors.mirakl.taking_in import TakingIn
 from marketplace_sync.connectors.mirakl.trial import trial
 from marketplace_sync.connectors.ports import Feed, Finding, Malformed, MarketplaceCapabilities, Page, Statement
 from marketplace_sync.connectors.wire import Wire
@@ -27,11 +28,14 @@ from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     AcknowledgeReturn,
     CancelLines,
+    CloseReturn,
     Dispatch,
     Effect,
     EffectKind,
+    JudgeReturn,
     Lane,
     Outcome,
+    ReceiveReturn,
     RefundLines,
     Refused,
     Resolution,
@@ -52,6 +56,7 @@ def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> Marke
         seller_can_cancel=True,
         seller_refunds=True,
         has_returns=True,
+        follows_returns=True,
         has_stock=True,
         has_settlement_api=True,
         has_consent=False,
@@ -72,6 +77,7 @@ class Mirakl(Shelf):
         self._shipping = Shipping(settings, calls, self._reader, self._account)
         self._cancelling = Cancelling(settings, calls, self._reader, self._account)
         self._refunding = Refunding(settings, calls, self._reader, self._account)
+        self._taking_in = TakingIn(calls, self._reader)
         self._stock = StockLevels(settings, calls)
         self._references = References(calls)
         self._ledger = Ledger(name, settings, calls)
@@ -149,6 +155,8 @@ class Mirakl(Shelf):
             return self._cancelling.cancel(wish)
         if isinstance(wish, RefundLines):
             return self._refunding.give_back(effect.effect_id, wish)
+        if isinstance(wish, ReceiveReturn | JudgeReturn | CloseReturn):
+            return self._taking_in.tell(wish)
         return _unsupported(effect)
 
     def resolve(self, effect: Effect) -> Resolution:
@@ -165,6 +173,8 @@ class Mirakl(Shelf):
             return self._cancelling.verdict(wish)
         if isinstance(wish, RefundLines):
             return self._refunding.verdict(effect.effect_id, wish)
+        if isinstance(wish, ReceiveReturn | JudgeReturn | CloseReturn):
+            return self._taking_in.verdict(wish)
         if isinstance(wish, SetStock):
             return self._stock.verdict(effect)
         return _unsupported(effect)

@@ -15,8 +15,8 @@ _STATES = {
     WAITING: ReturnState.REQUESTED,
     "IN_PROGRESS": ReturnState.AUTHORISED,
     # Goods that came back are not yet money given back (Mirakl, returns): only a refund is.
-    "RECEIVED": ReturnState.AUTHORISED,
-    "CLOSED": ReturnState.AUTHORISED,
+    "RECEIVED": ReturnState.RECEIVED,
+    "CLOSED": ReturnState.CLOSED,
     "NO_RECEPTION": ReturnState.REJECTED,
     "REFUSED": ReturnState.DECLINED,
     "CANCELED": ReturnState.CANCELLED,
@@ -24,15 +24,23 @@ _STATES = {
 _OF_A_LINE = "#"
 
 
-class _Line(msgspec.Struct):
+class Line(msgspec.Struct):
     order_line_id: Any = None
     quantity: Any = None
     reason_code: Any = None
+    compliance: Any = None
+
+    @property
+    def compliant(self) -> bool | None:
+        """What was stated of its goods last; None: nothing yet."""
+        last = self.compliance[-1] if isinstance(self.compliance, list) and self.compliance else None
+        said = last.get("compliant") if isinstance(last, dict) else None
+        return said if isinstance(said, bool) else None
 
 
 class Stated(msgspec.Struct):
     id: Any
-    return_lines: list[_Line]
+    return_lines: list[Line]
     order_id: Any = None
     state: Any = None
     reason_code: Any = None
@@ -69,6 +77,8 @@ def parse_returns(payload: bytes) -> list[Return]:
                 requested_at=requested_at,
                 changed_at=fields.moment(stated.last_updated) or requested_at,
                 reason=fields.text(line.reason_code) or fields.text(stated.reason_code),
+                whole="" if len(stated.return_lines) == 1 else return_id,
+                compliant=line.compliant,
             )
         )
     return found

@@ -114,13 +114,15 @@ def _refund(stated: Refund, *, taxes_included: bool) -> StoreRefund:
 
 
 def _refunded_line(stated: RefundedLine, amount: int) -> StoreRefundedLine:
-    """`restockType` CANCEL means that the units were taken off before they left (Shopify, cancel and refund)."""
+    """`restockType` CANCEL means that the units were taken off before they left, RETURN that they came back; of others
+    nothing is said (Shopify, cancel and refund)."""
     return StoreRefundedLine(
         line_id=stated.line_item.id,
         sku=stated.line_item.sku or "",
         quantity=stated.quantity,
         unshipped=stated.restock_type == "CANCEL",
         amount=amount,
+        returned=stated.restock_type == "RETURN",
     )
 
 

@@ -1,0 +1,194 @@
+"""Accepted returns to their end: the goods are back, they are as they should be, the buyer has the money, it is over.
+
+Only for marketplaces that wait to be told. That the goods are back is the store's word, or a person's. None of it moves
+money: the refund is an effect of its own, and here it is only waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from marketplace_sync.domain.effects import (
+    CloseReturn,
+    EffectKind,
+    EffectState,
+    Judged,
+    JudgeReturn,
+    Lane,
+    LineUnits,
+    ReceiveReturn,
+)
+from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, return_events
+from marketplace_sync.domain.orders import Order, Return, ReturnState
+from marketplace_sync.domain.store import StoreOrder
+from marketplace_sync.flows.context import Context, Route
+from marketplace_sync.flows.fulfilment import line_ids
+from marketplace_sync.flows.returning import made_by_staff
+from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
+from marketplace_sync.ledger import orders, outbox, returns, wished
+
+Step = ReceiveReturn | JudgeReturn | CloseReturn
+Units = dict[str, int]
+"""Marketplace line id -> units."""
+
+_COUNTED = (ReturnState.REQUESTED, ReturnState.AUTHORISED, ReturnState.RECEIVED, ReturnState.CLOSED)
+
+
+def follow(connection: Connection, route: Route, order: Order, store_order: StoreOrder | None) -> None:
+    """Wish for the next step of each return of an order (locked by the caller) that may take it."""
+    stated = returns.of_order(connection, route.marketplace, order.order_id)
+    if not any(returns.is_open(one) for one in stated):
+        return
+    back = _back(connection, route, order, store_order) if store_order is not None else {}
+    refunded = _refunded(connection, route, order)
+    for lines in _wholes(stated):
+        # units are interchangeable: those that came first belong to the return that was asked for first
+        is_back = _taken_from(back, lines)
+        is_refunded = _taken_from(refunded, lines)
+        if all(returns.is_open(line) for line in lines):
+            _step(connection, route.marketplace, order, lines, is_back, is_refunded)
+
+
+def _wholes(stated: Iterable[Return]) -> Iterator[list[Return]]:
+    """The lines of each return together, the oldest return first."""
+    counted = [one for one in stated if one.state in _COUNTED]
+    began: dict[str, int] = {}
+    for place, one in enumerate(counted):
+        began.setdefault(one.of, place)
+    for _, lines in groupby(sorted(counted, key=lambda one: began[one.of]), key=lambda one: one.of):
+        yield list(lines)
+
+
+def _taken_from(units: Units, lines: Sequence[Return]) -> dict[str, bool]:
+    """Whether there are enough units for each line; they are gone for those that come after."""
+    found = {}
+    for line in lines:
+        left = units.get(line.line_id, 0)
+        found[line.line_id] = left >= line.quantity
+        units[line.line_id] = max(0, left - line.quantity)
+    return found
+
+
+def _step(
+    connection: Connection,
+    name: str,
+    order: Order,
+    lines: Sequence[Return],
+    is_back: Mapping[str, bool],
+    is_refunded: Mapping[str, bool],
+) -> None:
+    return_id, order_id = lines[0].of, order.order_id
+    found = received(connection, name, lines)
+    if all(line.state is ReturnState.RECEIVED for line in lines):
+        if found is not None and found.state in GIVEN_UP:
+            withdraw(connection, found, "the marketplace knows that the goods are back")
+        if all(line.compliant is not None for line in lines):
+            if all(is_refunded[line.line_id] or line.compliant is False for line in lines):
+                _wish(connection, name, EffectKind.CLOSE_RETURN, CloseReturn(order_id=order_id, return_id=return_id))
+        elif found is not None and found.state is EffectState.DELIVERED:
+            # goods that somebody received in the back office are judged there as well
+            judged = {one.line_id: one for one in found.payload.judged}
+            said = tuple(judged.get(line.line_id) or Judged(line_id=line.line_id) for line in lines)
+            payload = JudgeReturn(order_id=order_id, return_id=return_id, lines=said)
+            _wish(connection, name, EffectKind.JUDGE_RETURN, payload)
+    elif found is None and all(is_back.values()) and all(is_accepted(connection, name, line) for line in lines):
+        receive(connection, name, order, lines)
+
+
+def received(connection: Connection, name: str, lines: Sequence[Return]) -> wished.Wished | None:
+    """The wish that the marketplace knows of one return's goods; None: there was none."""
+    key = _key(EffectKind.RECEIVE_RETURN, lines[0].of)
+    return wished.find(connection, name, key, name, lines[0].order_id)
+
+
+def is_accepted(connection: Connection, name: str, line: Return) -> bool:
+    """Also by us, a moment ago: the marketplace states it at its next read."""
+    if line.state is not ReturnState.REQUESTED:
+        return line.state is ReturnState.AUTHORISED
+    ours = wished.find(connection, name, f"return:{line.return_id}", name, line.order_id)
+    return ours is not None and ours.state is EffectState.DELIVERED
+
+
+def receive(
+    connection: Connection, name: str, order: Order, lines: Sequence[Return], judged: Sequence[Judged] = ()
+) -> None:
+    """Wish the marketplace to know that all lines of one return are back."""
+    units = []
+    for line in lines:
+        known = order.line(line.line_id)
+        units.append(LineUnits(line_id=line.line_id, quantity=line.quantity, sku=known.sku if known else ""))
+    payload = ReceiveReturn(order_id=order.order_id, return_id=lines[0].of, lines=tuple(units), judged=tuple(judged))
+    _wish(connection, name, EffectKind.RECEIVE_RETURN, payload)
+
+
+def _wish(connection: Connection, name: str, kind: EffectKind, payload: Step) -> None:
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=name,
+                kind=kind,
+                natural_key=_key(kind, payload.return_id),
+                subject=payload.order_id,
+                lane=Lane.REVERSALS,
+                payload=payload,
+                order_connection=name,
+                order_id=payload.order_id,
+            )
+        ],
+    )
+
+
+def _key(kind: EffectKind, return_id: str) -> str:
+    return f"{kind.value}:{return_id}"
+
+
+def _back(connection: Connection, route: Route, order: Order, store_order: StoreOrder) -> Units:
+    """Units that the store says came back; not of the refunds that we record in it, which say only what we knew."""
+    mapping = line_ids(order, store_order)
+    found: Units = {}
+    for refund in made_by_staff(connection, route, order, store_order):
+        for line in refund.lines:
+            line_id = mapping.get(line.line_id)
+            if line.returned and line_id is not None:
+                found[line_id] = found.get(line_id, 0) + line.quantity
+    return found
+
+
+def _refunded(connection: Connection, route: Route, order: Order) -> Units:
+    """Units that the buyer has money for: as the marketplace states it, and as it took it from us a moment ago."""
+    name = route.marketplace
+    counted = {
+        event.key: (event.line_id, event.quantity)
+        for event in orders.events_of(connection, name, order.order_id, [EventKind.REFUNDED])
+    }
+    for one in wished.of_order(connection, name, EffectKind.REFUND_LINES, name, order.order_id):
+        for refund_id, units in zip(one.result.get("refund_ids") or (), one.payload.lines, strict=False):
+            counted.setdefault(str(refund_id), (units.line_id, units.quantity))
+    found: Units = {}
+    for line_id, quantity in counted.values():
+        found[line_id] = found.get(line_id, 0) + quantity
+    return found
+
+
+def told(connection: Connection, context: Context, name: str, payload: Step) -> list[OrderEvent]:
+    """The marketplace took a step: note it as if it had stated it. Returns the events that are new."""
+    now = context.now()
+    said = {one.line_id: one.compliant for one in payload.lines} if isinstance(payload, JudgeReturn) else {}
+    events: list[OrderEvent] = []
+    for known in returns.of_order(connection, name, payload.order_id):
+        if known.of != payload.return_id or not returns.is_open(known):
+            continue
+        if isinstance(payload, ReceiveReturn):
+            after = replace(known, state=ReturnState.RECEIVED, changed_at=now)
+            events += return_events(name, after)
+        elif isinstance(payload, JudgeReturn):
+            after = replace(known, compliant=said.get(known.line_id, known.compliant))
+        else:
+            after = replace(known, state=ReturnState.CLOSED, changed_at=now)
+        orders.save_reversal(connection, name, after, now)
+    return orders.record_events(connection, events, now)
