@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from marketplace_sync.domain.errors import LedgerTooNew, LedgerUnavailable
-from marketplace_sync.ledger import budgets, migrate
+from marketplace_sync.domain.orders import Return, ReturnState
+from marketplace_sync.ledger import budgets, migrate, orders, returns
 from marketplace_sync.ledger.database import Ledger
 from marketplace_sync.ledger.tables import SCHEMA, metadata
 
@@ -54,6 +56,30 @@ def test_every_revision_leads_to_the_newest_with_its_data(empty_database_url: st
     with create_engine(empty_database_url).connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM ledger.watermarks")).scalar() == len(versions)
     Ledger(empty_database_url).check_version()
+
+
+def test_returns_that_were_over_before_they_were_told_apart_are_over(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url, "0014")
+    asked = datetime(2026, 3, 10, tzinfo=UTC)
+    with create_engine(empty_database_url).begin() as connection:
+        for key, status in (("r1", "CLOSED"), ("r2#A-1", "RECEIVED"), ("r2#A-2", "RECEIVED"), ("r3", "IN_PROGRESS")):
+            known = Return(
+                return_id=key, order_id="A", line_id=key[-3:], quantity=1, state=ReturnState.AUTHORISED, status=status,
+                requested_at=asked, changed_at=asked,
+            )  # fmt: skip
+            orders.save_reversal(connection, "bazaar", known, asked)
+    migrate.upgrade(empty_database_url)
+    with create_engine(empty_database_url).connect() as connection:
+        found = returns.of_order(connection, "bazaar", "A")
+        still = [one.return_id for _, one in returns.open_ones(connection, ["bazaar"], 10)]
+        assert returns.order_of(connection, "bazaar", "r2") == "A"
+    assert [(one.of, one.state) for one in found] == [
+        ("r1", ReturnState.CLOSED),
+        ("r2", ReturnState.RECEIVED),
+        ("r2", ReturnState.RECEIVED),
+        ("r3", ReturnState.AUTHORISED),
+    ]
+    assert still == ["r2#A-1", "r2#A-2", "r3"]
 
 
 def test_a_schema_from_the_future_is_refused(empty_database_url: str) -> None:
