@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -122,6 +123,48 @@ def strike(
         struck(outcome, running.ask("")["accounts"])
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def outage(
+    home: Path, *, seconds: float, away: tuple[str, ...], shop: dict[str, Any], tell: Callable[[str], None]
+) -> Outcome:
+    """An installation whose vendors `away` answer nothing but 500 for so long while people go on ordering, and which is
+    left to itself: no pass by hand. What these vendors had to answer meanwhile is counted, and how long everything
+    took to arrive once they were back."""
+    outcome = Outcome(f"{', '.join(away)} answer 500 for {seconds:.0f} s")
+    began = time.monotonic()
+    with installation(home, {**LIVELY, **shop}) as running:
+        for account in away:
+            running.set_faults(account, [{"kind": "status", "status": 500, "probability": 1.0}])
+        back = time.monotonic() + seconds
+        while time.monotonic() < back:
+            time.sleep(min(60.0, seconds / 3))
+            asked = {name: _struck(running, name) for name in away}
+            tell(f"{time.monotonic() - began:6.0f} s  calls answered with 500: {asked}; open: {_codes(running)}")
+        outcome.open_items = running.say("work-items")
+        for account in away:
+            outcome.done[f"calls of {account} that were answered with 500"] = _struck(running, account)
+            running.set_faults(account, [])
+        running.set_shop(orders_per_minute=0.0)
+        back = time.monotonic()
+        while not outcome.books.balanced or not outcome.books.counts:
+            outcome.books = running.books()
+            if time.monotonic() - back > 900:
+                break
+            time.sleep(5)
+        tell(f"{time.monotonic() - back:6.0f} s  after they were back: {_codes(running)}")
+        outcome.done["seconds until everything had arrived"] = round(time.monotonic() - back)
+        outcome.said = running.say("work-items")
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _struck(running: Installation, account: str) -> int:
+    return int(running.ask("")["accounts"][account]["faults"]["struck"].get("status", 0))
+
+
+def _codes(running: Installation) -> dict[str, int]:
+    return dict(Counter(item["code"] for item in json.loads(running.say("work-items", "--json"))))
 
 
 def rules(probability: float, turn: int = 0) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ _FREE_OF_LIMITS: dict[str, dict[str, Any]] = {
 """A simulated day has more minutes than a run can wait for, so no vendor counts calls per minute. How the limits are
 kept is measured elsewhere."""
 
-_QUICK = {"timeout_seconds": 5, "max_attempts": 100, "max_answer_megabytes": 8}
+_QUICK = {"timeout_seconds": 5, "max_attempts": 100, "max_answer_megabytes": 3}
 _MIRAKL: dict[str, Any] = {
     "orders_interval": "0s",
     "returns_interval": "0s",
@@ -71,14 +71,20 @@ _MIRAKL: dict[str, Any] = {
         ),
         100_000,
     ),
+    "concurrency": 16,
 }  # fmt: skip
 _CONNECTIONS: dict[str, dict[str, Any]] = {
-    EDGE: {"requests_per_minute": 100_000, "settle_after": "1s"},
+    EDGE: {"requests_per_minute": 100_000, "settle_after": "1s", "concurrency": 16},
     HOME: _MIRAKL,
     BAZAAR: _MIRAKL,
-    ARCADE: {"requests_per_second": 75},
-    SHOPIFY: {"doubt_settles_after": "1s"},
-    MAGENTO: {"requests_per_minute": 100_000, "doubt_settles_after": "1s", "reservations": "module"},
+    ARCADE: {"requests_per_second": 75, "concurrency": 16},
+    SHOPIFY: {"doubt_settles_after": "1s", "concurrent_writes": 16},
+    MAGENTO: {
+        "requests_per_minute": 100_000,
+        "doubt_settles_after": "1s",
+        "reservations": "module",
+        "concurrent_writes": 16,
+    },
     KLAVIYO: {},
 }
 
@@ -108,7 +114,7 @@ def settings(folder: Path, seed: int) -> WorldSettings:
 
 def rules(share: float) -> list[dict[str, Any]]:
     """Faults of every kind that together strike this share of all calls."""
-    more: dict[str, dict[str, Any]] = {"huge": {"megabytes": 10}, "delay": {"seconds": 0.2}}
+    more: dict[str, dict[str, Any]] = {"huge": {"megabytes": 4}, "delay": {"seconds": 0.2}}
     left, found = 1.0, []
     for kind in KINDS:
         # a rule is asked only when none before it struck

@@ -37,6 +37,8 @@ from marketplace_sync_tests.soak.brand import (
 from marketplace_sync_tests.soak.brand_books import Roles, brand_balance
 from marketplace_sync_tests.soak.open_items import unexplained
 
+Tell = Callable[[str], None]
+
 _MOST_AT_ONCE = 200
 """The simulated shop places no more orders than this at one jump of the clock."""
 _DAY = 86_400
@@ -86,10 +88,18 @@ class Account:
         )
 
 
-def live(brand: Brand, days: int, orders_a_day: int, parts: int, share: float, patience: float) -> Account:
+def live(
+    brand: Brand,
+    days: int,
+    orders_a_day: int,
+    parts: int,
+    share: float,
+    patience: float,
+    tell: Tell = lambda line: None,
+) -> Account:
     """Each day has so many parts, at whose beginnings people order, and a pass of ours in each. `share` of all calls of
     every vendor go wrong, in all ways there are. Afterwards none does, and passes go on until nothing is left to do;
-    `patience` is for how many seconds at most."""
+    `patience` is for how many seconds at most. `tell` hears of each day."""
     account = Account(days)
     began, worked = time.monotonic(), time.process_time()
     _forget_peak()
@@ -106,6 +116,7 @@ def live(brand: Brand, days: int, orders_a_day: int, parts: int, share: float, p
                 _read_feeds(brand.project.context, account)
                 _until(lambda: _idle(brand, account, attendants), patience)
         _pass(brand, account)
+        tell(f"{time.monotonic() - began:6.0f} s  day {day}, {brand.placed()} orders, {_peak():.0f} MiB")
     for seen in brand.ask()["accounts"].values():
         account.struck += Counter({kind: int(times) for kind, times in seen["faults"]["struck"].items()})
     brand.set_faults([])

@@ -47,9 +47,9 @@ def test_in_many_days_nothing_is_lost_and_nothing_doubled(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     days, orders = dose("SOAK_DAYS", 5), dose("SOAK_ORDERS_A_DAY", 100)
-    with brand(database_url, tmp_path, dose("SOAK_SEED", 1)) as here:
-        account = live(here, days, orders, dose("SOAK_PARTS_OF_A_DAY", 2), share=SHARE, patience=900)
-    with capsys.disabled():
+    with capsys.disabled(), brand(database_url, tmp_path, dose("SOAK_SEED", 1)) as here:
+        parts = dose("SOAK_PARTS_OF_A_DAY", 2)
+        account = live(here, days, orders, parts, SHARE, patience=900, tell=lambda line: print(line, flush=True))
         print(account.text())
     _agree(account, days * orders)
     assert account.struck.keys() == set(KINDS)
