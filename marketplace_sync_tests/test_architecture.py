@@ -22,12 +22,15 @@ PACKAGE = TOP / "marketplace_sync"
 # holds the version and imports nothing, so everybody may ask it.
 ARROWS: dict[str, set[str]] = {
     "domain": set(),
+    "decoding": set(),
     "settings": set(),
     "log": set(),
     "home": {"domain"},
-    "ledger": {"domain", "home"},
-    "connectors": {"domain", "settings"},
-    "flows": {"domain", "ledger", "settings", "connectors.ports", "connectors.selling", "connectors.wire"},
+    "ledger": {"decoding", "domain", "home"},
+    "connectors": {"decoding", "domain", "settings"},
+    "flows": {
+        "decoding", "domain", "ledger", "settings", "connectors.ports", "connectors.selling", "connectors.wire",
+    },
     "reports": {"domain", "ledger", "flows"},
     "config_reading": {"domain"},
     "config_sentences": {"settings"},

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -134,7 +135,7 @@ def unusable_json(headers: Mapping[str, str], body: bytes) -> str:
     if "json" not in headers.get("content-type", "").lower():
         return ""
     try:
-        msgspec.json.decode(body, type=msgspec.Raw)
+        decoded(body, msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         # Readers refuse what is odd but complete, such as half of a surrogate pair, NaN, or brackets thousands deep.
         # What was cut short, and may come whole the next time, does not close what it opened.

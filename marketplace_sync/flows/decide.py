@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import MarketplaceSyncError
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import outbox, work_items
@@ -30,7 +31,7 @@ def retry(context: Context, effect_id: int) -> str:
 def edit_and_retry(context: Context, effect_id: int, payload_json: str) -> str:
     """Raises NotPossible, also for a payload that does not fit."""
     try:
-        payload: dict[str, Any] = msgspec.json.decode(payload_json, type=dict[str, Any])
+        payload: dict[str, Any] = decoded(payload_json, dict[str, Any])
     except msgspec.DecodeError as problem:
         raise NotPossible(f"the payload is not a JSON object: {problem}") from None
     with context.ledger.begin() as connection:

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import Malformed, Statement
+from marketplace_sync.decoding import converted, decoder
 from marketplace_sync.domain.money import share
 from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.settlement.inputs import SoldLine, SoldOrder, StoreRefund
@@ -100,7 +101,7 @@ def _stream(connection: Connection, query: str, name: str) -> Iterator[tuple[Any
 
 def _read_imported(connection: Connection, account: Account) -> Iterator[Stated]:
     """Orders as they were imported: price and shipping as stated, dispatches and refunds from their events."""
-    decode = msgspec.json.Decoder(Order).decode
+    decode = decoder(Order).decode
     rows = _stream(
         connection,
         "SELECT o.document::text, o.changed_at::text,"
@@ -170,7 +171,7 @@ def _from_import(account: Account, order: Order, events: list[dict[str, object]]
 
 def _read_store(connection: Connection, account: Account) -> Iterator[Stated]:
     """What the connected store has of this marketplace's orders: that it has them, what left, what it gave back."""
-    decode = msgspec.json.Decoder(StoreOrder).decode
+    decode = decoder(StoreOrder).decode
     rows = _stream(
         connection,
         "SELECT DISTINCT ON (o.order_id) o.order_id, o.document::text, o.updated_at::text FROM ledger.store_orders o"
@@ -213,13 +214,13 @@ def _refunds_in_store(
     }
     if not lines:
         if refund.amount:
-            yield msgspec.convert(about | {"amount": refund.amount}, StoreRefund)
+            yield converted(about | {"amount": refund.amount}, StoreRefund)
         return
     amounts = _amounts(refund, lines)
     beyond = max(0, (refund.amount or 0) - sum(amounts)) if len(lines) == len(refund.lines) else 0
     for place, (line, amount) in enumerate(zip(lines, amounts, strict=True)):
         more = {"line_id": line_ids.get(line.line_id, ""), "amount": amount, "quantity": line.quantity}
-        yield msgspec.convert(about | more | {"shipping": beyond if place == 0 else 0}, StoreRefund)
+        yield converted(about | more | {"shipping": beyond if place == 0 else 0}, StoreRefund)
 
 
 def _amounts(refund: RefundInStore, lines: list[RefundedLine]) -> list[int]:

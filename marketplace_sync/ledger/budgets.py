@@ -15,6 +15,7 @@ from msgspec import structs
 from sqlalchemy import JSON, Column, DateTime, Engine, Table, Text
 from sqlalchemy.exc import OperationalError
 
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.domain.rates import (
     AHEAD_SECONDS,
@@ -180,7 +181,7 @@ class SharedBudget:
             row = session.execute(read, key).fetchone()
             assert row is not None
         state, blocked_until, now, version = row
-        usage = msgspec.json.decode(state, type=Usage)
+        usage = decoded(state, Usage)
         usage.blocked_until = blocked_until or 0.0
         result = change(usage, now)
         until = datetime.fromtimestamp(usage.blocked_until, UTC) if usage.blocked_until > now else None

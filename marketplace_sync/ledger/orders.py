@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
+from marketplace_sync.decoding import converted, decoder
 from marketplace_sync.domain.lifecycle import OrderEvent
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.ledger import binary_copy as to
@@ -17,9 +18,9 @@ from marketplace_sync.ledger.binary_copy import copy_in
 from marketplace_sync.ledger.database import AMONG, driver, listed
 
 _encode = msgspec.json.Encoder().encode
-_decode_order = msgspec.json.Decoder(Order).decode
-decode_return = msgspec.json.Decoder(Return).decode
-_decode_refund = msgspec.json.Decoder(Refund).decode
+_decode_order = decoder(Order).decode
+decode_return = decoder(Return).decode
+_decode_refund = decoder(Refund).decode
 
 
 _WITHOUT_YIELDING = 2047
@@ -281,7 +282,7 @@ def events_of(connection: Connection, name: str, order_id: str, kinds: Sequence[
         .fetchall()
     )
     return [
-        msgspec.convert(
+        converted(
             {
                 "connection": row[0], "order_id": row[1], "kind": row[2], "line_id": row[3], "key": row[4],
                 "quantity": row[5], "initiator": row[6], "amount": row[7], "detail": msgspec.json.decode(row[8]),

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
+from marketplace_sync.decoding import converted, decoded
 from marketplace_sync.domain.effects import PAYLOAD_TYPES, Effect, EffectKind, EffectState, Lane, Payload
 from marketplace_sync.ledger.database import driver, notify
 from marketplace_sync.ledger.plain import plain, plain_value
@@ -329,7 +330,7 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
     encoded = None
     if payload is not None:
         try:
-            encoded = msgspec.json.encode(msgspec.convert(payload, PAYLOAD_TYPES[EffectKind(row[0])])).decode()
+            encoded = msgspec.json.encode(converted(payload, PAYLOAD_TYPES[EffectKind(row[0])])).decode()
         except msgspec.ValidationError as problem:
             raise ValueError(f"this is not what {row[0]} needs: {problem}") from None
     changed = (
@@ -426,7 +427,7 @@ def _effect(row: Sequence[Any]) -> Effect:
         kind=kind,
         subject=row[3],
         lane=Lane(row[4]),
-        payload=msgspec.json.decode(row[5], type=PAYLOAD_TYPES[kind]),
+        payload=decoded(row[5], PAYLOAD_TYPES[kind]),
         natural_key=row[6],
         attempts=row[7],
         source=row[8] or "",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import PAYLOAD_TYPES
 from marketplace_sync.ledger.database import driver, notify
 from marketplace_sync.ledger.outbox import Wish
@@ -38,7 +39,7 @@ def renew(
             withdrawn = state == "superseded"
             if withdrawn and problem != withdrawn_because:
                 continue
-            known = msgspec.json.decode(recorded, type=PAYLOAD_TYPES[wish.kind])
+            known = decoded(recorded, PAYLOAD_TYPES[wish.kind])
             if same(known, wish.payload) and not withdrawn:
                 continue
             driver(connection).execute(

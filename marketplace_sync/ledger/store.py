@@ -8,11 +8,12 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, text
 
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.store import StoreOrder, Variant
 from marketplace_sync.ledger.database import driver
 
-_decode_variant = msgspec.json.Decoder(Variant).decode
-_decode_order = msgspec.json.Decoder(StoreOrder).decode
+_decode_variant = decoder(Variant).decode
+_decode_order = decoder(StoreOrder).decode
 
 
 def replace_catalogue(connection: Connection, name: str, variants: Iterable[Variant], seen_at: datetime) -> int:

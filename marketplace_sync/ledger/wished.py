@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Transaction
 
+from marketplace_sync.decoding import decoded, decoder
 from marketplace_sync.domain.effects import PAYLOAD_TYPES, EffectKind, EffectState
 from marketplace_sync.ledger.database import driver
 
@@ -45,12 +46,12 @@ class Wished(msgspec.Struct, frozen=True, kw_only=True):
     def payload(self) -> Any:
         """As in `Effect`."""
         assert self.kept is not None, f"the payload of a {self.kind} is not read with the others"
-        return msgspec.json.decode(self.kept, type=PAYLOAD_TYPES[self.kind])
+        return decoded(self.kept, PAYLOAD_TYPES[self.kind])
 
     @property
     def result(self) -> dict[str, Any]:
         """What its vendor said; empty: nothing yet."""
-        return msgspec.json.decode(self.answer, type=dict[str, Any]) if self.answer else {}
+        return decoded(self.answer, dict[str, Any]) if self.answer else {}
 
     @property
     def unsettled(self) -> bool:
@@ -66,7 +67,7 @@ class _Carried(msgspec.Struct, frozen=True):
     lines: tuple[_Units, ...] = ()
 
 
-_decode_units = msgspec.json.Decoder(_Carried).decode
+_decode_units = decoder(_Carried).decode
 """Of whatever version wrote it: that a courier cannot read it is the courier's to say."""
 
 

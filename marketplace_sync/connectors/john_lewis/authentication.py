@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused
 
 _ACCESS_SECONDS = 270.0
@@ -64,7 +65,7 @@ class JsonWebTokens:
     def _ask(self, wire: Wire, path: str, body: Mapping[str, str], operation: str) -> _Tokens:
         answer = wire.request("POST", path, json=body, authenticated=False, operation=operation)
         try:
-            return msgspec.json.decode(answer.body, type=_Tokens)
+            return decoded(answer.body, _Tokens)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise AnswerUnreadable(
                 f"{wire.connection}: the Edge's answer to {operation} holds no token",

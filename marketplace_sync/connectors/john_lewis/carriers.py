@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import AnswerUnreadable
 
 
@@ -20,7 +21,7 @@ def carriers(wire: Wire) -> set[str]:
         "GET", "/restapi/v4/order-tracking-carriers/", params={"format": "json"}, operation="read carriers"
     )
     try:
-        found = msgspec.json.decode(answer.body, type=list[_Carrier])
+        found = decoded(answer.body, list[_Carrier])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise AnswerUnreadable(
             f"{wire.connection}: the Edge's list of carriers cannot be read: {str(problem)[:200]}",

@@ -17,6 +17,7 @@ import msgspec
 from marketplace_sync.connectors.john_lewis import fields
 from marketplace_sync.connectors.john_lewis.statuses import CANCEL_REASONS, Progress, progress
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.orders import Address, Order, OrderLine, PriceBasis
 
 _PART = re.compile(r"(.+)[/._-]\d{1,3}")
@@ -69,7 +70,7 @@ class EdgeOrder(msgspec.Struct):
     shipping_address: ShippingAddress | None = None
 
 
-_decoder = msgspec.json.Decoder(EdgeOrder, float_hook=Decimal)
+_decoder = decoder(EdgeOrder, float_hook=Decimal)
 
 
 def decoded(payload: bytes) -> EdgeOrder:

@@ -17,6 +17,7 @@ from marketplace_sync.connectors.john_lewis import fields, statuses
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
 from marketplace_sync.connectors.ports import Feed, Page, Statement
 from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.decoding import decoded, decoder
 from marketplace_sync.domain.errors import (
     AnswerUnreadable,
     CredentialsRefused,
@@ -80,8 +81,8 @@ class SweepMark(msgspec.Struct):
     newest: list[str] = []
 
 
-_lists = msgspec.json.Decoder(_List)
-_heads = msgspec.json.Decoder(_Head)
+_lists = decoder(_List)
+_heads = decoder(_Head)
 
 
 class Reader:
@@ -107,7 +108,7 @@ class Reader:
         Orders are asked for one by one when they were open at the last sweep and are in no open list now. The first
         sweep reads everything the Edge has.
         """
-        before = msgspec.json.decode(watermark, type=SweepMark) if watermark else None
+        before = decoded(watermark, SweepMark) if watermark else None
         still_open: set[str] = set()
         newest: list[str] = []
         known = set(before.newest) if before else set()
@@ -280,7 +281,7 @@ class Reader:
         body = answer.body
         try:
             if body.lstrip()[:1] == b"[":  # a short list may come bare, without the envelope of pages
-                return _List(results=msgspec.json.decode(body, type=list[msgspec.Raw]))
+                return _List(results=decoded(body, list[msgspec.Raw]))
             return _lists.decode(body)
         except (ValueError, RecursionError) as problem:
             # One spoilt row must not cost the others of its page, nor be kept otherwise than it came.

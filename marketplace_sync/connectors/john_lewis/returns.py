@@ -13,6 +13,7 @@ from marketplace_sync.connectors.john_lewis import fields
 from marketplace_sync.connectors.john_lewis.orders import Item, line_of, unit_price
 from marketplace_sync.connectors.john_lewis.statuses import RETURN_REASONS, RETURNING, code
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import converted, decoder
 from marketplace_sync.domain.orders import PriceBasis, Return, ReturnState
 
 
@@ -34,7 +35,7 @@ class EdgeReturn(msgspec.Struct):
     return_approved_amount: Any = None
 
 
-_decoder = msgspec.json.Decoder(EdgeReturn, float_hook=Decimal)
+_decoder = decoder(EdgeReturn, float_hook=Decimal)
 
 
 def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: PriceBasis) -> Return:
@@ -86,7 +87,7 @@ def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: P
 def _with_tax(amount: int | None, item: dict[str, Any], quantity: int, currency: str) -> int | None:
     """An amount that is exactly the cost of the units as the order states it lacks their tax where that cost does."""
     try:
-        price = unit_price([msgspec.convert(item, Item)], currency)
+        price = unit_price([converted(item, Item)], currency)
     except (msgspec.ValidationError, Malformed):
         return amount  # the order itself says what is wrong with its line
     if amount is None or price is None or amount != price[0] * quantity:

@@ -12,6 +12,7 @@ from marketplace_sync.connectors.john_lewis import fields
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
 from marketplace_sync.connectors.outcomes import outcome_of
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import Delivered, Outcome, Postponed, Refused, SetStock
 from marketplace_sync.domain.errors import AnswerUnreadable, RequestRejected, TransportError
 
@@ -142,7 +143,7 @@ class Stock:
     def _list(self, params: Mapping[str, str | int]) -> _Products:
         answer = self._wire.request("GET", _PRODUCTS, params={**params, "format": "json"}, operation="find product")
         try:
-            return msgspec.json.decode(fields.mended(answer.body), type=_Products)
+            return decoded(fields.mended(answer.body), _Products)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise AnswerUnreadable(
                 f"{self._wire.connection}: the Edge's list of products cannot be read: {str(problem)[:200]}",

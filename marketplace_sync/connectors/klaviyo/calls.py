@@ -12,6 +12,7 @@ import msgspec
 from marketplace_sync.connectors.klaviyo.refusals import errors, seconds_until_available
 from marketplace_sync.connectors.statuses import retry_after
 from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import InDoubt, Postponed
 from marketplace_sync.domain.errors import (
     AnswerLost,
@@ -105,7 +106,7 @@ class Calls:
 
     def decoded(self, answer: Answer, wanted: type[Wanted], operation: str) -> Wanted:
         try:
-            return msgspec.json.decode(answer.body, type=wanted)
+            return decoded(answer.body, wanted)
         except (msgspec.MsgspecError, RecursionError) as problem:
             raise AnswerUnreadable(
                 f"{self.connection}: the answer to {operation} is not what Klaviyo documents: {problem}",

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from marketplace_sync.connectors.klaviyo.reading import Reading
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import Subscription
 from marketplace_sync.domain.errors import RequestRejected
 
@@ -81,7 +82,7 @@ def states(reading: Reading, emails: Iterable[str]) -> dict[str, Marketing | Non
             if refusal.status != 400:
                 raise
             if len(group) == 1:
-                found[msgspec.json.decode(group[0], type=str)] = None
+                found[decoded(group[0], str)] = None
             else:
                 groups.extend((group[: len(group) // 2], group[len(group) // 2 :]))
     return found

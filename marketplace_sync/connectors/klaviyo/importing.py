@@ -16,6 +16,7 @@ from marketplace_sync.connectors.klaviyo.profiles import PreparedProfile, prepar
 from marketplace_sync.connectors.klaviyo.reading import Reading
 from marketplace_sync.connectors.klaviyo.refusals import Source, duplicate_of, errors, refused
 from marketplace_sync.connectors.wire import Answer
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
     Delivered,
     Effect,
@@ -289,7 +290,7 @@ def _settle(batch: Batch, rows: Sequence[_Row], outcome: Outcome) -> None:
 
 def _stored(answer: Answer, profile: PreparedProfile, conflicts_with: str = "") -> Delivered:
     try:
-        profile_id = msgspec.json.decode(answer.body, type=_ProfileDocument).data.id
+        profile_id = decoded(answer.body, _ProfileDocument).data.id
     except (msgspec.MsgspecError, RecursionError):
         profile_id = ""
     return _delivered(profile, profile_id=profile_id, conflicts_with=conflicts_with)

@@ -15,6 +15,7 @@ import msgspec
 from marketplace_sync.connectors.klaviyo.calls import Calls
 from marketplace_sync.connectors.klaviyo.events import SYNC_KEY, instant
 from marketplace_sync.connectors.ports import MetricTotal, SeenEvent
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import AnswerUnreadable, RequestRejected
 from marketplace_sync.domain.money import minor_units
 
@@ -277,7 +278,7 @@ class Reading:
 
     def _read(self, raw: Sequence[msgspec.Raw], wanted: type[Resource], operation: str) -> list[Resource]:
         try:
-            return [msgspec.json.decode(one, type=wanted) for one in raw]
+            return [decoded(one, wanted) for one in raw]
         except (msgspec.MsgspecError, RecursionError) as problem:
             raise self._unreadable(operation, f"is not what Klaviyo documents: {problem}") from None
 

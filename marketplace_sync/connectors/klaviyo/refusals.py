@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import Refused
 
 _EMAIL = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
@@ -45,7 +46,7 @@ class _Document(msgspec.Struct, frozen=True):
 def errors(body: bytes) -> list[VendorError]:
     """The entries of a JSON:API error document; empty when it is none."""
     try:
-        return msgspec.json.decode(body, type=_Document).errors
+        return decoded(body, _Document).errors
     except (msgspec.MsgspecError, RecursionError):
         return []
 

@@ -12,6 +12,7 @@ from marketplace_sync.connectors.magento.searching import Search
 from marketplace_sync.connectors.magento.settings import MagentoSettings
 from marketplace_sync.connectors.mending import mended
 from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.decoding import decoded, decoder
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -116,7 +117,7 @@ class Calls:
 
     def decoded(self, answer: Answer, kind: type[T], operation: str) -> T:
         try:
-            return msgspec.json.Decoder(kind, float_hook=Decimal, strict=False).decode(mended(answer.body))
+            return decoder(kind, float_hook=Decimal, strict=False).decode(mended(answer.body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
             raise self.unreadable(operation, str(problem)[:200]) from None
 
@@ -136,7 +137,7 @@ def reason_in(problem: RequestRejected) -> str:
 
 def _said(body: bytes) -> _Said:
     try:
-        return msgspec.json.decode(mended(body), type=_Said)
+        return decoded(mended(body), _Said)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _Said()
 

@@ -30,6 +30,7 @@ from marketplace_sync.connectors.magento.order_reading import moment, store_orde
 from marketplace_sync.connectors.magento.searching import Asking, Filter, Found, Search, Stuck, by_change, by_id, chunks
 from marketplace_sync.connectors.magento.settings import MagentoSettings
 from marketplace_sync.connectors.ports import UNNAMED, Malformed, StoreOrderPage
+from marketplace_sync.decoding import decoded, decoder
 from marketplace_sync.domain.store import StoreOrder
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class OrderReader:
         The watermark moves with every page of orders. Shipments and credit memos were looked at first, so their part
         of it moves with the last page, when every order they belong to was handed out.
         """
-        position = msgspec.json.decode(watermark, type=Position) if watermark else Position()
+        position = decoded(watermark, Position) if watermark else Position()
         began = datetime.now(UTC)
         kept = began - self._settings.late_tracks_followed
         ahead = position
@@ -242,7 +243,7 @@ class OrderReader:
 def _facts(raw: msgspec.Raw) -> OrderFacts:
     """Raises Malformed when the order is not as Magento documents orders."""
     try:
-        return msgspec.json.Decoder(OrderFacts, float_hook=Decimal, strict=False).decode(raw)
+        return decoder(OrderFacts, float_hook=Decimal, strict=False).decode(raw)
     except (msgspec.DecodeError, RecursionError, ArithmeticError) as problem:
         listed = _listed(raw)
         which = listed.increment_id or listed.entity_id or "?"
@@ -251,7 +252,7 @@ def _facts(raw: msgspec.Raw) -> OrderFacts:
 
 def _listed(raw: msgspec.Raw) -> Listed:
     try:
-        return msgspec.json.decode(raw, type=Listed, strict=False)
+        return decoder(Listed, strict=False).decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return Listed()
 

@@ -12,6 +12,7 @@ import msgspec
 from marketplace_sync.connectors.marketplacer import documents, fields
 from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import CredentialsRefused, RequestRejected
 
 _VALID_SECONDS = 3600.0
@@ -151,7 +152,7 @@ class Account:
 
     def decoded(self, document: Document, raw: msgspec.Raw | bytes, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(raw, type=kind)
+            return decoded(raw, kind)
         except (msgspec.DecodeError, RecursionError) as problem:
             raise self._calls.unreadable(document, str(problem)[:200]) from None
 

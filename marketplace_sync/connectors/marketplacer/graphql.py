@@ -10,6 +10,7 @@ import msgspec
 
 from marketplace_sync.connectors.mending import mended
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -80,7 +81,7 @@ class GraphQL:
             operation=document.name,
         )
         try:
-            envelope = msgspec.json.decode(mended(answer.body), type=_Envelope)
+            envelope = decoded(mended(answer.body), _Envelope)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise self.unreadable(document, str(problem)[:200]) from None
         errors = envelope.errors or []
@@ -98,7 +99,7 @@ class GraphQL:
         if payload is None:
             raise self.unreadable(document, "it has no payload")
         try:
-            found = msgspec.json.decode(payload, type=Mutated)
+            found = decoded(payload, Mutated)
         except (msgspec.DecodeError, RecursionError) as problem:
             raise self.unreadable(document, str(problem)[:200]) from None
         if found.errors:

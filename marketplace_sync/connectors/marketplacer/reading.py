@@ -22,6 +22,7 @@ from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
 from marketplace_sync.connectors.marketplacer.opt_ins import OptIns
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.ports import Malformed, Page, Statement
+from marketplace_sync.decoding import decoded
 
 FEEDS = {
     "orders": "updatedOrders",
@@ -202,7 +203,7 @@ class Reader:
             said = self._calls.ask(document, {"ids": list(some)})
             nodes = self._account.decoded(document, said.data.get("nodes", msgspec.Raw(b"[]")), list[msgspec.Raw])
             site = bytes(said.data.get("siteConfig", b"null"))
-            heads = {key: msgspec.json.decode(raw, type=_Head | None) for key, raw in zip(some, nodes, strict=False)}
+            heads = {key: decoded(raw, _Head | None) for key, raw in zip(some, nodes, strict=False)}
             opt_ins = {} if self._account.is_seller else self._opt_ins.matching(self._buyers(heads.values()))
             currency = _currency(site) or self._settings.currency
             for key, raw in zip(some, nodes, strict=False):
@@ -257,7 +258,7 @@ class Reader:
 
 
 def _currency(site: bytes) -> str:
-    found = msgspec.json.decode(site, type=_Site | None)
+    found = decoded(site, _Site | None)
     return fields.text(found.country.currency_code) if found is not None and found.country is not None else ""
 
 

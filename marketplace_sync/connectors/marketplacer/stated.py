@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoder
 
 
 class _Lenient(msgspec.Struct, rename="camel"):
@@ -250,9 +251,9 @@ class Stated(_Lenient):
         return not (self.site and self.site.country and self.site.country.tax_inclusive is False)
 
 
-_statements = msgspec.json.Decoder(Stated)
-_orders = msgspec.json.Decoder(Order, float_hook=Decimal)
-_invoices = msgspec.json.Decoder(Invoice, float_hook=Decimal)
+_statements = decoder(Stated)
+_orders = decoder(Order, float_hook=Decimal)
+_invoices = decoder(Invoice, float_hook=Decimal)
 
 
 def decoded(payload: bytes, *, seller: bool) -> tuple[Stated, Order]:

@@ -16,6 +16,7 @@ from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import GraphQL
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.ports import ForgedWebhook, UnreadableWebhook, WebhookDelivery
+from marketplace_sync.decoding import decoded
 
 KINDS = ("INVOICE", "SHIPMENT", "REFUND_REQUEST")
 _SIGNATURE = "marketplacer-hmac-256"
@@ -100,7 +101,7 @@ def _delivery_id(headers: Mapping[str, str], body: bytes) -> str:
 
 def _topic(body: bytes) -> str:
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        read = decoded(body, _Body)
     except (msgspec.DecodeError, RecursionError):
         return "unreadable"
     node = read.payload.data.node if read.payload and read.payload.data else None
@@ -111,7 +112,7 @@ def concerns(settings: MarketplacerSettings, body: bytes) -> Sequence[str]:
     """The order (for a seller's key: the invoice) that a delivery is about; empty when the thing is gone. Raises
     UnreadableWebhook."""
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        read = decoded(body, _Body)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise UnreadableWebhook(f"it cannot be read: {str(problem)[:200]}") from None
     payload = read.payload

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import msgspec
-
 from marketplace_sync.connectors.mirakl import fields, returns
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import order_now
@@ -14,6 +12,7 @@ from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import Errors, refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
     AcknowledgeReturn,
@@ -121,7 +120,7 @@ class Acceptance:
         if payload is None:
             return Refused(f"the marketplace has no return {return_id}", code="RETURN_NOT_FOUND")
         try:
-            state = fields.text(msgspec.json.decode(payload, type=returns.Stated).state)
+            state = fields.text(decoded(payload, returns.Stated).state)
         except (ValueError, RecursionError) as problem:
             return InDoubt(f"return {return_id} cannot be read to find out: {str(problem)[:200]}")
         return NotThere() if state == returns.WAITING else Delivered({"state": state})

@@ -15,6 +15,7 @@ from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.connectors.selling import BillingDocument, BillingLine
+from marketplace_sync.decoding import decoder
 
 _INVOICES = "/api/invoices"
 
@@ -94,7 +95,7 @@ class Billing:
 
     def _document(self, row: bytes) -> BillingDocument:
         try:
-            stated = msgspec.json.Decoder(_Stated, float_hook=Decimal).decode(row)
+            stated = decoder(_Stated, float_hook=Decimal).decode(row)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
             raise Malformed(f"a billing document cannot be read: {str(problem)[:200]}") from None
         document_id = fields.text(stated.id) or fields.text(stated.invoice_id)

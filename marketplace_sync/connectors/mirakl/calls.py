@@ -10,6 +10,7 @@ import msgspec
 
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.errors import AnswerUnreadable
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class Calls:
 
     def decoded(self, answer: Answer, kind: type[T], operation: str) -> T:
         try:
-            return msgspec.json.Decoder(kind, float_hook=Decimal).decode(answer.body)
+            return decoder(kind, float_hook=Decimal).decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
             raise self.unreadable(operation, str(problem)[:200], answer.status) from None
 

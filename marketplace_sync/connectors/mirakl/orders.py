@@ -13,6 +13,7 @@ from marketplace_sync.connectors.mirakl import buyers, fields
 from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, PAYING, STAGING, WAITING, Progress, progress
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund, StatedParcel
 
 Text = str | int | None
@@ -85,7 +86,7 @@ class Stated(msgspec.Struct):
     order_additional_fields: list[buyers.AdditionalField] | None = None
 
 
-_decoder = msgspec.json.Decoder(Stated, float_hook=Decimal)
+_decoder = decoder(Stated, float_hook=Decimal)
 
 
 def decoded(payload: bytes) -> Stated:

@@ -17,6 +17,7 @@ from marketplace_sync.connectors.mirakl.progress import STAGING
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Page, Statement
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoder
 
 ORDERS = "/api/orders"
 RETURNS = "/api/returns"
@@ -37,7 +38,7 @@ class _Head(msgspec.Struct):
     last_updated: Any = None
 
 
-_heads = msgspec.json.Decoder(_Head)
+_heads = decoder(_Head)
 
 
 class Reader:

@@ -8,6 +8,7 @@ import msgspec
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.orders import Return, ReturnState
 
 WAITING = "WAITING_ACCEPTANCE"
@@ -51,7 +52,7 @@ class Stated(msgspec.Struct):
 def parse_returns(payload: bytes) -> list[Return]:
     """One return per line of it. A return of several lines has the line's id behind its own. Raises Malformed."""
     try:
-        stated = msgspec.json.decode(payload, type=Stated)
+        stated = decoded(payload, Stated)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise Malformed(f"the return cannot be read: {str(problem)[:200]}") from None
     return_id, order_id = fields.text(stated.id), fields.text(stated.order_id)

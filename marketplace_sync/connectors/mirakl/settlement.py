@@ -15,6 +15,7 @@ from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.settlement.inputs import SettlementLine
 from marketplace_sync.domain.settlement.line_types import PAYMENT
 
@@ -209,6 +210,6 @@ def _id(entity: _Id | None) -> str:
 
 def _decoded(row: bytes, kind: type[Any], what: str) -> Any:
     try:
-        return msgspec.json.Decoder(kind, float_hook=Decimal).decode(row)
+        return decoder(kind, float_hook=Decimal).decode(row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as problem:
         raise Malformed(f"{what} cannot be read: {str(problem)[:200]}") from None

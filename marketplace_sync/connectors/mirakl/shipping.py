@@ -16,6 +16,7 @@ from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import Errors, refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
     Delivered,
     Dispatch,
@@ -214,7 +215,7 @@ class Shipping:
 
     def _decoded(self, row: bytes, operation: str) -> _Shipment:
         try:
-            found = msgspec.json.decode(row, type=_Shipment)
+            found = decoded(row, _Shipment)
             found.units()
             return found
         except (ValueError, RecursionError) as problem:

@@ -12,6 +12,7 @@ import msgspec
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.settlement.inputs import CANCELLED_STATES, SoldLine, SoldOrder, StoreRefund
 
 Text = str | int | None
@@ -83,7 +84,7 @@ class _Stated(msgspec.Struct):
     currency_iso_code: Text = None
 
 
-_decoder = msgspec.json.Decoder(_Stated, float_hook=Decimal)
+_decoder = decoder(_Stated, float_hook=Decimal)
 
 
 def sold_order(payload: bytes, name: str, settings: MiraklSettings) -> SoldOrder:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from marketplace_sync.connectors.mirakl import fields, returns
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import Errors, refused
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
     CloseReturn,
     Delivered,
@@ -78,7 +77,7 @@ class TakingIn:
         if payload is None:
             return Refused(f"the marketplace has no return {return_id}", code="RETURN_NOT_FOUND")
         try:
-            stated = msgspec.json.decode(payload, type=returns.Stated)
+            stated = decoded(payload, returns.Stated)
         except (ValueError, RecursionError) as problem:
             return InDoubt(f"return {return_id} cannot be read to find out: {str(problem)[:200]}")
         state = fields.text(stated.state)

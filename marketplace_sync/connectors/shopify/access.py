@@ -11,6 +11,7 @@ import msgspec
 
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.connectors.wire import Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -86,7 +87,7 @@ class GrantedToken:
         except AnswerLost as problem:
             raise VendorUnavailable(str(problem), connection=wire.connection, operation="access token") from None
         try:
-            grant = msgspec.json.decode(answer.body, type=_Grant)
+            grant = decoded(answer.body, _Grant)
         except (msgspec.DecodeError, RecursionError):
             raise AnswerUnreadable(
                 f"{wire.connection}: Shopify's answer to the request for an access token holds none; check base_url",

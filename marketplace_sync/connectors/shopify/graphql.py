@@ -12,6 +12,7 @@ from marketplace_sync.connectors.mending import mended
 from marketplace_sync.connectors.shopify.failures import TooExpensive, failure
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
 from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -146,7 +147,7 @@ class GraphQL:
     def _once(self, document: Document[T], variables: dict[str, Any]) -> T:
         answer = self._send(document, variables)
         try:
-            envelope = msgspec.json.decode(mended(answer.body), type=_Envelope)
+            envelope = decoded(mended(answer.body), _Envelope)
         except (msgspec.DecodeError, RecursionError) as problem:
             self._wire.learn(BUCKET)
             raise self._undecodable(document, str(problem)) from None
@@ -168,7 +169,7 @@ class GraphQL:
         if failed is not None:
             raise failed
         try:
-            return msgspec.json.decode(envelope.data, type=document.answer)
+            return decoded(envelope.data, document.answer)
         except (msgspec.DecodeError, RecursionError) as unexpected:
             raise self._undecodable(document, f"is not what Shopify documents ({unexpected})") from None
 
@@ -236,7 +237,7 @@ class GraphQL:
 def _is_empty(data: msgspec.Raw) -> bool:
     """No data, or only root fields without a value: no mutation of the document was carried out."""
     try:
-        values = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | None) or {}
+        values = decoded(data, dict[str, msgspec.Raw] | None) or {}
     except (msgspec.DecodeError, RecursionError):
         return False
     return all(bytes(value) == b"null" for value in values.values())
@@ -251,7 +252,7 @@ def _cost(envelope: _Envelope) -> _Cost | None:
     """What the answer says of its cost, None when that cannot be read: it is about our pace, and no reason to doubt
     what the rest of the answer says was done."""
     try:
-        extensions = msgspec.json.decode(envelope.extensions, type=_Extensions | None)
+        extensions = decoded(envelope.extensions, _Extensions | None)
     except (msgspec.DecodeError, RecursionError):
         return None
     return extensions.cost if extensions else None

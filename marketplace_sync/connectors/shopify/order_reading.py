@@ -16,6 +16,7 @@ from marketplace_sync.connectors.shopify.order_answers import (
     Refund,
     RefundedLine,
 )
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.money import NotMoney, minor_units, share
 from marketplace_sync.domain.store import (
     Fulfilment,
@@ -31,7 +32,7 @@ from marketplace_sync.domain.store import RefundedLine as StoreRefundedLine
 def read_facts(stated: msgspec.Raw) -> Facts:
     """Raises Malformed when the order is not as Shopify documents orders."""
     try:
-        return msgspec.json.decode(stated, type=Facts)
+        return decoded(stated, Facts)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise Malformed(f"order {listed(stated).id} is not as documented: {str(problem)[:200]}") from None
 
@@ -39,10 +40,10 @@ def read_facts(stated: msgspec.Raw) -> Facts:
 def listed(stated: msgspec.Raw) -> Listed:
     """As much as can be read of which order it is and when it changed."""
     try:
-        return msgspec.json.decode(stated, type=Listed)
+        return decoded(stated, Listed)
     except (msgspec.DecodeError, RecursionError):
         try:
-            return Listed(id=msgspec.json.decode(stated, type=Reference).id)
+            return Listed(id=decoded(stated, Reference).id)
         except (msgspec.DecodeError, RecursionError):
             return Listed()
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from marketplace_sync.connectors.ports import PrivacyRequest, UnreadableWebhook
+from marketplace_sync.decoding import decoded
 
 _DATA_REQUEST, _REDACT, _SHOP_REDACT = "customers/data_request", "customers/redact", "shop/redact"
 
@@ -33,7 +34,7 @@ def privacy_request(topic: str, body: bytes) -> PrivacyRequest | None:
     if topic not in (_DATA_REQUEST, _REDACT, _SHOP_REDACT):
         return None
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        read = decoded(body, _Body)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise UnreadableWebhook(f"a delivery of {topic} cannot be read: {str(problem)[:200]}") from None
     numbers: list[Any] = [*(read.orders_requested or ()), *(read.orders_to_redact or ())]

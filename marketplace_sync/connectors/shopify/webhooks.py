@@ -14,6 +14,7 @@ import msgspec
 
 from marketplace_sync.connectors.ports import ForgedWebhook, UnreadableWebhook, WebhookDelivery
 from marketplace_sync.connectors.shopify.settings import ShopifySettings
+from marketplace_sync.decoding import decoded
 
 _GID = re.compile(r"gid://shopify/Order/\d{1,19}\Z")
 _LARGEST_ID = 2**63
@@ -77,7 +78,7 @@ def concerns(topic: str, body: bytes) -> Sequence[str]:
     if family not in ("orders", "fulfillments", "refunds", "returns"):
         return []
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        read = decoded(body, _Body)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise UnreadableWebhook(f"a delivery of {topic[:60]} cannot be read: {str(problem)[:200]}") from None
     if family == "orders" and read.order_edit is None:
