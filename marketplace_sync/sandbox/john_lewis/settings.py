@@ -74,6 +74,11 @@ class EdgeSettings:
     consent_rate: float = 0.4
     """How many of the buyers accept marketing."""
 
+    # The SFTP rail
+    sftp_folder: str | None = None
+    """Where every new order is written as a file too, below `live/incoming`; None for nowhere."""
+    sftp_delimiter: str = "|"
+
     # Settlement
     settlement_feed: bool = True
     settlement_mode: str = "aggregate"
@@ -102,6 +107,8 @@ class EdgeSettings:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if len(self.sftp_delimiter) != 1 or self.sftp_delimiter.isalnum() or self.sftp_delimiter in " \r\n":
+            raise ValueError(f"sftp_delimiter is one character, no letter, digit or blank: {self.sftp_delimiter!r}")
         if unknown := set(self.settlement_folder_formats) - {"csv", "xlsx"}:
             raise ValueError(f"settlement_folder_formats are csv and xlsx, not {', '.join(sorted(unknown))}")
         for each in fields(self):

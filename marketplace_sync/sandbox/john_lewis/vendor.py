@@ -17,6 +17,7 @@ from marketplace_sync.sandbox.john_lewis.door import Door
 from marketplace_sync.sandbox.john_lewis.habits import HabitsAtJohnLewis
 from marketplace_sync.sandbox.john_lewis.housekeeping import Housekeeping
 from marketplace_sync.sandbox.john_lewis.order_book import Order, OrderBook
+from marketplace_sync.sandbox.john_lewis.order_files import OrderFiles
 from marketplace_sync.sandbox.john_lewis.placing import Placing, Wish
 from marketplace_sync.sandbox.john_lewis.products import Products
 from marketplace_sync.sandbox.john_lewis.retailer_api import RetailerApi, ask_to_cancel
@@ -56,6 +57,7 @@ class JohnLewis(Vendor):
         self.placing = Placing(state, clock, f"{seed}:{account}", self.book, self.products, self.consents)
         takings = Takings(state, clock, self.edge, self.book, self.products, self.returns)
         self.settlements = Settlements(state, clock, self.edge, takings)
+        self.order_files = OrderFiles(state, clock, self.edge, self.book)
         self.door = Door(state, clock, self.access)
         self.housekeeping = Housekeeping(state, clock, self.edge, self.book, self.products, self.random)
 
@@ -73,6 +75,7 @@ class JohnLewis(Vendor):
 
     async def tick(self) -> None:
         self.housekeeping.tick()
+        self.order_files.tick()
         self.settlements.tick()
 
     def _render(self, order: Order) -> bytes:
@@ -223,6 +226,12 @@ class JohnLewis(Vendor):
         unknown_ean, return_without_order, rounding or fee_without_order; of this SKU, if told. What was made of it
         stands in the collection `inconsistencies`."""
         return self.settlements.spoiling.ask(kind, sku)
+
+    def act_spoil_order_file(self, kind: str) -> dict[str, str]:
+        """The next file of an order has a wrong_checksum, or comes with no_marker. Which it was stands in the
+        collection `order_files`."""
+        self.order_files.spoil_next(kind)
+        return {"next_file": kind}
 
     # What people of the seller do in the portal
 
