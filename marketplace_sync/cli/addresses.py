@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psutil
 
+from marketplace_sync.config import LOOPBACK
 from marketplace_sync.domain.errors import MarketplaceSyncError
 
 
@@ -57,6 +59,14 @@ def answers(address: Address) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((_local(address.host), address.port), timeout=1):
         return True
     return False
+
+
+def silent_place(base_url: str) -> str:
+    """The place on this machine that a vendor's address leads to, when nobody listens there: that is certain at once.
+    Empty when somebody does, or when it leads elsewhere."""
+    place = urlsplit(base_url)
+    there = place.hostname not in LOOPBACK or answers(Address("", place.hostname, place.port or 80, ""))
+    return "" if there else place.netloc
 
 
 def _local(host: str) -> str:

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -17,9 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from marketplace_sync.cli.addresses import Address, answers
+from marketplace_sync.cli.addresses import silent_place
 from marketplace_sync.cli.busy import WaitsInAll, used_by
-from marketplace_sync.config import LOOPBACK, Configuration, find, load
+from marketplace_sync.config import Configuration, find, load
 from marketplace_sync.config_sentences import without_credentials
 from marketplace_sync.connectors import registry
 from marketplace_sync.connectors.ports import Finding
@@ -176,11 +175,11 @@ def _busy(finding: Finding, seconds: float, ledger: Ledger | None, name: str) ->
 
 def _nobody_there(base_url: str) -> list[Finding]:
     """On this machine a port without a listener is certain at once, and its usual reason is known."""
-    place = urlsplit(base_url)
-    if place.hostname not in LOOPBACK or answers(Address("", place.hostname, place.port or 80, "")):
+    place = silent_place(base_url)
+    if not place:
         return []
     fix = "start the simulated vendors: `marketplace-sync sandbox`, or with everything else `marketplace-sync up`"
-    return [Finding(subject="connection", works=False, detail=f"nothing listens on {place.netloc}", fix=fix)]
+    return [Finding(subject="connection", works=False, detail=f"nothing listens on {place}", fix=fix)]
 
 
 def _try_database(configuration: Configuration) -> list[Tried]:

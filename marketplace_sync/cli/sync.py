@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from marketplace_sync.config import Configuration
 
 
 def sync(
@@ -13,7 +16,8 @@ def sync(
 ) -> None:
     """Read every marketplace and store, deliver everything that waits, and say so. For cron, or without Dagster.
 
-    Exit code 0: everything could be read and delivered. 1: something could not; it is kept and tried again next time.
+    Exit code 0: everything could be read and delivered. 1: something could not, or nothing listens where a connection
+    leads; what waits is kept and tried again next time.
     """
     from marketplace_sync.cli.opened import opened
     from marketplace_sync.cli.showing import as_json
@@ -23,7 +27,8 @@ def sync(
         print(line, file=sys.stderr if json else sys.stdout, flush=True)
 
     with opened(prepare=True) as project:
-        report = run(project.context, tell, inbox=project.configuration.inbox)
+        away = _away(project.configuration)
+        report = run(project.context, tell, inbox=project.configuration.inbox, away=away)
     if json:
         as_json({"delivered": report.delivered, "problems": report.problems})
     else:
@@ -31,3 +36,16 @@ def sync(
         print(f"{total} delivered, {len(report.problems)} problem(s)")
     if report.problems:
         raise typer.Exit(1)
+
+
+def _away(configuration: Configuration) -> dict[str, str]:
+    """Connection -> why there is no use in asking: nothing listens where it leads on this machine."""
+    from marketplace_sync.cli.addresses import silent_place
+    from marketplace_sync.config import SANDBOX_PORT_VARIABLE
+
+    fix = "start it, or correct base_url"
+    if configuration.is_packaged:
+        start = "start the simulated vendors (`marketplace-sync sandbox`, or `up`)"
+        fix = f"{start}, or name the port that theirs is on in {SANDBOX_PORT_VARIABLE}"
+    places = {name: silent_place(settings.base_url) for name, settings in configuration.connections.items()}
+    return {name: f"nothing listens on {place}; {fix}" for name, place in places.items() if place}

@@ -42,6 +42,9 @@ from marketplace_sync.settings import ConnectionSettings
 _log = structlog.get_logger(__name__)
 _SAFE_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _CONNECTIONS = 32
+_PATIENCE_WITH_NOBODY = 5.0
+"""Seconds that a repeat waits for room in the budget where no connection could be made. The tries used the room up, and
+where a list may be read once a minute, three minutes would go by before anybody heard that nobody is there."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +161,8 @@ class HttpWire:
                 operation=call.operation,
             )
         if write:
-            return self._authorised(call)
+            return self._authorised(call, self._write_patience)
+        nobody: Unreachable | None = None
         for attempt in stamina.retry_context(
             on=_pause_before_repeat,
             attempts=self._attempts,
@@ -167,22 +171,30 @@ class HttpWire:
             wait_jitter=self._first_pause,
         ):
             with attempt:
-                return self._authorised(call)
+                try:
+                    return self._authorised(call, self._patience if nobody is None else _PATIENCE_WITH_NOBODY)
+                except Unreachable as problem:
+                    nobody = problem
+                    raise
+                except BudgetFull:
+                    if nobody is not None:
+                        raise nobody from None
+                    raise
         raise AssertionError("a retry context ends with an answer or an error")
 
-    def _authorised(self, call: _Call) -> Answer:
+    def _authorised(self, call: _Call, patience: float) -> Answer:
         """One try with credentials, and a second one with new ones when the first were refused."""
         credentials: Mapping[str, str] = {}
         if call.authenticated and self._authentication is not None and not isinstance(self._authentication, Signature):
             credentials = self._authentication.headers(self, refused=False)
-            answer = self._once(call, credentials)
+            answer = self._once(call, credentials, patience)
             if answer.status != 401 or 401 in call.reads:
                 return answer
             renewed = self._authentication.headers(self, refused=True)
             if renewed == credentials:
                 raise self._refused(call)
             credentials = renewed
-        answer = self._once(call, credentials)
+        answer = self._once(call, credentials, patience)
         if answer.status == 401 and 401 not in call.reads:
             raise self._refused(call)
         return answer
@@ -196,11 +208,10 @@ class HttpWire:
             status=401,
         )
 
-    def _once(self, call: _Call, credentials: Mapping[str, str]) -> Answer:
+    def _once(self, call: _Call, credentials: Mapping[str, str], patience: float) -> Answer:
         """One request. Returns a success, a status the caller reads, or a 401; raises everything else."""
         about = {"connection": self.connection, "operation": call.operation}
         try:
-            patience = self._write_patience if call.write else self._patience
             grant = self._budget.acquire(call.bucket, call.cost, patience=patience)
         except NoRoom as full:
             raise BudgetFull(

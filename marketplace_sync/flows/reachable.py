@@ -36,6 +36,11 @@ def reading(context: Context, name: str) -> Iterator[None]:
         work_items.close(connection, codes, [name], "it was read")
 
 
+def is_down(context: Context, name: str, why: str) -> None:
+    """Shown without a read: it is known that nobody would answer one."""
+    _report(context, name, "CONNECTION_DOWN", f"{name} could not be read: {why}")
+
+
 def was_read_lately(context: Context, name: str) -> bool:
     """Whether some feed of the vendor was read to its end in the last quarter of an hour."""
     with context.ledger.begin() as connection:

@@ -6,7 +6,7 @@ Connections are worked on beside each other, so a pass takes as long as its slow
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,13 +40,25 @@ class SyncReport:
     away: set[str] = field(default_factory=set)
 
 
-def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 10, inbox: Path | None = None) -> SyncReport:
+def sync(
+    context: Context,
+    tell: Tell = lambda line: None,
+    rounds: int = 10,
+    inbox: Path | None = None,
+    away: Mapping[str, str] | None = None,
+) -> SyncReport:
     """Catalogues first (so that prices and variants are known), then marketplaces, stores and deliveries, repeated
     while deliveries cause further ones; what was settled last. A connection that fails does not stop the others; where
     nothing answers, the rest is not read either, for each read would be tried for as long again.
-    `inbox`: the folder that files of finance are taken out of."""
+    `inbox`: the folder that files of finance are taken out of. `away`: connections that are known not to answer, and
+    why; they are neither read nor delivered to."""
     report = SyncReport()
     tell = _one_at_a_time(tell)
+    for name, why in (away or {}).items():
+        report.away.add(name)
+        _note(report, tell, name, why)
+        if name in context.marketplaces or name in context.stores:
+            reachable.is_down(context, name, why)
 
     def imported(name: str) -> None:
         for feed in context.marketplaces[name].feeds():
@@ -67,7 +79,7 @@ def sync(context: Context, tell: Tell = lambda line: None, rounds: int = 10, inb
             context.stores, lambda name: _read(report, tell, context, name, "orders", partial(_observed, context, name))
         )
         _beside(
-            context.connections,
+            [name for name in context.connections if name not in (away or {})],
             lambda name: _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report)),
         )
         if sum(report.delivered.values()) == before:
@@ -123,11 +135,15 @@ def _try(report: SyncReport, tell: Tell, what: str, work: Callable[[], str]) -> 
     try:
         said = work()
     except (TransportError, Malformed) as problem:
-        report.problems.append(f"{what}: {problem}")
-        tell(f"{what}: {problem}")
+        _note(report, tell, what, str(problem))
         return
     if said:
         tell(f"{what}: {said}")
+
+
+def _note(report: SyncReport, tell: Tell, what: str, why: str) -> None:
+    report.problems.append(f"{what}: {why}")
+    tell(f"{what}: {why}")
 
 
 def _settled(context: Context, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -58,6 +59,22 @@ def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert (code, output) == (1, "")
     assert complaint.startswith("marketplace-sync: the home folder ")
     assert complaint.count("\n") == 1
+
+
+def test_a_pass_says_once_of_each_connection_that_nothing_listens_there_and_asks_nobody(short_folder: Path) -> None:
+    environ = {"MARKETPLACE_SYNC_HOME": str(short_folder / "home"), "MARKETPLACE_SYNC_SANDBOX_PORT": "9"}
+    code, output, complaint = run("sync", environ=environ)
+    assert (code, complaint) == (1, "")
+    *lines, last = output.splitlines()
+    assert last == "0 delivered, 8 problem(s)"
+    assert len(lines) == len({line.split(":")[0] for line in lines}) == 8
+    for line in lines:
+        assert "nothing listens on 127.0.0.1:9; start the simulated vendors (`marketplace-sync sandbox`" in line
+        assert line.endswith("or name the port that theirs is on in MARKETPLACE_SYNC_SANDBOX_PORT")
+    code, output, _ = run("work-items", "--json", "--code", "CONNECTION_DOWN", environ=environ)
+    down = {item["connection"] for item in json.loads(output)}
+    assert "john_lewis" in down
+    assert "klaviyo_main" not in down, "nothing is read there, so nothing would take it back"
 
 
 def test_a_wrong_configuration_leaves_with_2_and_every_problem(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from marketplace_sync.domain.errors import (
     RequestRejected,
     Throttled,
     TransportError,
+    Unreachable,
     VendorUnavailable,
 )
 from marketplace_sync_tests.connectors.http_service import serving, wire_to
@@ -186,6 +187,14 @@ def test_a_call_without_room_in_the_budget_is_not_sent_and_not_tried_again(vendo
         wire.request("GET", "/a/")
     assert raised.value.retry_after > 3000
     assert len(vendor.asked) == 1
+
+
+def test_where_nobody_is_there_a_read_does_not_wait_a_minute_for_each_of_its_tries() -> None:
+    slept = [0.0]
+    budget = LocalBudget({"default": (FixedWindow(1, 60.0),)}, clock=lambda: sum(slept), sleep=slept.append)
+    with pytest.raises(Unreachable):
+        wire_to("http://127.0.0.1:9", room=budget, patience=120).request("GET", "/orders")
+    assert slept == [0.0], "once a minute may be read, and the first try was refused"
 
 
 def test_a_write_may_be_less_patient_than_a_read(vendor: Vendor, url: str) -> None:
