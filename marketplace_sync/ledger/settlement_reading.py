@@ -156,6 +156,18 @@ _NAMES = """
     WHERE name <> ''
 """
 
+_AWAITED = """
+    SELECT l.order_id FROM ledger.settlement_lines l, (SELECT COALESCE((SELECT read_at FROM ledger.watermarks
+        WHERE connection = %(name)s AND feed = 'orders'), '-infinity') - interval '10 minutes' AS looked) orders
+    WHERE l.connection = %(name)s AND l.changed_at > looked AND l.seen_at > looked AND l.file_id IS NULL
+        AND l.order_id <> '' AND NOT EXISTS (SELECT 1 FROM ledger.settlement_lines b WHERE b.connection = l.connection
+            AND b.order_id = l.order_id AND b.seen_at <= looked)
+    UNION SELECT order_id FROM ledger.effects WHERE order_connection = %(name)s AND kind = 'create_order'
+        AND state IN ('pending', 'sending', 'in_doubt')
+"""
+"""Orders that the marketplace has not been asked for since it stated money for them, whatever a read of them that began
+before and ended just after may have missed; and those that are going into the store."""
+
 _RECEIPTS = (
     "SELECT bank_ref, amount, currency, received_on, documents FROM ledger.bank_receipts WHERE connection = %s"
     " ORDER BY bank_ref, received_on, amount, digest"
@@ -187,8 +199,15 @@ def read_book(connection: Connection, name: str, channel: str, *, store_known: b
         lines=read(lines, frames.LINES),
         receipts=tuple(_receipt(*row) for row in receipts),
         each_line_once=True,
+        awaited=awaited(connection, name),
         **more,
     )
+
+
+def awaited(connection: Connection, name: str) -> frozenset[str]:
+    """Ids of orders that may yet come by themselves, so that money for them is no reason to alarm anybody."""
+    rows = driver(connection).execute(_AWAITED, {"name": name})
+    return frozenset(str(row[0]) for row in rows)
 
 
 def _receipt(bank_ref: str, amount: int, currency: str, received_on: date | None, documents: list[str]) -> BankReceipt:

@@ -223,6 +223,7 @@ reconciliation_results = Table(
     Column("held", BigInteger),
     Column("since_run", BigInteger, nullable=False),
     CheckConstraint("kind IN ('order','line','document')", name="kind"),
+    Index("ix_reconciliation_results_awaited", "connection", postgresql_where=text("codes = 'ORDER_AWAITED'")),
 )
 
 reconciliation_changes = Table(

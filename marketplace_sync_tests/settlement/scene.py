@@ -47,6 +47,8 @@ class Scene:
     lines: list[SettlementLine] = field(default_factory=list)
     receipts: list[BankReceipt] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
+    """Orders that may yet come by themselves."""
     as_of: date = TODAY
     orders: dict[str, set[str]] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Scene:
             Book.of(self.sold, self.lines, self.receipts),
             goods=pl.DataFrame(rows, GOODS, orient="row"),
             names=pl.DataFrame(names, NAMES, orient="row"),
+            awaited=self.awaited,
         )
 
     def reconciled(self, *, all_careful: bool = False) -> Result:

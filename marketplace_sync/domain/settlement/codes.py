@@ -41,6 +41,7 @@ class Code(StrEnum):
     HELD = "HELD"
     HOLD_OVERDUE = "HOLD_OVERDUE"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    ORDER_AWAITED = "ORDER_AWAITED"
     CANCELLED_BUT_CHARGED = "CANCELLED_BUT_CHARGED"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     CHARGEBACK = "CHARGEBACK"
@@ -114,6 +115,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.UNKNOWN_ORDER: Meaning(
         _X, _OPS, "Money for an order that the store does not have",
         "Find the order: it may have been imported twice, never imported, or belong to another account."),
+    Code.ORDER_AWAITED: _nothing(_P, "Money for an order that is on its way to us, or into the store"),
     Code.CANCELLED_BUT_CHARGED: Meaning(
         _X, _FIN, "A cancelled order has settlement lines", "Ask the marketplace to reverse them."),
     Code.CURRENCY_MISMATCH: Meaning(

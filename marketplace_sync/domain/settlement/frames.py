@@ -98,6 +98,8 @@ class Book:
     dispatches: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DISPATCHES))
     names: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NAMES))
     """The last three only where lines name goods, or orders by another name than their id."""
+    awaited: frozenset[str] = frozenset()
+    """Ids of orders that may yet come by themselves, as `SoldOrder.awaited` says; also of some that are held."""
 
     @classmethod
     def of(
@@ -168,6 +170,7 @@ class Book:
             goods=self.goods,
             dispatches=until(self.dispatches, "day"),
             names=self.names,
+            awaited=self.awaited,
         )
 
 

@@ -69,6 +69,9 @@ class SoldOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str
     held: bool = True
     """In the store's record, where there is one."""
+    awaited: bool = False
+    """Not held, and it may yet come by itself: nobody has looked for it since there is money for it, or it is going
+    into the store."""
     cancelled: bool = False
     placed_on: date | None = None
     shipped_on: date | None = None

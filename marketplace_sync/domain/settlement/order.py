@@ -40,7 +40,8 @@ def judge(order: SoldOrder, lines: Sequence[SettlementLine], rules: Rules) -> Ve
     """The verdict on one order and all its settlement lines, which need not be sorted."""
     lines = sorted(lines, key=lambda line: (line.created_on or date.min, line.line_id))
     if not order.held and lines:
-        return _standing_alone(len(order.lines), [], lines, Code.UNKNOWN_ORDER)
+        code = Code.ORDER_AWAITED if order.awaited else Code.UNKNOWN_ORDER
+        return _standing_alone(len(order.lines), [], lines, code)
     if any(line.currency != order.currency for line in lines):
         expected = _compare(order, [], rules).cells
         return _standing_alone(len(order.lines), expected, lines, Code.CURRENCY_MISMATCH)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from marketplace_sync.domain.settlement import bulk, documents, outside, result
@@ -83,6 +84,8 @@ def _judge(
         if order.currency not in rules:
             rules[order.currency] = Rules.of(settings, order.currency, as_of)
         settled = lines.get(number, [])
+        if not order.held and order.order_id in book.awaited:
+            order = msgspec.structs.replace(order, awaited=True)
         verdict = judge(order, settled, rules[order.currency])
         currencies = {line.currency for line in settled}
         verdicts.append((number, order, verdict, currencies.pop() if len(currencies) == 1 else order.currency))
