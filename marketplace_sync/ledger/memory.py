@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Lock
 
 from sqlalchemy import Column, Connection, DateTime, LargeBinary, Table, Text, text
 
@@ -37,40 +39,47 @@ class KeptMemory:
     def __init__(self, ledger: Ledger, connection: str) -> None:
         self._ledger = ledger
         self._name = connection
+        self._asking: defaultdict[str, Lock] = defaultdict(Lock)
 
     def remembered(self, key: str, valid_for: timedelta, ask: Callable[[], bytes]) -> bytes:
         """See `Memory.remembered`."""
-        about = {"name": self._name, "key": key}
         with self._ledger.begin() as connection:
-            known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
-        if known is not None and known[1]:
-            return bytes(known[0])
-        with self._alone(f"{self._name}:{key}"):
-            # Whoever waited here finds the answer of the one before.
-            with self._ledger.begin() as connection:
-                known = connection.execute(_RECALL, {**about, "valid_for": valid_for}).first()
-            if known is not None and known[1]:
-                return bytes(known[0])
+            known, is_valid = self._known(connection, key, valid_for)
+        if known is not None and is_valid:
+            return known
+        # Threads wait for each other here, without a session: as many as the pool is large, each waiting with one for
+        # the lock of another process, would leave none to whoever holds that lock.
+        with self._asking[key], self._alone(f"{self._name}:{key}") as connection:
+            # whoever waited finds the answer of the one before
+            with connection.begin():
+                known, is_valid = self._known(connection, key, valid_for)
+            if known is not None and is_valid:
+                return known
             try:
                 answer = ask()
             except TransportError:
                 if known is None:
                     raise
-                return bytes(known[0])
-            with self._ledger.begin() as connection:
-                connection.execute(_KEEP, {**about, "answer": answer})
+                return known
+            with connection.begin():
+                connection.execute(_KEEP, {"name": self._name, "key": key, "answer": answer})
             return answer
 
+    def _known(self, connection: Connection, key: str, valid_for: timedelta) -> tuple[bytes | None, bool]:
+        """The answer that was kept last, and whether it still holds."""
+        row = connection.execute(_RECALL, {"name": self._name, "key": key, "valid_for": valid_for}).first()
+        return (None, False) if row is None else (bytes(row[0]), bool(row[1]))
+
     @contextmanager
-    def _alone(self, lock: str) -> Iterator[None]:
-        """One at a time, whatever the process. The lock is the session's and no transaction's: a vendor may take its
-        time, and nothing of the ledger waits for it."""
+    def _alone(self, lock: str) -> Iterator[Connection]:
+        """One at a time, whatever the process, and the session that holds the lock: no transaction, because a vendor
+        may take its time, and nothing of the ledger waits for it."""
         about = {"lock": lock}
         with self._ledger.session() as connection:
             try:
                 connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:lock, 2))"), about)
                 connection.commit()
-                yield
+                yield connection
                 connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:lock, 2))"), about)
                 connection.commit()
             except BaseException:

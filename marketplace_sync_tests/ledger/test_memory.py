@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -89,3 +90,25 @@ def test_each_connection_and_question_has_its_own_answer(ledger: Ledger) -> None
         assert KeptMemory(ledger, name).remembered(key, DAY, says(f"{name} {key}".encode())) == f"{name} {key}".encode()
     with ledger.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM ledger.vendor_answers")).scalar() == 3
+
+
+def test_however_many_wait_for_an_answer_the_one_who_asks_can_keep_it(database_url: str) -> None:
+    """More threads than the pool has sessions: were each to wait with one, nobody could write the answer down."""
+    small = Ledger(database_url, pool_size=1)
+    memory = KeptMemory(small, "bazaar")
+    all_there = threading.Barrier(20)
+    asked: list[str] = []
+
+    def slow() -> bytes:
+        asked.append("once")
+        threading.Event().wait(0.5)  # the vendor thinks, and everybody else comes
+        return b"carriers"
+
+    def want() -> bytes:
+        all_there.wait()
+        return memory.remembered("carriers", DAY, slow)
+
+    with ThreadPoolExecutor(20) as threads:
+        found = [one.result() for one in [threads.submit(want) for _ in range(20)]]
+    small.close()
+    assert (found, asked) == ([b"carriers"] * 20, ["once"])
