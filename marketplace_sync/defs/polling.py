@@ -1,6 +1,7 @@
 """What is read: each marketplace's feeds, each store's catalogue and fulfilments, with the schedules that read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import deliveries, import_orders, observe_store, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
+from marketplace_sync.flows.overdue import SELDOM, Reading, overdue
 
 CATALOGUE_SECONDS = 3600
 _SHORTEST_POLL = 300
@@ -21,12 +23,14 @@ _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, 
 def build(context: Context) -> dg.Definitions:
     assets: list[dg.AssetsDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
+    readings: dict[Reading, dg.AssetsDefinition] = {}
     for marketplace in sorted({route.marketplace for route in context.routes}):
         routes = context.routes_of(marketplace)
         for feed in context.marketplaces[marketplace].feeds():
             asset = _feed_asset(context, marketplace, feed, routes)
             assets.append(asset)
             schedules.append(_schedule(asset, feed.every_seconds))
+            readings[Reading(marketplace, feed.name, timedelta(seconds=feed.every_seconds))] = asset
         connector = context.marketplaces[marketplace]
         if isinstance(connector, WebhookSource):
             asset = _webhooks_asset(context, marketplace)
@@ -34,8 +38,10 @@ def build(context: Context) -> dg.Definitions:
             schedules.append(_schedule(asset, subscribe.every_seconds(connector)))
     for store in sorted({route.store for route in context.routes if route.store}):
         offers = context.stores[store].capabilities
+        catalogue = _catalogue_asset(context, store)
+        readings[Reading(store, observe_store.CATALOGUE, timedelta(seconds=CATALOGUE_SECONDS))] = catalogue
         found = [
-            (_catalogue_asset(context, store), CATALOGUE_SECONDS),
+            (catalogue, CATALOGUE_SECONDS),
             (_fulfilments_asset(context, store, context.routes_into(store), offers), _poll_seconds(offers)),
         ]
         if offers.has_webhooks:
@@ -43,7 +49,7 @@ def build(context: Context) -> dg.Definitions:
         for asset, seconds in found:
             assets.append(asset)
             schedules.append(_schedule(asset, seconds))
-    return dg.Definitions(assets=assets, schedules=schedules, sensors=[_first_reads(assets)])
+    return dg.Definitions(assets=assets, schedules=schedules, sensors=[_first_reads(assets), _overdue_reads(readings)])
 
 
 def _poll_seconds(offers: StoreCapabilities) -> int:
@@ -65,6 +71,30 @@ def _first_reads(assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
             return dg.SkipReason("everything was read once; the schedules go on from there")
         # one run: catalogues come before the orders that are judged by them
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key="first reads")], cursor="started")
+
+    return tick
+
+
+def _overdue_reads(readings: Mapping[Reading, dg.AssetsDefinition]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="overdue_reads",
+        target=list(readings.values()),
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads what is seldom read and was missed, because its vendor was away or nothing ran at its hour.",
+    )
+    def tick(context: dg.SensorEvaluationContext, installation: Installation) -> dg.SensorResult | dg.SkipReason:
+        opened = installation.context
+        now = opened.now()
+        began = datetime.fromisoformat(context.cursor) if context.cursor else now
+        late = overdue(opened, readings, since=now - began)
+        if not late:
+            return dg.SensorResult(cursor=began.isoformat(), skip_reason="everything was read in its time")
+        keys = [readings[reading].key for reading in late]
+        # one that fails again is left alone for a while
+        attempt = int(now.timestamp() // SELDOM.total_seconds())
+        run = dg.RunRequest(run_key=f"{attempt} {sorted(key.to_user_string() for key in keys)}", asset_selection=keys)
+        return dg.SensorResult(cursor=began.isoformat(), run_requests=[run])
 
     return tick
 

@@ -15,7 +15,7 @@ from marketplace_sync.flows.context import Context, from_source_identifier
 from marketplace_sync.ledger import orders, store, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
 
-FEED = "orders"
+FEED, CATALOGUE = "orders", "catalogue"
 
 
 @dataclass
@@ -50,7 +50,7 @@ def refresh_catalogue(context: Context, name: str) -> int:
         )
         still = [f"{name}:{sku}" for sku in duplicates]
         work_items.close_others(connection, "DUPLICATE_SKU", name, still, "every variant has its own SKU now")
-        watermarks.advance(connection, name, "catalogue", None, read=count, changed=0)
+        watermarks.advance(connection, name, CATALOGUE, None, read=count, changed=0)
     for route in context.routes_into(name):
         with context.ledger.begin() as connection:
             advance.blocked(connection, context, route.marketplace)

@@ -115,6 +115,15 @@ class Settled:
             )
 
 
+def open_subjects(connection: Connection, codes: Sequence[str]) -> set[str]:
+    """What open items of these codes are about."""
+    rows = connection.execute(
+        text("SELECT subject FROM ledger.work_items WHERE state = 'open' AND code = ANY(:codes)"),
+        {"codes": list(codes)},
+    )
+    return {str(subject) for (subject,) in rows}
+
+
 def _are_open(connection: Connection, codes: Sequence[str]) -> bool:
     found = connection.execute(
         text("SELECT EXISTS (SELECT 1 FROM ledger.work_items WHERE state = 'open' AND code = ANY(:codes))"),

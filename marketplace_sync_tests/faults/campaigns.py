@@ -42,6 +42,10 @@ FAULTS: dict[str, dict[str, Any]] = {
 """Every kind of fault on the wire. Repeated and reordered deliveries are knobs of the webhooks' sender."""
 
 
+_WELL = 120.0
+"""Seconds before an outage: what was begun then goes on in it."""
+
+
 @dataclass
 class Outcome:
     """What a campaign did, and what the vendors' own books say after it."""
@@ -128,12 +132,13 @@ def strike(
 def outage(
     home: Path, *, seconds: float, away: tuple[str, ...], shop: dict[str, Any], tell: Callable[[str], None]
 ) -> Outcome:
-    """An installation whose vendors `away` answer nothing but 500 for so long while people go on ordering, and which is
-    left to itself: no pass by hand. What these vendors had to answer meanwhile is counted, and how long everything
-    took to arrive once they were back."""
+    """An installation whose vendors `away`, after some minutes, answer nothing but 500 for so long while people go on
+    ordering, and which is left to itself: no pass by hand. What these vendors had to answer meanwhile is counted, and
+    how long everything took to arrive once they were back."""
     outcome = Outcome(f"{', '.join(away)} answer 500 for {seconds:.0f} s")
     began = time.monotonic()
     with installation(home, {**LIVELY, **shop}) as running:
+        time.sleep(_WELL)
         for account in away:
             running.set_faults(account, [{"kind": "status", "status": 500, "probability": 1.0}])
         back = time.monotonic() + seconds

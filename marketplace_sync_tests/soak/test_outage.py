@@ -25,7 +25,7 @@ def test_a_marketplace_and_klaviyo_are_away_for_an_hour(capsys: pytest.CaptureFi
             Path(folder) / "home",
             seconds=MINUTES * 60,
             away=AWAY,
-            shop={"orders_per_minute": 6.0, "history": 40},
+            shop={"orders_per_minute": 6.0, "history": 40, "ship_after_seconds": 60.0, "ship_within_seconds": 300.0},
             tell=lambda line: print(line, flush=True),
         )
         print(outcome.text(), outcome.open_items, outcome.said, sep="\n")
