@@ -39,6 +39,13 @@ class SyncReport:
     problems: list[str] = field(default_factory=list)
     away: set[str] = field(default_factory=set)
 
+    def of_connections(self) -> Counter[str]:
+        """How many were delivered to each connection."""
+        counts: Counter[str] = Counter()
+        for what, count in self.delivered.items():
+            counts[what.partition(":")[0]] += count
+        return counts
+
 
 def sync(
     context: Context,
@@ -73,17 +80,18 @@ def sync(
         context.stores, lambda name: _read(report, tell, context, name, "catalogue", partial(_catalogue, context, name))
     )
     _beside(context.marketplaces, imported)
+    changed: Iterable[str] = context.stores
     for _ in range(rounds):
-        before = sum(report.delivered.values())
-        _beside(
-            context.stores, lambda name: _read(report, tell, context, name, "orders", partial(_observed, context, name))
-        )
+        before = report.of_connections()
+        _beside(changed, lambda name: _read(report, tell, context, name, "orders", partial(_observed, context, name)))
         _beside(
             [name for name in context.connections if name not in (away or {})],
             lambda name: _try(report, tell, f"{name}: deliveries", partial(_drained, context, name, report)),
         )
-        if sum(report.delivered.values()) == before:
+        busy = {name for name, count in report.of_connections().items() if count > before[name]}
+        if not busy:
             break
+        changed = busy & context.stores.keys()
     marketplaces = sorted({route.marketplace for route in context.routes})
     _beside([name for name in marketplaces if settlement_feed.is_settled(context, name)], settled)
     with context.ledger.begin() as connection:
