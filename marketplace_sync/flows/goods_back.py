@@ -7,6 +7,7 @@ money: the refund is an effect of its own, and here it is only waited for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from msgspec.structs import replace
@@ -32,8 +33,10 @@ from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, returns, wished
 
 Step = ReceiveReturn | JudgeReturn | CloseReturn
-Units = dict[str, int]
-"""Marketplace line id -> units."""
+Units = dict[str, list[tuple[datetime | None, int]]]
+"""Marketplace line id -> units, and when they were seen; None: whenever it was."""
+ASKED_FOR_LATER = timedelta(days=1)
+"""A return may be stated so long after its goods are back. What came back before that was not of this return."""
 
 _COUNTED = (ReturnState.REQUESTED, ReturnState.AUTHORISED, ReturnState.RECEIVED, ReturnState.CLOSED)
 
@@ -41,6 +44,8 @@ _COUNTED = (ReturnState.REQUESTED, ReturnState.AUTHORISED, ReturnState.RECEIVED,
 def follow(connection: Connection, route: Route, order: Order, store_order: StoreOrder | None) -> None:
     """Wish for the next step of each return of an order (locked by the caller) that may take it."""
     stated = returns.of_order(connection, route.marketplace, order.order_id)
+    for one in stated:
+        _overtaken(connection, route.marketplace, one)
     if not any(returns.is_open(one) for one in stated):
         return
     back = _back(connection, route, order, store_order) if store_order is not None else {}
@@ -51,6 +56,20 @@ def follow(connection: Connection, route: Route, order: Order, store_order: Stor
         is_refunded = _taken_from(refunded, lines)
         if all(returns.is_open(line) for line in lines):
             _step(connection, route.marketplace, order, lines, is_back, is_refunded)
+
+
+def _overtaken(connection: Connection, name: str, line: Return) -> None:
+    """What was refused or given up, and is so at the marketplace by now: somebody did it there. A fault that it was not
+    told of, and goods that came back of a return that it has called off, stay with a person."""
+    over = [f"return:{line.return_id}"] if line.state not in (ReturnState.REQUESTED, ReturnState.UNKNOWN) else []
+    if line.state in (ReturnState.RECEIVED, ReturnState.CLOSED):
+        over.append(_key(EffectKind.RECEIVE_RETURN, line.of))
+    if not returns.is_open(line) and line.state is not ReturnState.UNKNOWN:
+        over.append(_key(EffectKind.CLOSE_RETURN, line.of))
+    for key in over:
+        found = wished.find(connection, name, key, name, line.order_id)
+        if found is not None and found.state in GIVEN_UP:
+            withdraw(connection, found, "the marketplace states it")
 
 
 def _wholes(stated: Iterable[Return]) -> Iterator[list[Return]]:
@@ -67,9 +86,15 @@ def _taken_from(units: Units, lines: Sequence[Return]) -> dict[str, bool]:
     """Whether there are enough units for each line; they are gone for those that come after."""
     found = {}
     for line in lines:
-        left = units.get(line.line_id, 0)
-        found[line.line_id] = left >= line.quantity
-        units[line.line_id] = max(0, left - line.quantity)
+        missing = line.quantity
+        left: list[tuple[datetime | None, int]] = []
+        for moment, count in units.get(line.line_id, ()):
+            fits = moment is None or moment + ASKED_FOR_LATER >= line.requested_at
+            taken = min(missing, count) if fits else 0
+            missing -= taken
+            left.append((moment, count - taken))
+        units[line.line_id] = left
+        found[line.line_id] = missing == 0
     return found
 
 
@@ -84,8 +109,6 @@ def _step(
     return_id, order_id = lines[0].of, order.order_id
     found = received(connection, name, lines)
     if all(line.state is ReturnState.RECEIVED for line in lines):
-        if found is not None and found.state in GIVEN_UP:
-            withdraw(connection, found, "the marketplace knows that the goods are back")
         if all(line.compliant is not None for line in lines):
             if all(is_refunded[line.line_id] or line.compliant is False for line in lines):
                 _wish(connection, name, EffectKind.CLOSE_RETURN, CloseReturn(order_id=order_id, return_id=return_id))
@@ -155,7 +178,7 @@ def _back(connection: Connection, route: Route, order: Order, store_order: Store
         for line in refund.lines:
             line_id = mapping.get(line.line_id)
             if line.returned and line_id is not None:
-                found[line_id] = found.get(line_id, 0) + line.quantity
+                found.setdefault(line_id, []).append((refund.refunded_at, line.quantity))
     return found
 
 
@@ -171,7 +194,7 @@ def _refunded(connection: Connection, route: Route, order: Order) -> Units:
             counted.setdefault(str(refund_id), (units.line_id, units.quantity))
     found: Units = {}
     for line_id, quantity in counted.values():
-        found[line_id] = found.get(line_id, 0) + quantity
+        found.setdefault(line_id, []).append((None, quantity))
     return found
 
 

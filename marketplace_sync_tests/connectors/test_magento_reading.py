@@ -89,6 +89,9 @@ def test_staffs_credit_memos_tell_units_that_left_from_units_taken_off(
     assert sum(one.quantity for one in found if one.unshipped) == unshipped
     assert sum(one.quantity for one in found if not one.unshipped) == shipped
     assert sum(one.amount or 0 for one in found) == 1200 * (unshipped + shipped)
+    assert [one.returned for one in found] == [not one.unshipped for one in found], "what was taken off never left"
+    (cautious,), _ = here.anew(credited_came_back=False).changed()
+    assert not any(one.returned for memo in cautious.refunds for one in memo.lines), "a person says where they are"
 
 
 def test_units_that_staff_cancels_are_taken_off_and_an_edited_order_is_no_cancellation(here: Shop) -> None:

@@ -99,6 +99,18 @@ def test_goods_that_are_back_in_the_store_end_the_return(
         assert (here.sandbox.documents(BAZAAR, "actions"), here.event_list()) == before
 
 
+def test_goods_that_came_back_long_before_are_not_those_of_a_return(here: Town) -> None:
+    order_id = arrived(here, MUG, quantity=2)
+    here.refund_in_store(order_id, MUG, at=BAZAAR)
+    live(here)
+    here.sandbox.control("POST", "clock", {"advance_seconds": 2 * 86_400})
+    return_id = sent_back(here, order_id, mugs=1)
+    assert (state(here, return_id), taken(here)["RT25"]) == ("IN_PROGRESS", 0)
+    here.refund_in_store(order_id, MUG, at=BAZAAR)
+    live(here)
+    assert (state(here, return_id), len(writes(here, "OR28"))) == ("CLOSED", 2)
+
+
 def test_a_refund_without_goods_closes_nothing_and_a_person_says_what_came(here: Town) -> None:
     order_id = arrived(here, MUG)
     return_id = sent_back(here, order_id, mugs=1)
@@ -209,6 +221,20 @@ def test_a_step_that_is_refused_is_a_persons_and_is_over_once_it_was_taken_by_ha
     in_the_back_office(here, "compliance", id=return_id, return_lines=[{"order_line_id": line, "compliant": True}])
     live(here)
     assert (state(here, return_id), taken(here)) == ("CLOSED", dict.fromkeys(STEPS, 1))
+
+
+def test_a_return_that_a_person_accepts_asks_nobody_any_more(database_url: str, tmp_path: Path) -> None:
+    with mirakl_town(database_url, tmp_path, connections={BAZAAR: {"accept_returns": False}}) as here:
+        order_id = arrived(here, MUG)
+        here.refund_in_store(order_id, MUG, at=BAZAAR)
+        return_id = sent_back(here, order_id, mugs=1)
+        assert here.work_items() == {"EFFECT_REFUSED": 1}
+        with pytest.raises(NotPossible, match="is requested: only an accepted one can be received"):
+            returns_by_hand.received(here.context, BAZAAR, return_id, {})
+        in_the_back_office(here, "accept", id=return_id, accepted=True)
+        live(here)
+        assert here.work_items() == {}
+        assert (state(here, return_id), taken(here)) == ("CLOSED", dict.fromkeys(STEPS, 1)), "the goods were there"
 
 
 def test_a_return_that_takes_too_long_is_shown_until_it_is_over(database_url: str, tmp_path: Path) -> None:
