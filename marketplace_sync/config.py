@@ -24,6 +24,8 @@ from marketplace_sync.settings import ConnectionSettings, RouteSettings, Secret,
 VARIABLE = "MARKETPLACE_SYNC_CONFIG"
 SANDBOX_PORT_VARIABLE = "MARKETPLACE_SYNC_SANDBOX_PORT"
 SANDBOX_PORT = 8700
+LOG_VARIABLE = "MARKETPLACE_SYNC_LOG"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 PACKAGED = Path(__file__).parent / "sandbox.yaml"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -43,6 +45,8 @@ class Configuration:
     """A server of somebody else's, as the person wrote it; None: the embedded one."""
     inbox_named: Path | None = None
     """Where finance puts its files, when that is not below the home."""
+    log_level: str = "warning"
+    """One of LOG_LEVELS."""
 
     @property
     def inbox(self) -> Path:
@@ -92,6 +96,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     `connections.john_lewis.base_url: what is wrong; the fix`; no line repeats a secret."""
     path = path or find(environ)
     content, problems = read(path)
+    log_level = environ.get(LOG_VARIABLE, "").strip().lower() or "warning"
+    if log_level not in LOG_LEVELS:
+        problems.append(f"{LOG_VARIABLE}: {log_level!r} is no level; write one of {', '.join(LOG_LEVELS)}")
     if path == PACKAGED:
         _move_sandbox(content, sandbox_port(environ))
     for unknown in sorted(str(key) for key in content if key not in ("connections", "routes")):
@@ -114,7 +121,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     url = environ.get("MARKETPLACE_SYNC_DATABASE_URL", "").strip() or None
     inbox = environ.get("MARKETPLACE_SYNC_INBOX", "").strip()
     named_inbox = Path(os.path.abspath(os.path.expanduser(inbox))) if inbox else None
-    return Configuration(connections, routes, path, home_folder(environ), url, named_inbox)
+    return Configuration(connections, routes, path, home_folder(environ), url, named_inbox, log_level)
 
 
 def _section(content: dict[str, Any], key: str, problems: list[str]) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 import stamina.instrumentation
 import structlog
 
-VARIABLE = "MARKETPLACE_SYNC_LOG"
 
-
-def configure() -> None:
-    """`MARKETPLACE_SYNC_LOG=debug` shows every request to a vendor (operation, status, milliseconds, bytes)."""
-    level = logging.getLevelNamesMapping().get(os.environ.get(VARIABLE, "warning").upper(), logging.WARNING)
+def configure(level: str = "warning") -> None:
+    """`debug` shows every request to a vendor (operation, status, milliseconds, bytes). Raises KeyError for a level
+    that there is not."""
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,

@@ -84,10 +84,10 @@ def open_project(
     """Open the configured installation. Connectors are opened at first use.
 
     Raises ConfigurationError, HomeUnusable, LedgerError."""
-    log.configure()
+    configuration = configuration or load()
+    log.configure(configuration.log_level)
     sys.setswitchinterval(_SECONDS_UNTIL_OTHERS_MAY_RUN)
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS_FOR_CYCLES, *gc.get_threshold()[1:])
-    configuration = configuration or load()
     database = database or resolve_database(configuration.home)
     ledger = Ledger(database.ledger)
 

@@ -89,6 +89,18 @@ def test_a_wrong_configuration_leaves_with_2_and_every_problem(tmp_path: Path) -
     assert not (tmp_path / "home").exists(), "nothing was begun"
 
 
+def test_a_log_level_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    environ = {"MARKETPLACE_SYNC_HOME": str(tmp_path / "home"), "MARKETPLACE_SYNC_LOG": "loud"}
+    said = "MARKETPLACE_SYNC_LOG: 'loud' is no level; write one of debug, info, warning, error, critical"
+    code, output, complaint = run("status", environ=environ)
+    assert (code, output) == (2, "")
+    assert said in complaint
+    code, output, complaint = run("check-config", environ=environ)
+    assert (code, complaint) == (2, "")
+    assert said in output
+    assert not (tmp_path / "home").exists(), "nothing was begun"
+
+
 def test_output_that_is_written_nowhere_is_a_failure_in_words() -> None:
     full = Path("/dev/full")
     if not full.exists():
