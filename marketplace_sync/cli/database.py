@@ -36,12 +36,17 @@ def migrate() -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Write here. A file of that name is replaced once the backup is whole.")],
+    file: Annotated[Path, typer.Argument(help="Write here.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file of that name, once the backup is whole.")
+    ] = False,
 ) -> None:
     """Write the whole database (orders, outbox, work items, Dagster's history) into one compressed file.
 
     It may run while everything else does: the file shows one single moment.
     """
+    if file.exists() and not force:
+        raise BackupFailed(f"{file} is there already: choose another name, or replace it with --force")
     unfinished = file.with_name(f"{file.name}.unfinished")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

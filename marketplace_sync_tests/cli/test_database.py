@@ -54,6 +54,16 @@ def test_a_restore_brings_back_what_was_backed_up_and_undo_what_was_replaced(hom
     assert [path.name for path in file.parent.iterdir()] == ["monday.dump"]
 
 
+def test_a_backup_replaces_no_other_unless_it_is_told_to(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "monday.dump"
+    file.write_text("an earlier one")
+    code, said = call(home, "backup", str(file))
+    assert (code, file.read_text()) == (1, "an earlier one")
+    assert said == f"marketplace-sync: {file} is there already: choose another name, or replace it with --force\n"
+    assert call(home, "backup", "--force", str(file))[0] == 0
+    assert file.read_bytes().startswith(b"PGDMP")
+
+
 def test_a_damaged_backup_changes_nothing(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "backup.dump"
     call(home, "migrate")
