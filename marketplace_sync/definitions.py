@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from marketplace_sync.defs import (
+    beta,
     couriers,
     deliveries,
     drift,
@@ -15,6 +16,8 @@ from marketplace_sync.defs import (
     settlement_feed,
 )
 from marketplace_sync.defs.resources import Day, Installation, outline
+
+beta.keep_quiet()
 
 
 @dg.definitions

@@ -106,3 +106,18 @@ def test_everything_that_is_read_has_a_schedule(definitions: dg.Definitions, spe
 
     assert read
     assert {f"read_{name}" for name in read} <= {one.name for one in definitions.get_repository_def().schedule_defs}
+
+
+def test_dagster_warns_of_nothing_that_is_its_own_doing_and_of_all_that_is_ours(short_folder: Path) -> None:
+    program = """
+import dagster as dg
+from marketplace_sync.definitions import defs
+defs.load_fn().get_repository_def()
+dg.SensorDefinition(name="mine", evaluation_fn=lambda _: None, job_name="job", owners=["team:mine"])
+"""
+    environ = {**os.environ, "MARKETPLACE_SYNC_HOME": str(short_folder / "home")}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environ, cwd=TOP)
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert [line.split(":")[0] for line in warned] == ["<string>"], done.stderr
+    assert "BetaWarning: Parameter `owners`" in warned[0]
