@@ -24,6 +24,7 @@ ORDER_FIELDS = (
 )  # fmt: skip
 ITEM_FIELDS = ("part_number", "additional_ref", "line_ref", "quantity", "description", "promised_date")
 WRONG = ("wrong_checksum", "no_marker")
+RETRY_SECONDS = 60.0
 _LONDON = ZoneInfo("Europe/London")
 _WHAT_IS_WRONG_NEXT = "next_file"
 
@@ -44,6 +45,7 @@ class OrderFiles:
         self._book = book
         book.on_change.append(self._changed)
         state.on_reload.append(self._look_again)
+        self._write_again_at = 0.0
         self._look_again()
 
     def _look_again(self) -> None:
@@ -76,15 +78,17 @@ class OrderFiles:
         self._files.put(str(number), file)
         self._waiting.append(str(number))
 
-    def tick(self) -> None:
-        """Write what waits. Raises OSError when the folder cannot be written; it waits on, then."""
-        if self.settings.sftp_folder is None:
+    def write(self) -> None:
+        """Write what waits. Raises OSError when the folder cannot be written; it waits a minute, then."""
+        if self.settings.sftp_folder is None or self._clock.timestamp() < self._write_again_at:
             return
         for key in list(self._waiting):
+            self._write_again_at = self._clock.timestamp() + RETRY_SECONDS
             file = self._files[key]
             self._write(Path(self.settings.sftp_folder), file)
             self._files.put(key, {**file, "written": True})
             self._waiting.remove(key)
+            self._write_again_at = 0.0
 
     def _write(self, top: Path, file: Document) -> None:
         order = self._book.get(file["order_id"])

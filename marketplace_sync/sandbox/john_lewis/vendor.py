@@ -75,8 +75,11 @@ class JohnLewis(Vendor):
 
     async def tick(self) -> None:
         self.housekeeping.tick()
-        self.order_files.tick()
         self.settlements.tick()
+        # a folder that cannot be written undoes nothing of what happened
+        self.state.commit()
+        self.order_files.write()
+        self.settlements.write()
 
     def _render(self, order: Order) -> bytes:
         return msgspec.json.encode(wire.order(order, show_reason=self.edge.show_cancel_reason))

@@ -162,3 +162,19 @@ def test_an_order_of_before_a_restart_is_written_after_it(tmp_path: Path) -> Non
     folder.unlink()
     with RunningSandbox(**world) as sandbox:
         assert len(arrived(Seller(sandbox), folder)) == 2
+
+
+def test_a_folder_that_cannot_be_written_undoes_nothing_of_what_happens(
+    seller_with: SellerWith, tmp_path: Path
+) -> None:
+    (tmp_path / "sftp").write_text("in the way")
+    seller = seller_with(sftp_folder=str(tmp_path / "sftp"), unknown_status_rate=1.0, hold_seconds=60)
+    order_id = seller.placed()
+    seller.sandbox.control("POST", "clock", {"advance_seconds": 61})
+    assert seller.sandbox.eventually(lambda: bool(seller.sandbox.control("GET")["failures"]))
+    assert seller.order(order_id)["status"] == "ORDER"
+    (failure,) = seller.sandbox.control("GET")["failures"]
+    assert "sftp" in failure
+    (tmp_path / "sftp").unlink()
+    seller.sandbox.control("POST", "clock", {"advance_seconds": 61})
+    assert len(arrived(seller, tmp_path / "sftp")) == 2

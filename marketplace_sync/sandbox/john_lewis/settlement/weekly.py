@@ -18,11 +18,13 @@ from marketplace_sync.sandbox.state import Document, State
 PUBLISHED_AT = time(6, 0)
 """London's time, on the Monday after a week's end. (John Lewis, settlement)"""
 FORMATS = ("csv", "xlsx")
+RETRY_SECONDS = 60.0
 
 
 class Settlements:
     """Collection `settlements`: id, week_ending, published_at, mode, purchase_orders (what each comes to in pence),
-    payment_due, remitted once a remittance named them, and sheets: what each file holds, by its name without ending."""
+    payment_due, remitted once a remittance named them, written (into the folder), and sheets: what each file holds, by
+    its name without ending."""
 
     def __init__(self, state: State, clock: Clock, settings: EdgeSettings, takings: Takings) -> None:
         self.settings = settings
@@ -32,12 +34,15 @@ class Settlements:
         self._state = state
         self._clock = clock
         self._takings = takings
-        if settings.settlement_folder is not None:
-            _folder(settings.settlement_folder)
+        self._write_again_at = 0.0
+        state.on_reload.append(self._look_again)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._unwritten = [key for key, each in self._settlements.items() if not each.get("written", True)]
 
     def tick(self) -> None:
-        """Publish every week whose Monday has come. Raises OSError when the folder cannot be written; the next tick
-        publishes it then."""
+        """Publish every week whose Monday has come."""
         if not self.settings.settlement_feed:
             return
         while self._clock.now() >= _monday_after(week_ending := self._next_week_ending()):
@@ -77,6 +82,7 @@ class Settlements:
             "purchase_orders": report.purchase_orders(rows),
             "payment_due": str(due),
             "sheets": {},
+            "written": self.settings.settlement_folder is None,
         }
         if facts:
             cells = [[row.cells[column] for column in COLUMNS[report.mode]] for row in rows]
@@ -89,7 +95,8 @@ class Settlements:
         if not document["sheets"]:  # all of it slipped
             self._settlements.delete(document["id"])
             return None
-        self._write(document)
+        if not document["written"]:
+            self._unwritten.append(document["id"])
         return document
 
     def _owed_by(self, day: date) -> list[Document]:
@@ -115,10 +122,20 @@ class Settlements:
         taken = sum(name.startswith(f"{what}_{day}") for each in self._settlements.values() for name in each["sheets"])
         return f"{what}_{day}" if not taken else f"{what}_{day}_{taken + 1}"
 
-    def _write(self, document: Document) -> None:
-        if self.settings.settlement_folder is None:
+    def write(self) -> None:
+        """Put what was published into the folder. Raises OSError when it cannot be written; it waits a minute, then."""
+        if self.settings.settlement_folder is None or self._clock.timestamp() < self._write_again_at:
             return
-        folder = _folder(self.settings.settlement_folder)
+        for key in list(self._unwritten):
+            self._write_again_at = self._clock.timestamp() + RETRY_SECONDS
+            document = self._settlements[key]
+            self._write(Path(self.settings.settlement_folder), document)
+            self._settlements.put(key, {**document, "written": True})
+            self._unwritten.remove(key)
+            self._write_again_at = 0.0
+
+    def _write(self, folder: Path, document: Document) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in document["sheets"]:
             for kind in self.settings.settlement_folder_formats:
                 # whoever watches the folder never sees half a file, nor a hidden one
@@ -158,9 +175,3 @@ def _bytes(document: Document, name: str, kind: str) -> bytes:
 def _monday_after(week_ending: date) -> datetime:
     days = 7 - week_ending.weekday()
     return datetime.combine(week_ending + timedelta(days=days), PUBLISHED_AT, LONDON)
-
-
-def _folder(path: str) -> Path:
-    folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
