@@ -12,6 +12,7 @@ from marketplace_sync_tests.faults.books import Books
 from marketplace_sync_tests.faults.documents import Document, StoreOrder
 
 Collection = Callable[[str], list[Document]]
+_NOTE = "marketplace_sync "
 
 
 @dataclass
@@ -27,8 +28,16 @@ class _Line:
     """Requests for what had left."""
     refunds: int = 0
     """Of these, those that were paid."""
+    by_us: int = 0
+    """Of the cancelled units those that we cancelled there, because the store had taken them off."""
     crossed: int = 0
     """Units that had been cancelled when they left the store."""
+
+    @property
+    def by_others(self) -> int:
+        """Units that their buyer, the operator or a seller in its portal cancelled: these may leave the store all the
+        same. What we cancel there has been taken off in the store, and cannot."""
+        return self.cancelled - self.by_us
 
 
 def arcade_balance(
@@ -42,6 +51,7 @@ def arcade_balance(
     order id. Returns the ids of all orders."""
     orders = {_gid("Order", one["n"]): one for one in all_of("orders")}
     lines = _lines(all_of)
+    _marked_once(books, all_of)
     books.counts["orders at the Marketplacer instance"] = len(orders)
     for order_id, order in orders.items():
         mine = {_gid("LineItem", number): lines[number] for number in order["lineItems"]}
@@ -62,11 +72,34 @@ def _lines(all_of: Collection) -> dict[int, _Line]:
     for shipment in all_of("shipments"):
         for item in shipment["items"]:
             found[item["line"]].shipped[shipment["trackingNumber"]] += int(item["quantity"])
+    ours = {one["n"] for one in all_of("refund_requests") if one["initiatedBy"] == "SELLER" and _marks(one)}
     for item in all_of("refund_request_line_items"):
+        if item["request"] in ours and item["dispatched"] is False and item["status"] == "REFUNDED":
+            found[item["line"]].by_us += int(item["quantity"])
         if item["dispatched"]:
             found[item["line"]].returns += 1
             found[item["line"]].refunds += item["status"] == "REFUNDED"
     return found
+
+
+def _marked_once(books: Books, all_of: Collection) -> None:
+    """Whatever we asked for is there once: two requests with one mark are one wish, carried out twice."""
+    order_of = {one["n"]: one["order"] for one in all_of("invoices")}
+    marked = Counter((request["invoice"], mark) for request in all_of("refund_requests") for mark in _marks(request))
+    books.counts["cancellations and refunds that we asked for"] = len(marked)
+    books.repeated += [
+        f"order {_gid('Order', order_of[invoice])}: refund request {mark} was made {times} times"
+        for (invoice, mark), times in marked.items()
+        if times > 1
+    ]
+
+
+def _marks(request: Document) -> set[str]:
+    """Which wish of ours a request was made for, as its external id or a note says."""
+    notes = {str(one["note"]) for one in request["notes"]}
+    return {str(one["value"]) for one in request.get("externalIds") or ()} | {
+        note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)
+    }
 
 
 def _one_order(
@@ -86,7 +119,7 @@ def _one_order(
                 left[number] += units[line_id]
         # the instance lets a buyer cancel what left the store a moment ago: then a person is asked, and the parcel
         # is not taken there any more
-        line.crossed = crossed = max(0, left.total() + line.cancelled - line.ordered)
+        line.crossed = crossed = max(0, min(left.total() + line.cancelled - line.ordered, line.by_others))
         books.counts["units that left while they were cancelled"] += crossed
         if crossed:
             books.crossed.add(order_id)

@@ -1,0 +1,97 @@
+"""The books of a Marketplacer instance show what was done twice, and do not take it for what crossed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync_tests.faults.books import Books
+from marketplace_sync_tests.faults.documents import StoreOrder
+from marketplace_sync_tests.sandbox.marketplacer.client import ACCOUNT, Client
+from marketplace_sync_tests.soak.arcade_books import arcade_balance
+
+CANCEL = """mutation($input: RefundRequestCreateMutationInput!) { refundRequestCreate(input: $input) {
+  status errors { field messages } refundRequest { id lineItems { id } } } }"""
+REFUND = """mutation($input: RefundRequestRefundMutationInput!) { refundRequestRefund(input: $input) {
+  status errors { field messages } } }"""
+
+
+@pytest.fixture
+def market() -> Iterator[Client]:
+    with RunningSandbox(accounts={ACCOUNT: "marketplacer"}) as sandbox:
+        client = Client(sandbox)
+        yield client
+        client.http.close()
+
+
+def cancel(market: Client, order: Any, mark: dict[str, Any]) -> None:
+    """One unit of the order, as we do it."""
+    line = market.invoice(order)["lineItems"][0]["id"]
+    item = {"lineItemId": line, "quantity": 1, "dispatched": False, "reason": "-", "status": "REFUND_ACCEPTED"}
+    given = {"invoiceId": order["invoices"][0]["id"], "lineItems": [item], "initiatedBy": "SELLER", **mark}
+    made = market.ask(CANCEL, input=given)["refundRequest"]
+    done = market.ask(REFUND, input={"refundRequestId": made["id"], "notes": [{"note": "-"}]})
+    assert done["errors"] is None
+
+
+EXTERNAL_ID = {"notes": [{"note": "-"}], "externalIds": [{"key": "marketplace_sync", "value": "cancel:1"}]}
+NOTE = {"notes": [{"note": "marketplace_sync cancel:1"}]}
+
+
+def four(market: Client) -> Any:
+    return market.act("place_order", lines=[{"sku": "MUG-RED", "quantity": 4}])
+
+
+def books_of(market: Client, order: Any, *, left: int, removed: int = 0) -> Books:
+    """The store took some of the four units off and sent some; of these the instance took as many as it could. Klaviyo
+    was told of everything."""
+    act, (line,) = market.act, market.invoice(order)["lineItems"]
+    gone = sum(one["cancelled"] for one in market.sandbox.documents(ACCOUNT, "line_items"))
+    stated = [{"sku": "MUG-RED", "quantity": min(left, 4 - gone)}]
+    act("ship", order_id=order["order_id"], lines=stated, tracking_number="A1")
+    parcel = ("Royal Mail", "A1", Counter({line["id"]: left}))
+    in_store = StoreOrder("1", Counter({line["id"]: 4}), Counter({line["id"]: removed}), [parcel])
+    events: list[Any] = [{"name": name} for name in ("Placed Order", "Ordered Product", "Fulfilled Order")]
+    events.append({"name": "Cancelled Order", "properties": {"Items": [{"Quantity": gone}]}})
+    books, key = Books(), order["id"]
+    arcade_balance(
+        books,
+        lambda collection: market.sandbox.documents(ACCOUNT, collection),
+        {key: [in_store]},
+        {key: events},
+        {"Royal Mail"},
+    )
+    return books
+
+
+@pytest.mark.parametrize("mark", [EXTERNAL_ID, NOTE], ids=["external id", "note"])
+def test_what_we_cancelled_once_balances(market: Client, mark: dict[str, Any]) -> None:
+    order = four(market)
+    cancel(market, order, mark)
+    books = books_of(market, order, removed=1, left=3)
+    assert books.balanced, books.text()
+    assert books.crossed == set()
+
+
+@pytest.mark.parametrize("mark", [EXTERNAL_ID, NOTE], ids=["external id", "note"])
+def test_a_cancellation_of_ours_that_was_made_twice_is_no_crossing(market: Client, mark: dict[str, Any]) -> None:
+    order = four(market)
+    for _ in range(2):
+        cancel(market, order, mark)
+    books = books_of(market, order, removed=1, left=3)
+    assert books.crossed == set()
+    said = "\n".join(books.repeated)
+    assert "refund request cancel:1 was made 2 times" in said
+    assert "units kept in the store: 3 instead of 2" in said
+
+
+def test_what_the_buyer_cancelled_and_the_store_sent_has_crossed(market: Client) -> None:
+    order = four(market)
+    market.act("buyer_cancel", order_id=order["order_id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
+    books = books_of(market, order, left=4)
+    assert books.balanced, books.text()
+    assert books.crossed == {order["id"]}
