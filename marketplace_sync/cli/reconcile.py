@@ -150,13 +150,15 @@ def reconcile(
 ) -> None:
     """Compare what was sold with what was settled and received, and say every difference with its root cause.
 
-    Prints what needs a person, the most money first; everything is in the file that --format and --output write.
+    Prints what needs a person, the most money first, and apart from that what a person has dealt with (closed its work
+    item); everything is in the file that --format and --output write.
 
     Exit code 0: it ran, whatever it found. 2: bad usage or input. 3: with --fail-on-exceptions, when there are any.
     """
     from marketplace_sync.cli.opened import opened
     from marketplace_sync.domain.settlement.result import UnknownDocument
     from marketplace_sync.flows.settlement import reconcile_connection
+    from marketplace_sync.flows.settlement_items import decided
     from marketplace_sync.flows.settlement_payout import payouts_of_month
 
     day = _day(as_of)
@@ -181,7 +183,10 @@ def reconcile(
         if form is None:
             from marketplace_sync.cli.reconciled import show
 
-            show(result, title + (f", payout {payout}" if payout else f", {month}" if month else ""))
+            with project.ledger.begin() as session:
+                dealt_with = decided(session, done.account, result)
+            about = f", payout {payout}" if payout else f", {month}" if month else ""
+            show(result, title + about, done.account.name, dealt_with)
         else:
             _write(output, partial(_write_as, form, result, connection))
         if digest is not None:

@@ -9,6 +9,7 @@ from marketplace_sync.domain.money import decimal_text
 from marketplace_sync.domain.settlement.codes import MEANINGS, Code
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.ledger import work_items
+from marketplace_sync.ledger.plain import plain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,6 +31,34 @@ def report_exceptions(connection: Connection, owner: Account, result: Result) ->
     return opened
 
 
+def of_order(name: str, channel: str, order_id: str) -> str:
+    """The subject of an order's exceptions."""
+    return f"{name}:settlement:{channel}:{order_id}"
+
+
+def of_line(name: str, line_id: str) -> str:
+    """The subject of a line outside orders."""
+    return f"{name}:line:{line_id}"
+
+
+def of_payout(name: str, number: str, currency: str) -> str:
+    """The subject of a payout's exceptions."""
+    return f"{name}:payout:{number}:{currency}"
+
+
+def decided(connection: Connection, owner: Account, result: Result) -> dict[tuple[str, str], work_items.Decided]:
+    """(code, subject) of what this result finds and a person has dealt with, as it is found now."""
+    closed = work_items.decided(connection, owner.name, [code.value for code in OURS])
+    if not closed:
+        return {}
+    return {
+        (problem.code, problem.subject): known
+        for problem in problems_of(owner, result)
+        if (known := closed.get((problem.code, work_items.subject_of(problem.subject))))
+        and known.message == plain(problem.message)
+    }
+
+
 def problems_of(owner: Account, result: Result) -> Iterator[Problem]:
     """Everything in a result that somebody has to look at."""
     yield from _of_orders(owner, result)
@@ -40,7 +69,7 @@ def problems_of(owner: Account, result: Result) -> Iterator[Problem]:
             named = f" It may be about order {row['suggested_order']}." if row["suggested_order"] else ""
             yield Problem(
                 code=code.value,
-                subject=f"{owner.name}:line:{row['line_id']}",
+                subject=of_line(owner.name, row["line_id"]),
                 connection=owner.name,
                 message=f"{row['type']} of {amount} {row['currency']} in payout {row['document'] or '(none yet)'}:"
                 f" {MEANINGS[code].title.lower()}.{named}",
@@ -54,7 +83,7 @@ def problems_of(owner: Account, result: Result) -> Iterator[Problem]:
                 short = abs(document.bank_expected - document.bank_received)
                 yield Problem(
                     code=code.value,
-                    subject=f"{owner.name}:payout:{document.accounting_document_number}:{document.currency}",
+                    subject=of_payout(owner.name, document.accounting_document_number, document.currency),
                     connection=owner.name,
                     message=f"Payout {document.accounting_document_number}: {MEANINGS[code].title.lower()}. Expected"
                     f" {decimal_text(document.bank_expected, document.bank_currency)} {document.bank_currency},"
@@ -77,7 +106,7 @@ def _of_orders(owner: Account, result: Result) -> Iterator[Problem]:
                 continue
             yield Problem(
                 code=name,
-                subject=f"{owner.name}:settlement:{row['channel']}:{row['order_id']}",
+                subject=of_order(owner.name, row["channel"], row["order_id"]),
                 connection=owner.name,
                 order_id=row["order_id"],
                 message=f"Order {row['order_id']}: {MEANINGS[code].title.lower()}. Expected"

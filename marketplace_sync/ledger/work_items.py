@@ -175,6 +175,26 @@ def decide(
     return None if row is None else dict(row)
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """What a person said when they closed an item, and of what: seen again unchanged, it stays closed."""
+
+    message: str
+    by: str
+    because: str
+
+
+def decided(connection: Connection, name: str, codes: Sequence[str]) -> dict[tuple[str, str], Decided]:
+    """(code, subject) of a connection's items that a person has closed."""
+    rows = connection.execute(
+        text(
+            "SELECT code, subject, message, closed_by, closed_because FROM ledger.work_items"
+            " WHERE state = 'closed' AND closed_by IS NOT NULL AND connection = :name AND code = ANY(:codes)"
+        ),
+        {"name": name, "codes": list(codes)},
+    )
+    return {(row.code, row.subject): Decided(row.message, row.closed_by, row.closed_because or "") for row in rows}
+
+
 def one(connection: Connection, work_item_id: int) -> dict[str, Any] | None:
     """A work item whole; None when there is none."""
     row = (

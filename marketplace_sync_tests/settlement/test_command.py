@@ -162,6 +162,31 @@ def test_a_person_reads_a_table_and_a_program_json(shell: Shell) -> None:
     assert shell("reconcile", NAME, "--json", "--format", "csv")[0] == 2
 
 
+def test_what_a_person_has_dealt_with_stands_apart_until_something_else_is_found(shell: Shell) -> None:
+    shell.import_all()
+    shell("reconcile", NAME, "--as-of", "2026-09-20")
+    items = {
+        (one["code"], one["order_id"]): one["work_item_id"] for one in json.loads(shell("work-items", "--json")[1])
+    }
+    for key, why in ((("AMOUNT_MISMATCH", "A"), "claimed on Monday"), (("PAYOUT_SHORT", None), "the bank's fee")):
+        assert shell("work-items", "close", str(items[key]), "--because", why)[0] == 0
+    said = shell("reconcile", NAME, "--as-of", "2026-09-20")[1]
+    assert "bazaar as of 2026-09-20: 2 findings need a person, 2 have been dealt with" in said
+    needed, over = said.split("Needs a person")[1].split("Dealt with by a person")
+    assert "order A" not in needed
+    assert "payout D1" not in needed
+    assert f"order {FORMULA}" in needed
+    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in over.splitlines() if row.startswith("│")]
+    assert [(row[0], row[1], row[2], row[4]) for row in rows] == [
+        ("PAYOUT_SHORT", "payout D1", "-5.10 GBP", "the bank's fee"),
+        ("AMOUNT_MISMATCH", "order A", "-5.00 GBP", "claimed on Monday"),
+    ]
+    (shell.folder / "bank.csv").write_text(bank_file([receipt(7000, "D1"), receipt(100, "D1", ref="R2")]))
+    assert shell("import", "bank-receipts", NAME, "bank.csv")[0] == 0
+    said = shell("reconcile", NAME, "--as-of", "2026-09-20")[1]
+    assert "3 findings need a person, 1 has been dealt with" in said
+
+
 def test_exit_codes_tell_bad_input_from_exceptions(shell: Shell) -> None:
     assert shell("import", "settlement", NAME, "nowhere.csv")[0] == 2
     assert shell("import", "settlement", "nobody", "settlement.csv")[0] == 2
