@@ -101,8 +101,9 @@ def test_returns_are_read_page_by_page_and_move_no_money(mugs: Shop) -> None:
     assert [(one.return_id, one.quantity) for one in returns] == [
         ("r0", 1), ("r1", 1), ("r2", 1), ("both#O1-A-1", 1), ("both#O1-A-2", 2),
     ]  # fmt: skip
-    assert {one.state for one in returns} == {ReturnState.REQUESTED, ReturnState.AUTHORISED}
+    assert {one.state for one in returns} == {ReturnState.REQUESTED, ReturnState.RECEIVED}
     assert all(one.refund_amount is None for one in returns)
+    assert [one.of for one in returns] == ["r0", "r1", "r2", "both", "both"]
     assert watermark == "2026-03-10T10:00:00+00:00"
 
 
