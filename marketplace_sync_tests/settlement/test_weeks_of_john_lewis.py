@@ -184,6 +184,25 @@ def test_of_weeks_without_inconsistencies_nothing_is_wrong_and_all_is_paid(
 
 
 @pytest.mark.parametrize("mode", ["aggregate", "itemised"])
+def test_a_week_that_finance_imports_as_csv_and_as_spreadsheet_is_there_once(
+    weeks: Callable[..., AbstractContextManager[Weeks]], mode: str
+) -> None:
+    with weeks(mode, settlement_folder_formats=["csv", "xlsx"]) as here:
+        first = here.sent("MUG-RED", quantity=2)
+        here.later(7)
+        assert here.here.sandbox.eventually(lambda: len(here.settlements()) == 1)
+        files = sorted((here.inbox / JL / "settlement").glob("sor_*"))
+        reports = [
+            import_file(here.here.context, JL, FileKind.SETTLEMENT, file.name, file.read_bytes()) for file in files
+        ]
+        assert [file.suffix for file in files] == [".csv", ".xlsx"]
+        assert [report.new > 0 for report in reports] == [True, False]
+        assert [report.contradicted for report in reports] == [[], []]
+        orders, outside, _ = here.concluded()
+        assert (orders, outside) == ({first: set()}, {})
+
+
+@pytest.mark.parametrize("mode", ["aggregate", "itemised"])
 def test_every_inconsistency_is_found_under_its_code_and_nothing_else_is(
     weeks: Callable[..., AbstractContextManager[Weeks]], mode: str
 ) -> None:

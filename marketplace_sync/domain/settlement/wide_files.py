@@ -88,9 +88,19 @@ class Unfolding:
 
     def _key(self, row: Sequence[str]) -> str:
         names = self._layout.row_key or tuple(self._place)
-        key = hashlib.sha256("\x1f".join(self._cell(name, row) for name in names).encode()).hexdigest()[:20]
+        key = hashlib.sha256("\x1f".join(self._said(name, row) for name in names).encode()).hexdigest()[:20]
         self._seen[key] += 1
         return key if self._seen[key] == 1 else f"{key}.{self._seen[key]}"
+
+    def _said(self, name: str, row: Sequence[str]) -> str:
+        """A cell as every format of the same report has it: a spreadsheet keeps 36 of what its CSV calls 36.00."""
+        written = self._cell(name, row)
+        if self._layout.decimal not in written:
+            return written
+        try:
+            return f"{Decimal(plain(written, self._layout)).normalize():f}"
+        except NotMoney:
+            return written
 
     def _shared(self, name: str, row: Sequence[str]) -> str:
         column = self._layout.columns.get(name, "")
