@@ -7,10 +7,13 @@ parsed, so a poll costs what changed, not what exists.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +28,8 @@ from marketplace_sync.flows import advance, incidents, injection, late_lines, re
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
+
+_importing: defaultdict[str, Lock] = defaultdict(Lock)
 
 STATEMENTS_AT_ONCE = 1500
 """More of them save time (a transaction's own statements cost as much as forty orders) and take memory."""
@@ -171,7 +176,7 @@ def _store(context: Context, name: str, feed: str | None, read: _Read, report: F
     """One transaction: statements, orders, events, wishes, and how far the feed was read. When something in it can be
     read and not be kept, it alone is put aside, and the position moves on once all the rest is stored."""
     try:
-        with context.ledger.begin() as connection:
+        with _alone(context, name) if read.changed else context.ledger.begin() as connection:
             found = _store_changed(connection, context, name, read.changed)
             _advance(connection, name, feed, read, found)
     except Exception as problem:
@@ -182,6 +187,16 @@ def _store(context: Context, name: str, feed: str | None, read: _Read, report: F
             _advance(connection, name, feed, read, found)
     report.read += read.count
     report.add(found)
+
+
+@contextmanager
+def _alone(context: Context, name: str) -> Iterator[Connection]:
+    """A transaction during which nobody else imports from this connection. Threads of one process wait for each other
+    before they take a session: a page of a feed may take half a minute, and a dozen deliveries that wait for it with a
+    session each leave too few to everybody else."""
+    with _importing[name], context.ledger.begin() as connection:
+        orders.lock_import(connection, name)
+        yield connection
 
 
 def _advance(connection: Connection, name: str, feed: str | None, read: _Read, found: FeedReport) -> None:
@@ -195,8 +210,7 @@ def _store_apart(context: Context, name: str, changed: Sequence[_Changed], probl
     if len(changed) == 1:
         (one,) = changed
         reason = unreadable.reason(name, one.statement.key, problem)
-        with context.ledger.begin() as connection:
-            orders.lock_import(connection, name)
+        with _alone(context, name) as connection:
             head = _heads(connection, name, [one.statement])[one.statement.kind].get(one.statement.key)
             unreadable.keep(connection, name, one.statement, head, reason, context.now())
         found.malformed += 1
@@ -204,7 +218,7 @@ def _store_apart(context: Context, name: str, changed: Sequence[_Changed], probl
     middle = len(changed) // 2
     for half in (changed[:middle], changed[middle:]):
         try:
-            with context.ledger.begin() as connection:
+            with _alone(context, name) as connection:
                 part = _store_changed(connection, context, name, half)
         except Exception as again:
             if not is_about_data(again):
@@ -218,7 +232,6 @@ def _store_changed(connection: Connection, context: Context, name: str, changed:
     report = FeedReport(name, "")
     if not changed:
         return report
-    orders.lock_import(connection, name)
     silence.learnt(connection, context, name)
     # again, now that nobody else imports: what another importer stored meanwhile is no news
     heads = _heads(connection, name, [one.statement for one in changed])
