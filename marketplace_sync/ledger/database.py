@@ -41,10 +41,11 @@ def driver_url(url: str) -> str:
 
 class Ledger:
     """Connections to the ledger: `engine` is the pool of its transactions, `counting` that of rate budgets. Cheap to
-    make; connects on first use."""
+    make; connects on first use. `patience`: seconds to wait for a session when all are in use."""
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16, patience: float = 30.0) -> None:
         self.url = driver_url(url)
+        self._patience = patience
         self.engine = self._pool(pool_size, 8)
         # A call of a vendor may be made while its thread has a transaction open (a catalogue is stored as it is read).
         # Were its turn counted over the same pool, as many such threads as the pool is large would wait for each other.
@@ -54,7 +55,7 @@ class Ledger:
 
     def _pool(self, size: int, overflow: int) -> Engine:
         """`size` sessions are kept, because a new one costs the server a process; `overflow` more end after use."""
-        made = create_engine(self.url, pool_size=size, max_overflow=overflow, pool_timeout=30, future=True)
+        made = create_engine(self.url, pool_size=size, max_overflow=overflow, pool_timeout=self._patience, future=True)
         event.listen(made, "connect", _every_connection_in_utc)
         event.listen(made, "checkin", _back_in_the_pool)
         event.listen(made, "checkout", _is_there)
@@ -97,6 +98,11 @@ class Ledger:
         except (OperationalError, psycopg.OperationalError) as problem:
             raise LedgerUnavailable(
                 f"the ledger's database does not answer ({_where(self.url)}): {_first_line(problem)}"
+            ) from problem
+        except PoolTimeout as problem:
+            raise LedgerUnavailable(
+                f"every session that this process may have with the ledger's database ({_where(self.url)}) was"
+                f" in use for {self._patience:g} s; try again"
             ) from problem
 
     def now(self) -> datetime:

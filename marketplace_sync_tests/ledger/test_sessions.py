@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 from sqlalchemy import event, text
 
+from marketplace_sync.domain.errors import LedgerUnavailable
 from marketplace_sync.ledger import database
 from marketplace_sync.ledger.budgets import SharedBudget
 from marketplace_sync.ledger.database import Ledger
@@ -64,3 +66,14 @@ def test_a_count_waits_for_no_disk_and_leaves_no_transaction_open(ledger: Ledger
         assert connection.execute(text("SHOW synchronous_commit")).scalar() == "off"
         idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()"
         assert connection.execute(text(f"{idle} AND datname = current_database()")).scalar() == 0
+
+
+def test_when_every_session_is_in_use_it_says_so_and_is_no_defect(database_url: str) -> None:
+    small = Ledger(database_url, pool_size=1, patience=0.05)
+    with ExitStack() as taken:
+        for _ in range(9):
+            taken.enter_context(small.session())
+        with pytest.raises(LedgerUnavailable, match=r"every session that this process may have .* in use for 0.05 s"):
+            small.at_once("SELECT 1")
+    assert small.at_once("SELECT 1") == [(1,)]
+    small.close()
