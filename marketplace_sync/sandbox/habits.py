@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,17 @@ class Later:
     after_seconds: float
     act: str
     arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Units of an order lie in the warehouse again so many seconds from now: the store's staff put them back on the
+    shelf and give the money back."""
+
+    after_seconds: float
+    order_id: Any
+    sku: str
+    quantity: int
 
 
 class Habits(ABC):
@@ -45,7 +56,7 @@ class Habits(ABC):
         """The buyer cancels. False when it has left."""
 
     @abstractmethod
-    async def send_back(self, do: Do, order_id: Any, chance: random.Random) -> list[Later] | None:
+    async def send_back(self, do: Do, order_id: Any, chance: random.Random) -> Sequence[Later | Unpacked] | None:
         """The buyer sends back something of an order, and what follows from it; None while nothing has left."""
 
     async def change_consent(self, do: Do, order_id: Any, chance: random.Random) -> None:

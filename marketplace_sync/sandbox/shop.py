@@ -15,6 +15,7 @@ from typing import Any
 
 from marketplace_sync.sandbox import catalogue, parcels
 from marketplace_sync.sandbox.clock import Clock
+from marketplace_sync.sandbox.habits import Unpacked
 from marketplace_sync.sandbox.state import Document, State
 from marketplace_sync.sandbox.vendor import UnknownAct, Vendor
 
@@ -220,6 +221,8 @@ class Shop:
             await self._seller_cancel(plan)
         elif kind == "follow":
             await self._try(plan["marketplace"], plan["act"], **plan["arguments"])
+        elif kind == "unpack":
+            await self._unpack(plan)
         else:
             await self._as_buyers_do(plan)
 
@@ -239,7 +242,21 @@ class Shop:
                 later = {**plan, "due": self._clock.timestamp() + _PLAN_WAITS}
                 self._plans.put(str(self.state.counter("plan")), later)
             for step in follows or ():
-                self._plan("follow", step.after_seconds, marketplace=account, act=step.act, arguments=step.arguments)
+                if isinstance(step, Unpacked):
+                    goods = {"sku": step.sku, "quantity": step.quantity}
+                    source = f"{account}:{step.order_id}"
+                    self._plan("unpack", step.after_seconds, source=source, goods=goods)
+                else:
+                    self._plan(
+                        "follow", step.after_seconds, marketplace=account, act=step.act, arguments=step.arguments
+                    )
+
+    async def _unpack(self, plan: Document) -> None:
+        """In the store whose order names the marketplace's; nobody has anything to do where there is none."""
+        for account in self._stores:
+            order = await self._try(account, "order_by_source", source_identifier=plan["source"])
+            if order is not None:
+                await self._try(account, "refund", order_id=order["id"], lines=[plan["goods"]])
 
     async def _ship(self, plan: Document) -> None:
         parcel = plan["parcel"]

@@ -33,7 +33,8 @@ class Vendor(ABC):
     habits: Habits | None = None
     """What its buyers do by themselves while the shop is open; None for what is no marketplace."""
     has_a_warehouse: bool = False
-    """A store, whose orders somebody packs: it has the acts list_orders, ship, remove_unit, cancel_order, set_stock."""
+    """A store, whose orders somebody packs: it has the acts list_orders, order_by_source, ship, remove_unit,
+    cancel_order, refund, set_stock."""
 
     def __init__(
         self,

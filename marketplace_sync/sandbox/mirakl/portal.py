@@ -7,6 +7,7 @@ from typing import Any
 
 from marketplace_sync.sandbox.mirakl.lifecycle import Lifecycle
 from marketplace_sync.sandbox.mirakl.order_book import Order, OrderBook
+from marketplace_sync.sandbox.mirakl.returns import Returns
 from marketplace_sync.sandbox.mirakl.shipments import Shipments
 from marketplace_sync.sandbox.mirakl.values import share
 from marketplace_sync.sandbox.mirakl.workflow import Refused, line_of
@@ -17,6 +18,7 @@ class Portal:
 
     book: OrderBook
     lifecycle: Lifecycle
+    returns: Returns
     shipments: Shipments
 
     def act_accept_in_portal(self, order_id: str) -> dict[str, Any]:
@@ -51,6 +53,15 @@ class Portal:
         """The customer does not want some of it (`lines`: {line_id, quantity}) or all that has not left any more: what
         is cancelled of a line is listed on it (sheet, 6)."""
         return self._taken_off(order_id, lines, "CANCELED_BY_CUSTOMER")
+
+    def act_close_return_in_portal(self, return_id: str) -> dict[str, Any]:
+        """Somebody looks at what came back, by hand, and the return is over; it was accepted, if not before, with
+        that."""
+        found = self.returns.get(return_id)
+        if found["state"] == "WAITING_ACCEPTANCE":
+            found = self.returns.step(found, ("WAITING_ACCEPTANCE",), "IN_PROGRESS")
+        found = self.returns.step(found, ("IN_PROGRESS", "RECEIVED", "NO_RECEPTION"), "CLOSED")
+        return {"return_id": found["id"], "state": found["state"]}
 
     def _taken_off(self, order_id: str, lines: list[dict[str, Any]] | None, reason: str) -> dict[str, Any]:
         order = self.book.copy_of(order_id)
