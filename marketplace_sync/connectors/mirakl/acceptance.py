@@ -1,21 +1,18 @@
-"""Accepts orders, and returns that wait for the seller."""
+"""Accepts orders."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
-from marketplace_sync.connectors.mirakl import fields, returns
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import order_now
 from marketplace_sync.connectors.mirakl.progress import DEAD, STAGING, WAITING
 from marketplace_sync.connectors.mirakl.reading import Reader
-from marketplace_sync.connectors.mirakl.refusals import Errors, refused
+from marketplace_sync.connectors.mirakl.refusals import refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
-from marketplace_sync.connectors.outcomes import outcome_of, unresolved
-from marketplace_sync.decoding import decoded
+from marketplace_sync.connectors.outcomes import outcome_of
 from marketplace_sync.domain.effects import (
     AcknowledgeOrder,
-    AcknowledgeReturn,
     Delivered,
     InDoubt,
     NotThere,
@@ -82,45 +79,3 @@ class Acceptance:
         return Delivered()
 
     # -- returns -------------------------------------------------------------------------------------------------
-
-    def accept_return(self, wish: AcknowledgeReturn) -> Outcome:
-        """Accept a return that waits for the seller (RT21); one that does not wait any more needs nothing."""
-        verdict = self.return_verdict(wish)
-        if not isinstance(verdict, NotThere):
-            return verdict if not isinstance(verdict, InDoubt) else Postponed(verdict.reason)
-        if not self._settings.accept_returns:
-            return Refused(
-                f"return {wish.return_id} waits for a person to accept or refuse it at the marketplace"
-                " (accept_returns is off)",
-                code="RETURN_FOR_A_PERSON",
-            )
-        return_id = returns.vendor_id(wish.return_id)
-        try:
-            answer = self._calls.send(
-                "PUT",
-                "/api/returns/accept",
-                json={"returns": [{"id": return_id, "accepted": True}]},
-                operation="accept return",
-            )
-            found = self._calls.decoded(answer, Errors, "accept return")
-        except RequestRejected as problem:
-            return refused(problem)
-        except TransportError as problem:
-            return outcome_of(problem)
-        if found.return_errors:
-            return Refused(f"return {return_id}: {found.words()}", code="RETURN_REFUSED")
-        return Delivered()
-
-    def return_verdict(self, wish: AcknowledgeReturn) -> Resolution:
-        return_id = returns.vendor_id(wish.return_id)
-        try:
-            payload = self._reader.one_return(return_id)
-        except TransportError as problem:
-            return unresolved(problem)
-        if payload is None:
-            return Refused(f"the marketplace has no return {return_id}", code="RETURN_NOT_FOUND")
-        try:
-            state = fields.text(decoded(payload, returns.Stated).state)
-        except (ValueError, RecursionError) as problem:
-            return InDoubt(f"return {return_id} cannot be read to find out: {str(problem)[:200]}")
-        return NotThere() if state == returns.WAITING else Delivered({"state": state})

@@ -77,7 +77,7 @@ class Mirakl(Shelf):
         self._shipping = Shipping(settings, calls, self._reader, self._account)
         self._cancelling = Cancelling(settings, calls, self._reader, self._account)
         self._refunding = Refunding(settings, calls, self._reader, self._account)
-        self._taking_in = TakingIn(calls, self._reader)
+        self._taking_in = TakingIn(settings, calls, self._reader)
         self._stock = StockLevels(settings, calls)
         self._references = References(calls)
         self._ledger = Ledger(name, settings, calls)
@@ -147,15 +147,13 @@ class Mirakl(Shelf):
         wish = effect.payload
         if isinstance(wish, AcknowledgeOrder):
             return self._acceptance.accept(wish)
-        if isinstance(wish, AcknowledgeReturn):
-            return self._acceptance.accept_return(wish)
         if isinstance(wish, Dispatch):
             return self._shipping.dispatch(wish)
         if isinstance(wish, CancelLines):
             return self._cancelling.cancel(wish)
         if isinstance(wish, RefundLines):
             return self._refunding.give_back(effect.effect_id, wish)
-        if isinstance(wish, ReceiveReturn | JudgeReturn | CloseReturn):
+        if isinstance(wish, AcknowledgeReturn | ReceiveReturn | JudgeReturn | CloseReturn):
             return self._taking_in.tell(wish)
         return _unsupported(effect)
 
@@ -165,15 +163,13 @@ class Mirakl(Shelf):
         wish = effect.payload
         if isinstance(wish, AcknowledgeOrder):
             return self._acceptance.verdict(wish)
-        if isinstance(wish, AcknowledgeReturn):
-            return self._acceptance.return_verdict(wish)
         if isinstance(wish, Dispatch):
             return self._shipping.verdict(wish)
         if isinstance(wish, CancelLines):
             return self._cancelling.verdict(wish)
         if isinstance(wish, RefundLines):
             return self._refunding.verdict(effect.effect_id, wish)
-        if isinstance(wish, ReceiveReturn | JudgeReturn | CloseReturn):
+        if isinstance(wish, AcknowledgeReturn | ReceiveReturn | JudgeReturn | CloseReturn):
             return self._taking_in.verdict(wish)
         if isinstance(wish, SetStock):
             return self._stock.verdict(effect)

@@ -1,4 +1,4 @@
-"""Tells the marketplace how an accepted return goes on: the goods are back, what they are like, it is over."""
+"""Tells the marketplace how a return goes on: it is accepted, the goods are back, what they are like, it is over."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from marketplace_sync.connectors.mirakl import fields, returns
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import Errors, refused
+from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
 from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
+    AcknowledgeReturn,
     CloseReturn,
     Delivered,
     InDoubt,
@@ -25,23 +27,25 @@ from marketplace_sync.domain.effects import (
 )
 from marketplace_sync.domain.errors import RequestRejected, TransportError
 
-Step = ReceiveReturn | JudgeReturn | CloseReturn
+Step = AcknowledgeReturn | ReceiveReturn | JudgeReturn | CloseReturn
 
 _UNDER_WAY, _RECEIVED, _CLOSED = "IN_PROGRESS", "RECEIVED", "CLOSED"
 _NEVER_CAME = "NO_RECEPTION"
 _CALLS: dict[type[Step], tuple[str, str]] = {
+    AcknowledgeReturn: ("/api/returns/accept", "accept return"),
     ReceiveReturn: ("/api/returns/receive", "receive return"),
     JudgeReturn: ("/api/returns/compliance", "judge return"),
     CloseReturn: ("/api/returns/close", "close return"),
 }
-"""RT25, RT26, RT27 (Mirakl, returns)."""
+"""RT21, RT25, RT26, RT27 (Mirakl, returns)."""
 _LONGEST_WORDS = 2000
 
 
 class TakingIn:
     """Thread-safe. Nothing is stated twice: the return, which shows each step, is read before a step is told."""
 
-    def __init__(self, calls: Calls, reader: Reader) -> None:
+    def __init__(self, settings: MiraklSettings, calls: Calls, reader: Reader) -> None:
+        self._settings = settings
         self._calls = calls
         self._reader = reader
 
@@ -51,10 +55,18 @@ class TakingIn:
             return Postponed(found.reason)
         if not isinstance(found, NotThere):
             return found
+        if isinstance(wish, AcknowledgeReturn) and not self._settings.accept_returns:
+            return Refused(
+                f"return {wish.return_id} waits for a person to accept or refuse it at the marketplace"
+                " (accept_returns is off)",
+                code="RETURN_FOR_A_PERSON",
+            )
         path, operation = _CALLS[type(wish)]
         return_id = returns.vendor_id(wish.return_id)
         body: dict[str, Any] = {"id": return_id}
-        if isinstance(wish, JudgeReturn):
+        if isinstance(wish, AcknowledgeReturn):
+            body["accepted"] = True
+        elif isinstance(wish, JudgeReturn):
             body["return_lines"] = [_said_of(line) for line in wish.lines]
         try:
             answer = self._calls.send("PUT", path, json={"returns": [body]}, operation=operation)
@@ -81,6 +93,9 @@ class TakingIn:
         except (ValueError, RecursionError) as problem:
             return InDoubt(f"return {return_id} cannot be read to find out: {str(problem)[:200]}")
         state = fields.text(stated.state)
+        if isinstance(wish, AcknowledgeReturn):
+            # one that does not wait any more needs nothing
+            return NotThere() if state == returns.WAITING else Delivered({"state": state})
         if isinstance(wish, ReceiveReturn):
             return _received(return_id, state)
         if isinstance(wish, JudgeReturn):
