@@ -246,9 +246,10 @@ class Marketplace:
         known = {one["id"]: one for one in self.returns}
         done, errors = [], []
         for one in sent:
-            found = known[one["id"]]
-            if found["state"] != needed:
-                errors.append({"id": one["id"], "message": f"the return is {found['state']}"})
+            found = known.get(one["id"])
+            if found is None or found["state"] != needed:
+                what = "not known" if found is None else found["state"]
+                errors.append({"id": one["id"], "message": f"the return is {what}"})
                 continue
             said = {line["order_line_id"]: line for line in one.get("return_lines", ())}
             for line in found["return_lines"]:

@@ -79,6 +79,9 @@ class Shop:
         """Bodies that were sent to a path, oldest first."""
         return [json.loads(one.request_body) for one in self.exchanges if one.path == path and one.request_body]
 
+    def reads_of_returns(self) -> int:
+        return sum(one.path == "/api/returns" for one in self.exchanges)
+
 
 def effect(payload: Any, effect_id: int = 1) -> Effect:
     return Effect(

@@ -42,7 +42,7 @@ _LONGEST_WORDS = 2000
 
 
 class TakingIn:
-    """Thread-safe. Nothing is stated twice: the return, which shows each step, is read before a step is told."""
+    """Thread-safe. A step that is told twice is refused, and the return shows that it was taken."""
 
     def __init__(self, settings: MiraklSettings, calls: Calls, reader: Reader) -> None:
         self._settings = settings
@@ -50,11 +50,8 @@ class TakingIn:
         self._reader = reader
 
     def tell(self, wish: Step) -> Outcome:
-        found = self.verdict(wish)
-        if isinstance(found, InDoubt):
-            return Postponed(found.reason)
-        if not isinstance(found, NotThere):
-            return found
+        """Told without asking first: returns may be read once in five minutes, and a step may be told at any time. One
+        that was taken before is refused by the marketplace; only then the return is read."""
         if isinstance(wish, AcknowledgeReturn) and not self._settings.accept_returns:
             return Refused(
                 f"return {wish.return_id} waits for a person to accept or refuse it at the marketplace"
@@ -72,12 +69,19 @@ class TakingIn:
             answer = self._calls.send("PUT", path, json={"returns": [body]}, operation=operation)
             errors = self._calls.decoded(answer, Errors, operation)
         except RequestRejected as problem:
-            return refused(problem)
+            return self._unless_taken(wish, refused(problem))
         except TransportError as problem:
             return outcome_of(problem)
-        if errors.return_errors:
-            return Refused(f"return {return_id}: {errors.words()}", code="RETURN_REFUSED")
-        return Delivered()
+        if not errors.return_errors:
+            return Delivered()
+        return self._unless_taken(wish, Refused(f"return {return_id}: {errors.words()}", code="RETURN_REFUSED"))
+
+    def _unless_taken(self, wish: Step, outcome: Outcome) -> Outcome:
+        """A refusal, unless the return shows that the step was taken, or what else is the matter with it."""
+        found = self.verdict(wish)
+        if isinstance(found, InDoubt):
+            return Postponed(found.reason)
+        return outcome if isinstance(found, NotThere) else found
 
     def verdict(self, wish: Step) -> Resolution:
         """Whether the step was taken, by us or by somebody in the back office; asks by reading the return (RT11)."""
