@@ -156,3 +156,24 @@ def test_an_integration_that_was_deactivated_is_told_from_one_that_lacks_a_permi
         (finding,) = here.store.check()
         assert not finding.works
         assert "keys" in finding.detail
+
+
+@pytest.mark.parametrize("price", [1400, 1399, 1250, 999])
+def test_the_last_unit_is_given_back_though_magento_rounded_the_others_up(price: int) -> None:
+    """Two units of 14.00, each credited for itself, come to 28.01 there."""
+    tax = (2 * 2 * price + 6) // 12
+    stated = line("L1", MUG, 2, unit_price=price, total=2 * price, tax=tax)
+    with simulated() as (sandbox, here):
+        made = here.deliver(create_order(1, [stated]), 1)
+        assert isinstance(made, Delivered), made
+        order_id = int(made.result["store_order_id"])
+        sandbox.act("magento", "remove_unit", order_id=order_id, sku=MUG, quantity=1)
+        sandbox.act("magento", "ship", order_id=order_id, company="Royal Mail", tracking_numbers=["RM1"])
+        stored = here.store.order(str(order_id))
+        assert stored is not None
+        given_back = refund(stored, price)
+        assert isinstance(here.deliver(given_back, 2), Delivered)
+        assert isinstance(here.deliver(given_back, 2), Delivered)
+        memos = sandbox.documents("magento", "creditmemos")
+        assert len(memos) == 2
+        assert 2 * price - 2 <= sum(round(100 * memo["grand_total"]) for memo in memos) <= 2 * price

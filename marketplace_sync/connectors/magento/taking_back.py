@@ -36,6 +36,9 @@ from marketplace_sync.domain.store import StoreOrder
 
 Wish = CancelOrder | RemoveLines | RecordRefund
 
+_ROUNDED_AT_MOST = 4
+"""Minor units that single credit memos come to more than their order, at most: one for each of them."""
+
 
 class _CannotBeBooked(ValueError):
     """The message says why, for a person."""
@@ -158,6 +161,7 @@ class TakingBack:
     def _credit(self, wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> Outcome:
         """One credit memo, without moving money: the marketplace has the money (offline). Raises _CannotBeBooked."""
         items = {item.item_id: item for item in _lines(facts)}
+        refusal: RequestRejected | None = None
         for item_id, quantity in units.items():
             invoiced = whole(items[item_id].qty_invoiced, "qty_invoiced")
             left = invoiced - whole(items[item_id].qty_refunded, "qty_refunded")
@@ -172,20 +176,33 @@ class TakingBack:
             # The comment is kept all the same; this would only mark it as sent to the buyer.
             "appendComment": False,
             "comment": {"comment": marks.note(_words(wish), _reference(wish)), "is_visible_on_front": 0},
-            "arguments": self._arguments(wish, facts, items, units),
         }
         if not units:
             # Without any item Magento credits all of them; one with no units credits none.
             body["items"] = [{"order_item_id": next(iter(items)), "qty": 0}]
-        memo_id = self._calls.post(f"/order/{facts.entity_id}/refund", body, int, operation="credit memo")
-        return Delivered({"refund_id": str(memo_id)})
+        # Magento rounds the tax of each unit for itself, so that credit memos of single units may come to pennies more
+        # than the order, and it refuses the last one. Where others were made before, it is made over what is left.
+        credited = sum(whole(item.qty_refunded, "qty_refunded") for item in items.values())
+        spare = min(_ROUNDED_AT_MOST, credited + 1) if credited else 0
+        for less in range(spare + 1):
+            body["arguments"] = self._arguments(wish, facts, items, units, less)
+            try:
+                path = f"/order/{facts.entity_id}/refund"
+                memo_id = self._calls.post(path, body, int, operation="credit memo")
+            except RequestRejected as problem:
+                refusal = refusal or problem
+            else:
+                return Delivered({"refund_id": str(memo_id)})
+        assert refusal is not None
+        raise refusal
 
     def _arguments(
-        self, wish: Wish, facts: OrderFacts, items: Mapping[int, Item], units: Mapping[int, int]
+        self, wish: Wish, facts: OrderFacts, items: Mapping[int, Item], units: Mapping[int, int], less: int
     ) -> dict[str, Any]:
         """Delivery is only given back with a whole order. Units that never left, and goods that came back, return to
-        the stock; adjustments bring the sum to what the marketplace gave back."""
+        the stock; adjustments bring the sum to what the marketplace gave back, and to `less` minor units below it."""
         found: dict[str, Any] = {"shipping_amount": 0}
+        difference = -less
         back = self._settings.restock_returned and wish.returned if isinstance(wish, RecordRefund) else True
         if back and units:
             found["extension_attributes"] = {"return_to_stock_items": sorted(units)}
@@ -202,10 +219,10 @@ class TakingBack:
                     f"the refund is in {wish.currency} and the order in {facts.order_currency_code}: book it by hand"
                 )
             worth = sum(_worth(items[item_id], quantity, wish.currency) for item_id, quantity in units.items())
-            difference = wish.amount - worth
-            if difference:
-                side = "adjustment_positive" if difference > 0 else "adjustment_negative"
-                found[side] = json_number(abs(difference), wish.currency)
+            difference += wish.amount - worth
+        if difference:
+            side = "adjustment_positive" if difference > 0 else "adjustment_negative"
+            found[side] = json_number(abs(difference), facts.order_currency_code or "")
         return found
 
 
