@@ -77,6 +77,7 @@ def test_every_operation_that_a_test_judges_is_in_the_table_and_no_other(
 
 def test_what_the_sources_call_is_in_the_table() -> None:
     called = set(re.findall(r'(?<!path, )operation(?: = |=)"([^"]+)"', source("mirakl")))
+    called |= set(re.findall(r'\("/api/[^"]*", "([^"]+)"\)', source("mirakl")))
     assert called == {name for _, names, _ in operations.MIRAKL.values() for name in names}
 
     named = set(re.findall(r'"(/(?:restapi|api)/v4/[^"]*)"', source("john_lewis")))
