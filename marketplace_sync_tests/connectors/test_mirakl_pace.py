@@ -40,11 +40,12 @@ def test_a_poll_of_many_pages_is_one_read_of_the_list() -> None:
 
 
 def test_where_pages_count_each_comes_an_interval_later_and_none_is_refused() -> None:
-    with life(rate_factor=MINUTES_OF_A_MOMENT, pages_count=True) as here:
+    # longer, so that its slack of a thirtieth is more than a busy machine takes to send a request
+    with life(rate_factor=10 * MINUTES_OF_A_MOMENT, pages_count=True) as here:
         placed = five_orders(here)
-        shop = here.with_settings(page_size=2, orders_interval=MOMENT, pages_count=True)
+        shop = here.with_settings(page_size=3, orders_interval=10 * MOMENT, pages_count=True)
         assert {one.key for one in shop.poll("orders")[0]} == placed
-        assert statuses(shop, "/api/orders") == [200, 200, 200]
+        assert statuses(shop, "/api/orders") == [200, 200]
 
 
 def test_where_pages_count_and_nobody_said_so_a_poll_takes_longer_and_is_complete() -> None:
