@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from marketplace_sync.connectors.budget import Grant, RateBudget
-from marketplace_sync.ledger import lease, outbox, watermarks
+from marketplace_sync.ledger import lease, waiting, watermarks
 
 if TYPE_CHECKING:
     from marketplace_sync.ledger.database import Ledger
@@ -51,12 +51,12 @@ def _known(ledger: Ledger, name: str) -> list[str]:
     found = []
     at_work = bool(lease.holders(ledger, [name]))
     with ledger.begin() as connection:
-        waiting = outbox.waiting(connection, name)
+        left = waiting.of_connection(connection, name)
         ages = watermarks.ages(connection)
     if at_work:
-        found.append(f"its courier, which is at work ({waiting} effects wait)")
-    elif waiting:
-        found.append(f"{waiting} effects, which wait for its courier")
+        found.append(f"its courier, which is at work ({left} effects wait)")
+    elif left:
+        found.append(f"{left} effects, which wait for its courier")
     reads = [
         f"{feed} ({age:.0f} s ago)" for (read, feed), age in sorted(ages.items()) if read == name and age < _LATELY
     ]

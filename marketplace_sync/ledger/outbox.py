@@ -383,16 +383,6 @@ def seconds_until_next(connection: Connection, name: str, lanes: Sequence[Lane])
     return None if row is None or row[0] is None else float(row[0])
 
 
-def waiting(connection: Connection, name: str) -> int:
-    """How many effects a connection's courier has still to bring, or is bringing."""
-    return int(
-        connection.execute(
-            text("SELECT count(*) FROM ledger.effects WHERE connection = :name AND state IN ('pending', 'sending')"),
-            {"name": name},
-        ).scalar_one()
-    )
-
-
 def is_known(connection: Connection, name: str, natural_key: str) -> bool:
     """Whether this was ever wished for, whatever became of it."""
     return bool(

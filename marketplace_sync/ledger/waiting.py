@@ -1,4 +1,5 @@
-"""What waits in the outbox, by kind: for asset metadata and for deciding whether a courier run is worth starting."""
+"""What waits in the outbox, by kind: for asset metadata, for deciding whether a courier run is worth starting,
+and for saying who uses a connection."""
 
 from __future__ import annotations
 
@@ -41,3 +42,13 @@ def at_most(connection: Connection, name: str, limit: int) -> int:
         {"name": name, "limit": limit},
     ).scalar()
     return int(found or 0)
+
+
+def of_connection(connection: Connection, name: str) -> int:
+    """How many effects a connection's courier has still to bring, or is bringing."""
+    return int(
+        connection.execute(
+            text("SELECT count(*) FROM ledger.effects WHERE connection = :name AND state IN ('pending', 'sending')"),
+            {"name": name},
+        ).scalar_one()
+    )
