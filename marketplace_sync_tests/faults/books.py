@@ -19,7 +19,7 @@ class Books:
     missing: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     crossed: set[str] = field(default_factory=set)
-    """Orders of which units left the store while their buyer cancelled them: a person has to get them back."""
+    """Orders of which units left the store while they were cancelled: a person has to get them back."""
 
     @property
     def balanced(self) -> bool:
@@ -33,6 +33,12 @@ class Books:
             self.missing.append(sentence)
         elif there > wanted:
             self.repeated.append(sentence)
+
+    def crossing(self, order_id: str, units: int) -> None:
+        """So many units of a line left the store while they were cancelled."""
+        self.counts["units that left while they were cancelled"] += units
+        if units:
+            self.crossed.add(order_id)
 
     def text(self) -> str:
         """The counts as a table, and the first of what is wrong."""

@@ -47,6 +47,19 @@ class StoreOrder:
     by_hand: Counter[str] = field(default_factory=Counter)
     """Of the removed units those that somebody took off in the store."""
 
+    def left(self, ref: str, carriers: set[str]) -> Counter[str]:
+        """Tracking number -> units of a line that left with one of these carriers."""
+        found: Counter[str] = Counter()
+        for company, number, units in self.parcels:
+            if company in carriers:
+                found[number] += units[ref]
+        return +found
+
+    def sent_though_removed(self, ref: str, carriers: set[str]) -> int:
+        """Units of a line that left after the store had taken them off. Magento lets them: what it still has to send
+        of a line is what was ordered without the greater of shipped and credited, not without both."""
+        return max(0, self.left(ref, carriers).total() + self.removed[ref] - self.ordered[ref])
+
 
 @dataclass
 class Documents:

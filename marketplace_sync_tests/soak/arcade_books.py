@@ -113,19 +113,18 @@ def _one_order(
         return
     (one,) = stored
     for line_id, line in lines.items():
-        left: Counter[str] = Counter()
-        for company, number, units in one.parcels:
-            if company in carriers:
-                left[number] += units[line_id]
+        left, removed_before = one.left(line_id, carriers), one.sent_though_removed(line_id, carriers)
         # the instance lets a buyer cancel what left the store a moment ago: then a person is asked, and the parcel
         # is not taken there any more
-        line.crossed = crossed = max(0, min(left.total() + line.cancelled - line.ordered, line.by_others))
-        books.counts["units that left while they were cancelled"] += crossed
-        if crossed:
-            books.crossed.add(order_id)
+        surplus = left.total() + line.cancelled - line.ordered - removed_before
+        cancelled_since = max(0, min(surplus, line.by_others))
+        line.crossed = crossed = cancelled_since + removed_before
+        books.crossing(order_id, crossed)
         kept = one.ordered[line_id] - one.removed[line_id]
         detail = f"line {line_id}"
-        books.compare("units kept in the store", order_id, kept, line.ordered - line.cancelled + crossed, detail)
+        books.compare(
+            "units kept in the store", order_id, kept, line.ordered - line.cancelled + cancelled_since, detail
+        )
         given_back = sum(units for (_, ref), units in one.refunds.items() if ref == line_id)
         books.compare("units refunded in the store", order_id, given_back, line.returned, detail)
         books.compare("units dispatched", order_id, line.shipped.total(), left.total() - crossed, detail)

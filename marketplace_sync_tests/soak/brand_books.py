@@ -129,7 +129,7 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
 
 
 def _one_order(books: Books, held: _Held, order_id: str, order: Document, carriers: set[str]) -> None:
-    stored, lines = held.stored.get(order_id, []), order["lines"]
+    stored, lines, crossing = held.stored.get(order_id, []), order["lines"], set[str]()
     dead = all(line["state"] in ("CANCELED", "REFUSED") for line in lines)
     if dead and not stored:
         books.counts["of them cancelled before the store had them"] += 1
@@ -145,43 +145,60 @@ def _one_order(books: Books, held: _Held, order_id: str, order: Document, carrie
             given_back = sum(refund["quantity"] for refund in line["refunds"])
             there = sum(units for (_, ref), units in one.refunds.items() if ref == line["id"])
             books.compare("units refunded in the store", order_id, there, given_back, f"line {line['id']}")
-        _dispatched(books, held, order_id, one, carriers)
+        crossing = _dispatched(books, held, order_id, one, carriers)
     if order["accepted"] is not None or stored:
         books.compare("orders accepted", order_id, held.accepted[order_id], 1)
     for one_return in held.returns.get(order_id, []):
         books.counts["returns"] += 1
         if one_return["state"] == "WAITING_ACCEPTANCE":
             books.missing.append(f"order {order_id}: nobody answers return {one_return['id']}")
-    _told(books, held, order_id, lines, stored)
+    _told(books, held, order_id, lines, stored, crossing)
 
 
-def _dispatched(books: Books, held: _Held, order_id: str, stored: StoreOrder, carriers: set[str]) -> None:
-    wanted: Counter[tuple[str, str]] = Counter()
-    for company, number, units in stored.parcels:
-        if company not in carriers:
-            books.counts["parcels with a carrier that is not mapped"] += 1
-            continue
-        for ref, quantity in units.items():
-            wanted[ref, number] += quantity
-    there: Counter[tuple[str, str]] = Counter()
+def _dispatched(books: Books, held: _Held, order_id: str, stored: StoreOrder, carriers: set[str]) -> set[str]:
+    """Returns the lines of which more left than the marketplace still wanted."""
+    books.counts["parcels with a carrier that is not mapped"] += sum(
+        company not in carriers for company, _, _ in stored.parcels
+    )
+    there: dict[str, Counter[str]] = {ref: Counter() for ref in stored.ordered}
     for shipment in held.shipments.get(order_id, []):
         if shipment["status"] != "SHIPPING":
             for line in shipment["lines"]:
-                there[line["order_line_id"], shipment["tracking"]["tracking_number"]] += line["quantity"]
-    for ref, number in wanted.keys() | there.keys():
-        detail = f"line {ref}, {number}"
-        books.compare("units dispatched", order_id, there[ref, number], wanted[ref, number], detail)
+                number = shipment["tracking"]["tracking_number"]
+                there.setdefault(line["order_line_id"], Counter())[number] += line["quantity"]
+    crossing = set()
+    for ref, shown in there.items():
+        left, crossed = stored.left(ref, carriers), stored.sent_though_removed(ref, carriers)
+        books.crossing(order_id, crossed)
+        detail = f"line {ref}"
+        if crossed:
+            crossing.add(ref)
+            books.compare("units dispatched", order_id, shown.total(), left.total() - crossed, detail)
+            continue
+        for number in left.keys() | shown.keys():
+            books.compare("units dispatched", order_id, shown[number], left[number], f"{detail}, {number}")
+    return crossing
 
 
-def _told(books: Books, held: _Held, order_id: str, lines: Sequence[Document], stored: Sequence[StoreOrder]) -> None:
+def _told(
+    books: Books,
+    held: _Held,
+    order_id: str,
+    lines: Sequence[Document],
+    stored: Sequence[StoreOrder],
+    crossing: set[str],
+) -> None:
     events = held.events.get(order_id, [])
     names = Counter(event["name"] for event in events)
+    parcels = [units for one in stored for _, _, units in one.parcels]
+    # a parcel of nothing but units that had been taken off is told to nobody
+    certain = sum(not units.keys() <= crossing for units in parcels)
     # what died before the store had it was a sale to Klaviyo, or was not, as soon as it was seen
     sold = bool(stored) or bool(events)
     for name, wanted in (
         ("Placed Order", 1),
         ("Ordered Product", len(lines)),
-        ("Fulfilled Order", sum(len(one.parcels) for one in stored)),
+        ("Fulfilled Order", min(max(names["Fulfilled Order"], certain), len(parcels))),
         ("Return Requested", len(held.returns.get(order_id, []))),
         ("Refunded Order", sum(len(line["refunds"]) for line in lines)),
     ):

@@ -8,8 +8,9 @@ from marketplace_sync.project import Project
 from marketplace_sync_tests.faults.books import Books
 
 CROSSED = "SHIPPED_MORE_THAN_ORDERED"
-"""A buyer at the Marketplacer instance may cancel what left the store a moment ago, and then a person has goods to get
-back. Nobody in the simulation does, so these stay; there is one for exactly the orders of which the books say so."""
+"""A buyer at the Marketplacer instance may cancel what left the store a moment ago, and Magento sends what it has
+credited already: then a person has goods to get back. Nobody in the simulation does, so these stay; there is one for
+exactly the orders of which the books say so."""
 
 
 def unexplained(project: Project, books: Books) -> list[str]:
