@@ -85,9 +85,7 @@ def orders_in_store(context: Context, route: Route) -> Comparison:
         if len(held) > 1:
             comparison.extra.append({"order": row.reference, "order_id": row.order_id, "store_orders": held})
     with context.ledger.begin() as connection:
-        work_items.report(connection, problems)
-        still = [problem.subject for problem in problems]
-        work_items.close_others(connection, "ORDER_NOT_IN_STORE", route.marketplace, still, "the store has it now")
+        work_items.report_all(connection, ["ORDER_NOT_IN_STORE"], route.marketplace, problems, "the store has it now")
     return comparison
 
 
@@ -141,11 +139,8 @@ def dispatches_at_marketplace(context: Context, route: Route) -> Comparison:
                     evidence={"line": row.line_id, "left_at": row.first_left.isoformat()},
                 )
             )
-        work_items.report(connection, problems)
-        still = [problem.subject for problem in problems]
-        work_items.close_others(
-            connection, "DISPATCH_NOT_AT_MARKETPLACE", route.marketplace, still, "the marketplace shows it now"
-        )
+        codes, because = ["DISPATCH_NOT_AT_MARKETPLACE"], "the marketplace shows it now"
+        work_items.report_all(connection, codes, route.marketplace, problems, because)
     return comparison
 
 
@@ -190,9 +185,6 @@ def events_in_klaviyo(context: Context, route: Route, metrics: tuple[str, ...]) 
                 )
             )
     with context.ledger.begin() as connection:
-        work_items.report(connection, problems)
-        still = [problem.subject for problem in problems]
-        work_items.close_others(
-            connection, "EVENT_NOT_IN_KLAVIYO", route.marketplace, still, "Klaviyo shows it now", f"{route.marketing}:"
-        )
+        codes, because = ["EVENT_NOT_IN_KLAVIYO"], "Klaviyo shows it now"
+        work_items.report_all(connection, codes, route.marketplace, problems, because, f"{route.marketing}:")
     return comparison

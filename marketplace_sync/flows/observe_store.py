@@ -35,21 +35,17 @@ def refresh_catalogue(context: Context, name: str) -> int:
             connection, name, (variant for page in pages for variant in page), context.now()
         )
         duplicates = store.duplicate_skus(connection, name)
-        work_items.report(
-            connection,
-            [
-                Problem(
-                    code="DUPLICATE_SKU",
-                    subject=f"{name}:{sku}",
-                    connection=name,
-                    message=f"{name} has the SKU {sku!r} on {len(ids)} variants.",
-                    evidence={"variants": ids},
-                )
-                for sku, ids in duplicates.items()
-            ],
-        )
-        still = [f"{name}:{sku}" for sku in duplicates]
-        work_items.close_others(connection, "DUPLICATE_SKU", name, still, "every variant has its own SKU now")
+        problems = [
+            Problem(
+                code="DUPLICATE_SKU",
+                subject=f"{name}:{sku}",
+                connection=name,
+                message=f"{name} has the SKU {sku!r} on {len(ids)} variants.",
+                evidence={"variants": ids},
+            )
+            for sku, ids in duplicates.items()
+        ]
+        work_items.report_all(connection, ["DUPLICATE_SKU"], name, problems, "every variant has its own SKU now")
         watermarks.advance(connection, name, CATALOGUE, None, read=count, changed=0)
     for route in context.routes_into(name):
         with context.ledger.begin() as connection:

@@ -24,11 +24,7 @@ GONE = "the last reconciliation does not find it any more"
 def report_exceptions(connection: Connection, owner: Account, result: Result) -> int:
     """Open, refresh or close work items so that they are what this result says. Returns how many were opened."""
     found = list(problems_of(owner, result))
-    opened = work_items.report(connection, found)
-    for code in OURS:
-        still = [problem.subject for problem in found if problem.code == code]
-        work_items.close_others(connection, code.value, owner.name, still, GONE)
-    return opened
+    return work_items.report_all(connection, [code.value for code in OURS], owner.name, found, GONE)
 
 
 def of_order(name: str, channel: str, order_id: str) -> str:

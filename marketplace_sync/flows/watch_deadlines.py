@@ -33,9 +33,8 @@ def acknowledgements(connection: Connection, context: Context, route: Route) -> 
     """Orders not acknowledged yet: a warning after four fifths of the window, an error after it. None where the
     marketplace takes no acknowledgements."""
     if not context.marketplaces[route.marketplace].capabilities.needs_acknowledgement:
-        for code in ("ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"):
-            because = f"{route.display_name} takes no acknowledgements"
-            work_items.close_others(connection, code, route.marketplace, [], because)
+        codes, because = ("ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"), f"{route.display_name} takes no acknowledgements"
+        work_items.report_all(connection, codes, route.marketplace, [], because)
         return DeadlineReport()
     return _watch(
         connection, context, route, "acknowledge_by", "unacknowledged_units > 0", "ACKNOWLEDGE", "acknowledged"
@@ -61,9 +60,7 @@ def returns(connection: Connection, context: Context, route: Route) -> int:
         for return_id, lines in late.items()
         if lines[0].order_id in known
     ]
-    work_items.report(connection, problems)
-    still = [problem.subject for problem in problems]
-    work_items.close_others(connection, "RETURN_OVERDUE", name, still, "the return is over")
+    work_items.report_all(connection, ["RETURN_OVERDUE"], name, problems, "the return is over")
     return len(problems)
 
 
@@ -114,11 +111,8 @@ def _watch(
         elif row.placed_at + window * WARN_AT <= now:
             soon.append(_problem(f"{code}_DUE", route, row, verb, now))
     report.due_soon, report.overdue = len(soon), len(late)
-    work_items.report(connection, [*soon, *late])
-    for name, problems in ((f"{code}_DUE", soon), (f"{code}_OVERDUE", late)):
-        work_items.close_others(
-            connection, name, route.marketplace, [problem.subject for problem in problems], "it is no longer so"
-        )
+    codes = (f"{code}_DUE", f"{code}_OVERDUE")
+    work_items.report_all(connection, codes, route.marketplace, [*soon, *late], "it is no longer so")
     return report
 
 

@@ -132,6 +132,23 @@ def _are_open(connection: Connection, codes: Sequence[str]) -> bool:
     return bool(found.scalar())
 
 
+def report_all(
+    connection: Connection,
+    codes: Sequence[str],
+    name: str,
+    problems: Sequence[Problem],
+    because: str,
+    beginning: str = "",
+) -> int:
+    """All that was found of these codes at a connection: each problem is reported, and every other item of theirs
+    closed. `beginning`: as of `close_others`. Returns how many were not open before."""
+    opened = report(connection, problems)
+    for code in codes:
+        still = [problem.subject for problem in problems if problem.code == code]
+        close_others(connection, code, name, still, because, beginning)
+    return opened
+
+
 def close_others(
     connection: Connection, code: str, name: str, still: Sequence[str], because: str, beginning: str = ""
 ) -> int:

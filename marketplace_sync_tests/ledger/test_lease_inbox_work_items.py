@@ -131,9 +131,10 @@ def test_a_work_item_closes_when_its_cause_is_gone_and_reopens_when_it_returns(l
 def test_of_one_code_only_what_was_found_again_stays_open(ledger: Ledger) -> None:
     with ledger.begin() as connection:
         work_items.report(connection, [problem("john_lewis:1"), problem("john_lewis:2")])
-        work_items.close_others(connection, "UNKNOWN_SKU", "john_lewis", ["john_lewis:2"], "gone")
-        assert [item["subject"] for item in work_items.listing(connection)] == ["john_lewis:2"]
-        assert work_items.counts(connection) == {"UNKNOWN_SKU": 1}
+        found = [problem("john_lewis:2"), problem("john_lewis:3")]
+        assert work_items.report_all(connection, ["UNKNOWN_SKU"], "john_lewis", found, "gone") == 1
+        assert {item["subject"] for item in work_items.listing(connection)} == {"john_lewis:2", "john_lewis:3"}
+        assert work_items.counts(connection) == {"UNKNOWN_SKU": 2}
 
 
 def test_money_at_risk_comes_first(ledger: Ledger) -> None:
