@@ -1,6 +1,7 @@
 """What is read: each marketplace's feeds, each store's catalogue and fulfilments, with the schedules that read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 from marketplace_sync.connectors.ports import Feed, StoreCapabilities, WebhookSource
 from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
+from marketplace_sync.domain.errors import TransportError
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import deliveries, import_orders, observe_store, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
@@ -18,6 +20,19 @@ CATALOGUE_SECONDS = 3600
 _SHORTEST_POLL = 300
 
 _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@contextmanager
+def _read_in_its_time(of: str) -> Iterator[None]:
+    """A vendor that gave no answer to several attempts is asked again when its schedule, or `overdue_reads`, says so: a
+    run that began anew at once would only ask more of a vendor that is in trouble."""
+    try:
+        yield
+    except TransportError as problem:
+        raise dg.Failure(
+            f"{of} could not be read: {problem} What was read of it is kept; the rest is read in its time.",
+            allow_retries=False,
+        ) from problem
 
 
 def build(context: Context) -> dg.Definitions:
@@ -129,8 +144,10 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
         opened = installation.context
         for store in stores:
-            observe_store.ensure_catalogue(opened, store)
-        report = import_orders.import_feed(opened, marketplace, feed.name)
+            with _read_in_its_time(f"The catalogue of {store}"):
+                observe_store.ensure_catalogue(opened, store)
+        with _read_in_its_time(f"The feed {feed.name} of {marketplace}"):
+            report = import_orders.import_feed(opened, marketplace, feed.name)
         metadata: dict[str, Any] = {
             "dagster/row_count": report.read,
             "new": report.new,
@@ -172,7 +189,8 @@ def _catalogue_asset(context: Context, store: str) -> dg.AssetsDefinition:
         tags={"connection": store},
     )
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
-        count = observe_store.refresh_catalogue(installation.context, store)
+        with _read_in_its_time(f"The catalogue of {store}"):
+            count = observe_store.refresh_catalogue(installation.context, store)
         return dg.MaterializeResult(metadata={"dagster/row_count": count})
 
     return read
@@ -231,7 +249,8 @@ def _fulfilments_asset(
     )
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
         webhooks = deliveries.process_inbox(installation.context, store)
-        report = observe_store.poll_orders(installation.context, store)
+        with _read_in_its_time(f"The orders of {store}"):
+            report = observe_store.poll_orders(installation.context, store)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.read,

@@ -80,3 +80,20 @@ def test_what_was_never_read_is_missed_only_when_there_was_time_for_it(desk: Des
     assert desk.tick() == (set(), "")
     desk.cursor = (desk.here.context.now() - timedelta(minutes=6)).isoformat()
     assert desk.tick()[0] == {f"{JL}/sweep", f"{JL}/returns", f"{SHOP}/catalogue"}
+
+
+def test_a_vendor_that_gives_no_answer_is_not_asked_anew_by_the_same_run(desk: Desk) -> None:
+    """Its schedule, or the sensor above, asks again; the run says in a sentence what happened."""
+    assert desk.here.sync().problems == []
+    desk.here.sandbox.control("PUT", f"{JL}/faults", [{"kind": "status", "status": 503}])
+    done = desk.definitions.get_implicit_global_asset_job_def().execute_in_process(
+        instance=desk.instance, asset_selection=[dg.AssetKey([JL, "orders"])], raise_on_error=False
+    )
+    assert not done.success
+    assert [event.step_key for event in done.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"] == []
+    (failed,) = [event for event in done.all_events if event.is_step_failure]
+    said = failed.step_failure_data.user_failure_data
+    assert said is not None
+    assert (said.description or "").startswith(f"The feed orders of {JL} could not be read: "), said.description
+    struck = desk.here.sandbox.control("GET", "")["accounts"][JL]["faults"]["struck"]["status"]
+    assert struck == 4, "one call, four attempts"
