@@ -30,7 +30,7 @@ def _read_in_its_time(of: str) -> Iterator[None]:
         yield
     except TransportError as problem:
         raise dg.Failure(
-            f"{of} could not be read: {problem} What was read of it is kept; the rest is read in its time.",
+            f"{of} could not be read: {problem}. What was read of it is kept; the rest is read in its time.",
             allow_retries=False,
         ) from problem
 
