@@ -10,7 +10,7 @@ import dagster as dg
 from marketplace_sync.connectors.ports import Feed, StoreCapabilities, WebhookSource
 from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
-from marketplace_sync.domain.errors import TransportError
+from marketplace_sync.domain.errors import BudgetFull, TransportError
 from marketplace_sync.domain.work_items import Team
 from marketplace_sync.flows import deliveries, import_orders, observe_store, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
@@ -23,15 +23,16 @@ _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, 
 
 
 @contextmanager
-def _read_in_its_time(of: str) -> Iterator[None]:
+def read_in_its_time(of: str) -> Iterator[None]:
     """A vendor that gave no answer to several attempts is asked again when its schedule, or `overdue_reads`, says so: a
-    run that began anew at once would only ask more of a vendor that is in trouble."""
+    run that began anew at once would only ask more of a vendor that is in trouble. One that was not asked, because what
+    it allows was used up, is: a list that may be read once in five minutes may have been read a minute ago."""
     try:
         yield
     except TransportError as problem:
         raise dg.Failure(
             f"{of} could not be read: {problem}. What was read of it is kept; the rest is read in its time.",
-            allow_retries=False,
+            allow_retries=isinstance(problem, BudgetFull),
         ) from problem
 
 
@@ -144,9 +145,9 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
         opened = installation.context
         for store in stores:
-            with _read_in_its_time(f"The catalogue of {store}"):
+            with read_in_its_time(f"The catalogue of {store}"):
                 observe_store.ensure_catalogue(opened, store)
-        with _read_in_its_time(f"The feed {feed.name} of {marketplace}"):
+        with read_in_its_time(f"The feed {feed.name} of {marketplace}"):
             report = import_orders.import_feed(opened, marketplace, feed.name)
         metadata: dict[str, Any] = {
             "dagster/row_count": report.read,
@@ -189,7 +190,7 @@ def _catalogue_asset(context: Context, store: str) -> dg.AssetsDefinition:
         tags={"connection": store},
     )
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
-        with _read_in_its_time(f"The catalogue of {store}"):
+        with read_in_its_time(f"The catalogue of {store}"):
             count = observe_store.refresh_catalogue(installation.context, store)
         return dg.MaterializeResult(metadata={"dagster/row_count": count})
 
@@ -249,7 +250,7 @@ def _fulfilments_asset(
     )
     def read(installation: Installation) -> dg.MaterializeResult[Any]:
         webhooks = deliveries.process_inbox(installation.context, store)
-        with _read_in_its_time(f"The orders of {store}"):
+        with read_in_its_time(f"The orders of {store}"):
             report = observe_store.poll_orders(installation.context, store)
         return dg.MaterializeResult(
             metadata={

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from marketplace_sync.defs import couriers, polling, resources
 from marketplace_sync.defs.resources import Installation
+from marketplace_sync.domain.errors import BudgetFull
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
@@ -97,3 +98,10 @@ def test_a_vendor_that_gives_no_answer_is_not_asked_anew_by_the_same_run(desk: D
     assert (said.description or "").startswith(f"The feed orders of {JL} could not be read: "), said.description
     struck = desk.here.sandbox.control("GET", "")["accounts"][JL]["faults"]["struck"]["status"]
     assert struck == 4, "one call, four attempts"
+
+
+def test_a_vendor_that_was_not_asked_because_it_allows_no_call_yet_is_waited_for() -> None:
+    full = BudgetFull("the rate budget has no room for 200 s", retry_after=200, connection=JL)
+    with pytest.raises(dg.Failure) as failed, polling.read_in_its_time("The feed returns of bazaar"):
+        raise full
+    assert failed.value.allow_retries
