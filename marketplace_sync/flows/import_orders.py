@@ -12,20 +12,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from threading import Lock
 
-from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import Malformed, Page, Statement
-from marketplace_sync.domain import deadlines
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import advance, incidents, injection, late_lines, reachable, silence, unreadable
 from marketplace_sync.flows.context import Context, Route, source_identifier
+from marketplace_sync.flows.stated import Changed, as_new, as_stored, with_rows
 from marketplace_sync.ledger import orders, watermarks, work_items
 from marketplace_sync.ledger.database import is_about_data
 
@@ -120,15 +118,7 @@ class _Read:
 
     count: int
     watermark: str | None
-    changed: list[_Changed]
-
-
-class _Changed(Struct, frozen=True, gc=False):
-    statement: Statement
-    content_hash: bytes
-    parts: Sequence[Order | Return | Refund]
-    problem: str
-    """Why it could not be read; empty when it could."""
+    changed: list[Changed]
 
 
 def _together(pages: Iterator[Page]) -> Iterator[Page]:
@@ -147,8 +137,8 @@ def _together(pages: Iterator[Page]) -> Iterator[Page]:
 
 def _read(context: Context, name: str, page: Page) -> _Read:
     """Find out what of a page is news, and parse that."""
-    changed: list[_Changed] = []
-    parse = context.marketplaces[name].parse
+    changed: list[Changed] = []
+    parse, routes, now = context.marketplaces[name].parse, context.routes_of(name), context.now()
     with context.ledger.begin() as connection:
         heads = _heads(connection, name, page.statements)
     for statement in {(s.kind, s.key): s for s in page.statements}.values():
@@ -157,11 +147,12 @@ def _read(context: Context, name: str, page: Page) -> _Read:
         if head is not None and head.content_hash == digest:
             continue
         try:
-            changed.append(_Changed(statement, digest, parse(statement), ""))
+            one = Changed(statement, digest, parse(statement), "")
+            changed.append(with_rows(context, name, routes, one, now) if head is None else one)
         except Malformed as problem:
             digest = unreadable.digest(statement.payload)
             if head is None or head.content_hash != digest:
-                changed.append(_Changed(statement, digest, (), str(problem)))
+                changed.append(Changed(statement, digest, (), str(problem)))
     return _Read(len(page.statements), page.watermark, changed)
 
 
@@ -204,7 +195,7 @@ def _advance(connection: Connection, name: str, feed: str | None, read: _Read, f
         watermarks.advance(connection, name, feed, read.watermark, read=read.count, changed=found.new + found.changed)
 
 
-def _store_apart(context: Context, name: str, changed: Sequence[_Changed], problem: Exception) -> FeedReport:
+def _store_apart(context: Context, name: str, changed: Sequence[Changed], problem: Exception) -> FeedReport:
     """Halves, and halves of those that fail again, until what cannot be kept is alone."""
     found = FeedReport(name, "")
     if len(changed) == 1:
@@ -228,7 +219,7 @@ def _store_apart(context: Context, name: str, changed: Sequence[_Changed], probl
     return found
 
 
-def _store_changed(connection: Connection, context: Context, name: str, changed: Sequence[_Changed]) -> FeedReport:
+def _store_changed(connection: Connection, context: Context, name: str, changed: Sequence[Changed]) -> FeedReport:
     report = FeedReport(name, "")
     if not changed:
         return report
@@ -256,52 +247,52 @@ def _store_orders(
     connection: Connection,
     context: Context,
     name: str,
-    changed: Sequence[tuple[_Changed, orders.Head | None]],
+    changed: Sequence[tuple[Changed, orders.Head | None]],
     known: Mapping[str, Order],
     report: FeedReport,
 ) -> None:
     now = context.now()
     routes = context.routes_of(name)
-    found: list[tuple[orders.StoredOrder, list[Return | Refund]]] = []
+    new: list[orders.NewOrder] = []
+    known_before: list[orders.StoredOrder] = []
+    reversals: list[Return | Refund] = []
     readable: list[str] = []
     for one, head in changed:
-        version = head.version + 1 if head else 1
         if one.problem:
             unreadable.keep(connection, name, one.statement, head, one.problem, now)
             report.malformed += 1
             continue
         readable.append(source_identifier(name, one.statement.key))
-        reversals = [part for part in one.parts if not isinstance(part, Order)]
-        for part in one.parts:
-            if isinstance(part, Order):
-                stored = orders.StoredOrder(
-                    order=_with_deadlines(context, name, routes, part),
-                    payload=one.statement.payload,
-                    content_hash=one.content_hash,
-                    version=version,
-                )
-                found.append((stored, reversals))
-    new = [stored for stored, _ in found if stored.order.order_id not in known]
+        of_order = [part for part in one.parts if isinstance(part, Order)]
+        reversals += [part for part in one.parts if not isinstance(part, Order)]
+        if one.new and head is None and known.keys().isdisjoint(part.order_id for part in of_order):
+            new += one.new
+            continue
+        for part in of_order:
+            stored = as_stored(context, name, routes, one, part, head)
+            if part.order_id in known:
+                known_before.append(stored)
+            else:
+                new.append(as_new(name, routes, stored, now))
     if new:
         _store_new(connection, context, name, routes, new, report)
-    for stored, _ in found:
-        if stored.order.order_id in known:
-            before = known[stored.order.order_id]
-            after = carried(before, stored.order)
-            fresh = orders.record_events(connection, changes(name, before, after, now), now)
-            orders.update(connection, name, [replace(stored, order=after)], now)
-            report.changed += 1
-            report.events += len(fresh)
-            for route in routes:
-                advance.order_changed(connection, context, route, after, fresh)
-                advance.lines_added(connection, context, route, before, after)
-                injection.report_moved_address(connection, route, before, after)
-    for _, reversals in found:
-        for reversal in reversals:
-            _reversal_stated(connection, context, name, reversal, report)
-    _report_oddities(connection, name, [stored.order for stored, _ in found])
-    incidents.follow(connection, name, [stored.order for stored, _ in found])
-    late_lines.watch(connection, name, [stored.order for stored, _ in found])
+    for stored in known_before:
+        before = known[stored.order.order_id]
+        after = carried(before, stored.order)
+        fresh = orders.record_events(connection, changes(name, before, after, now), now)
+        orders.update(connection, name, [replace(stored, order=after)], now)
+        report.changed += 1
+        report.events += len(fresh)
+        for route in routes:
+            advance.order_changed(connection, context, route, after, fresh)
+            advance.lines_added(connection, context, route, before, after)
+            injection.report_moved_address(connection, route, before, after)
+    for reversal in reversals:
+        _reversal_stated(connection, context, name, reversal, report)
+    read = [*(one.order for one in new), *(one.order for one in known_before)]
+    _report_oddities(connection, name, read)
+    incidents.follow(connection, name, read)
+    late_lines.watch(connection, name, read)
     work_items.close(connection, ["MALFORMED_STATEMENT"], readable, "it was stated readably")
 
 
@@ -310,13 +301,11 @@ def _store_new(
     context: Context,
     name: str,
     routes: Sequence[Route],
-    new: Sequence[orders.StoredOrder],
+    new: Sequence[orders.NewOrder],
     report: FeedReport,
 ) -> None:
-    now = context.now()
-    orders.insert(connection, name, new, now)
-    events = [event for stored in new for event in changes(name, None, stored.order, _by(routes, stored.order, now))]
-    orders.copy_events(connection, events, now)
+    orders.insert(connection, new)
+    events = [event for one in new for event in one.events]
     report.new += len(new)
     report.events += len(events)
     report.examples.extend(stored.order.reference for stored in new[: max(0, 5 - len(report.examples))])
@@ -324,19 +313,12 @@ def _store_new(
     _after_insert(connection, context, name, routes, new, events)
 
 
-def _by(routes: Sequence[Route], order: Order, now: datetime) -> datetime:
-    """When that happened which had happened to an order before it was seen for the first time: lately. Of one that was
-    history by then nobody knows, and as history it is told, so that no message goes out to its buyer."""
-    history = min((route.settings.late_event_after for route in routes), default=None)
-    return order.placed_at if history is not None and now - order.placed_at > history else now
-
-
 def _after_insert(
     connection: Connection,
     context: Context,
     name: str,
     routes: Sequence[Route],
-    new: Sequence[orders.StoredOrder],
+    new: Sequence[orders.NewOrder],
     events: Sequence[OrderEvent],
 ) -> None:
     """History: orders that had already moved on when they were seen first, or whose returns were stated before them."""
@@ -353,21 +335,6 @@ def _after_insert(
         if stored.order.order_id in later:
             for route in routes:
                 advance.order_changed(connection, context, route, stored.order, later[stored.order.order_id])
-
-
-def _with_deadlines(context: Context, name: str, routes: Sequence[Route], order: Order) -> Order:
-    if not routes:
-        return order
-    zone = context.connections[name].time_zone
-    settings = routes[0].settings
-    promised = min((line.promised_on for line in order.lines if line.promised_on), default=None)
-    return replace(
-        order,
-        acknowledge_by=order.acknowledge_by
-        or deadlines.acknowledge_by(order.placed_at, settings.acknowledge_within, zone),
-        dispatch_by=order.dispatch_by
-        or deadlines.dispatch_by(promised, order.placed_at, settings.dispatch_lead_days, zone),
-    )
 
 
 def _report_oddities(connection: Connection, name: str, read: Sequence[Order]) -> None:
@@ -392,7 +359,7 @@ def _store_reversal(
     connection: Connection,
     context: Context,
     name: str,
-    one: _Changed,
+    one: Changed,
     head: orders.Head | None,
     report: FeedReport,
 ) -> None:

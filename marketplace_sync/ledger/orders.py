@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,17 @@ class StoredOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     payload: bytes
     content_hash: bytes
     version: int
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order never seen before and what happened to it, as rows that are ready to be copied in."""
+
+    order: Order
+    events: list[OrderEvent]
+    row: bytes
+    line_rows: bytes
+    statement_row: bytes
+    event_rows: bytes
 
 
 def lock_import(connection: Connection, name: str) -> None:
@@ -104,43 +115,59 @@ _STATEMENT_COLUMNS = "connection, kind, key, version, content_hash, seen_at, pay
 _EVENT_COLUMNS = (
     "event_id, connection, order_id, kind, line_id, key, quantity, initiator, amount, detail, occurred_at, seen_at"
 )
+_SEVEN, _ELEVEN, _TWELVE, _FIFTEEN = map(to.fields, (7, 11, 12, 15))
+_NO_DETAIL = to.raw(b"{}")
 
 
-def insert(connection: Connection, name: str, new: Sequence[StoredOrder], seen_at: datetime) -> None:
-    """Orders never seen before, with lines and first statement. The caller holds `lock_import`."""
-    copy_in(connection, f"ledger.orders ({_ORDER_COLUMNS})", _order_rows(name, new, seen_at))
-    copy_in(connection, f"ledger.order_lines ({_LINE_COLUMNS})", _line_copies(name, new))
-    _copy_statements(connection, name, "order", ((s.order.order_id, s) for s in new), seen_at)
+def prepared(name: str, stored: StoredOrder, events: list[OrderEvent], seen_at: datetime) -> NewOrder:
+    """Writes the rows of an order never seen before, which needs no database. Raises what a column cannot hold."""
+    order, seen = stored.order, to.moment(seen_at)
+    waiting, unacknowledged_units = _open(order)
+    of_connection, order_id = to.repeated(name), to.text(order.order_id)
+    row = b"".join(
+        (
+            _FIFTEEN, of_connection, order_id, to.text(order.reference), to.text(order.customer_order_number),
+            to.repeated(order.status), to.moment(order.placed_at), seen, seen, to.repeated(order.currency),
+            to.boolean(order.is_test), to.integer(waiting), to.integer(unacknowledged_units),
+            to.moment(order.acknowledge_by), to.moment(order.dispatch_by), to.raw(_encode(order)),
+        )
+    )  # fmt: skip
+    of_order = _ELEVEN + of_connection + order_id
+    lines = [
+        part
+        for line in order.lines
+        for part in (
+            of_order, to.repeated(line.line_id), to.repeated(line.sku), to.repeated(line.stock_number),
+            to.four_integers(line.quantity, line.acknowledged, line.dispatched, line.cancelled),
+            to.big_integer(line.unit_price), to.day(line.promised_on),
+        )
+    ]  # fmt: skip
+    happened = [
+        part
+        for event in events
+        for part in (
+            _TWELVE, to.raw(event.id_bytes), of_connection, order_id, to.repeated(event.kind.value),
+            to.repeated(event.line_id), to.repeated(event.key), to.integer(event.quantity),
+            to.repeated(event.initiator.value), to.big_integer(event.amount),
+            to.raw(_encode(event.detail)) if event.detail else _NO_DETAIL, to.moment(event.occurred_at), seen,
+        )
+    ]  # fmt: skip
+    return NewOrder(
+        order=order,
+        events=events,
+        row=row,
+        line_rows=b"".join(lines),
+        statement_row=_statement_row(name, "order", order.order_id, stored, seen),
+        event_rows=b"".join(happened),
+    )
 
 
-def _order_rows(name: str, new: Sequence[StoredOrder], seen_at: datetime) -> Iterator[bytes]:
-    start, seen = to.fields(15) + to.text(name), to.moment(seen_at) * 2
-    for stored in new:
-        order = stored.order
-        waiting, unacknowledged_units = _open(order)
-        yield b"".join(
-            (
-                start, to.text(order.order_id), to.text(order.reference), to.text(order.customer_order_number),
-                to.repeated(order.status), to.moment(order.placed_at), seen, to.repeated(order.currency),
-                to.boolean(order.is_test), to.integer(waiting), to.integer(unacknowledged_units),
-                to.moment(order.acknowledge_by), to.moment(order.dispatch_by), to.raw(_encode(order)),
-            )
-        )  # fmt: skip
-
-
-def _line_copies(name: str, new: Sequence[StoredOrder]) -> Iterator[bytes]:
-    start = to.fields(11) + to.text(name)
-    for stored in new:
-        order = stored.order
-        of_order = start + to.text(order.order_id)
-        for line in order.lines:
-            yield b"".join(
-                (
-                    of_order, to.repeated(line.line_id), to.repeated(line.sku), to.repeated(line.stock_number),
-                    to.four_integers(line.quantity, line.acknowledged, line.dispatched, line.cancelled),
-                    to.big_integer(line.unit_price), to.day(line.promised_on),
-                )
-            )  # fmt: skip
+def insert(connection: Connection, new: Sequence[NewOrder]) -> None:
+    """Orders never seen before, with lines, first statement and events. The caller holds `lock_import`."""
+    copy_in(connection, f"ledger.orders ({_ORDER_COLUMNS})", (one.row for one in new))
+    copy_in(connection, f"ledger.order_lines ({_LINE_COLUMNS})", (one.line_rows for one in new))
+    copy_in(connection, f"ledger.statements ({_STATEMENT_COLUMNS})", (one.statement_row for one in new))
+    copy_in(connection, f"ledger.order_events ({_EVENT_COLUMNS})", (one.event_rows for one in new))
 
 
 def update(connection: Connection, name: str, changed: Sequence[StoredOrder], seen_at: datetime) -> None:
@@ -197,17 +224,18 @@ def _line_rows(name: str, order: Order) -> Iterable[tuple[Any, ...]]:
 def _copy_statements(
     connection: Connection, name: str, kind: str, stored: Iterable[tuple[str, StoredOrder]], seen_at: datetime
 ) -> None:
-    start, seen = to.fields(7) + to.text(name) + to.text(kind), to.moment(seen_at)
-    copy_in(
-        connection,
-        f"ledger.statements ({_STATEMENT_COLUMNS})",
+    seen = to.moment(seen_at)
+    rows = (_statement_row(name, kind, key, one, seen) for key, one in stored)
+    copy_in(connection, f"ledger.statements ({_STATEMENT_COLUMNS})", rows)
+
+
+def _statement_row(name: str, kind: str, key: str, stored: StoredOrder, seen: bytes) -> bytes:
+    return b"".join(
         (
-            b"".join(
-                (start, to.text(key), to.integer(one.version), to.raw(one.content_hash), seen, to.raw(one.payload))
-            )
-            for key, one in stored
-        ),
-    )
+            _SEVEN, to.repeated(name), to.repeated(kind), to.text(key), to.integer(stored.version),
+            to.raw(stored.content_hash), seen, to.raw(stored.payload),
+        )
+    )  # fmt: skip
 
 
 def keep_statement(
@@ -227,26 +255,6 @@ def keep_statement(
         " ON CONFLICT DO NOTHING",
         (name, kind, key, version, content_hash, seen_at, payload),
     )
-
-
-def copy_events(connection: Connection, events: Iterable[OrderEvent], seen_at: datetime) -> None:
-    """Events of orders never seen before: they cannot exist yet."""
-    start, seen, nothing = to.fields(12), to.moment(seen_at), to.raw(b"{}")
-    copy_in(
-        connection,
-        f"ledger.order_events ({_EVENT_COLUMNS})",
-        (
-            b"".join(
-                (
-                    start, to.raw(event.id_bytes), to.repeated(event.connection), to.text(event.order_id),
-                    to.repeated(event.kind.value), to.repeated(event.line_id), to.repeated(event.key),
-                    to.integer(event.quantity), to.repeated(event.initiator.value), to.big_integer(event.amount),
-                    to.raw(_encode(event.detail)) if event.detail else nothing, to.moment(event.occurred_at), seen,
-                )
-            )
-            for event in events
-        ),
-    )  # fmt: skip
 
 
 def record_events(connection: Connection, events: Sequence[OrderEvent], seen_at: datetime) -> list[OrderEvent]:
