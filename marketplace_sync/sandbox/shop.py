@@ -23,6 +23,9 @@ _MOST_PER_TICK = 200
 _PLAN_WAITS = 60.0
 _PLAN_EXPIRES = 6 * 3600.0
 _OF_THE_OTHERS = 5
+_TO_PACK = 10_000
+"""Far more orders than wait for a parcel at any time. What nobody will ever ship stays first in a store's list, and 250
+such orders would hide all that come after them."""
 _SKUS = [product.sku for product in catalogue.products()]
 
 
@@ -174,7 +177,7 @@ class Shop:
     async def _look_at_the_store(self, account: str, *, is_first: bool) -> None:
         """Plan the parcels of every order that has come into a store since the last look."""
         store = self._stores[account]
-        for order in await store.act("list_orders", {"unfulfilled": True, "limit": 250}):
+        for order in await store.act("list_orders", {"unfulfilled": True, "limit": _TO_PACK}):
             key = str(order["id"]) if is_first else f"{account}:{order['id']}"
             if key in self._packed:
                 continue
