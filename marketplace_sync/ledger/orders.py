@@ -116,7 +116,7 @@ _EVENT_COLUMNS = (
     "event_id, connection, order_id, kind, line_id, key, quantity, initiator, amount, detail, occurred_at, seen_at"
 )
 _SEVEN, _ELEVEN, _TWELVE, _FIFTEEN = map(to.fields, (7, 11, 12, 15))
-_NO_DETAIL = to.raw(b"{}")
+_NO_DETAIL, _KIND = to.raw(b"{}"), to.text("order")
 
 
 def prepared(name: str, stored: StoredOrder, events: list[OrderEvent], seen_at: datetime) -> NewOrder:
@@ -157,7 +157,7 @@ def prepared(name: str, stored: StoredOrder, events: list[OrderEvent], seen_at: 
         events=events,
         row=row,
         line_rows=b"".join(lines),
-        statement_row=_statement_row(name, "order", order.order_id, stored, seen),
+        statement_row=_statement_row(name, stored, seen),
         event_rows=b"".join(happened),
     )
 
@@ -174,7 +174,9 @@ def update(connection: Connection, name: str, changed: Sequence[StoredOrder], se
     """Orders stated differently than before: the new version is kept beside the old ones."""
     for stored in changed:
         save(connection, name, stored.order, seen_at)
-    _copy_statements(connection, name, "order", ((s.order.order_id, s) for s in changed), seen_at)
+    seen = to.moment(seen_at)
+    rows = (_statement_row(name, stored, seen) for stored in changed)
+    copy_in(connection, f"ledger.statements ({_STATEMENT_COLUMNS})", rows)
 
 
 def save(connection: Connection, name: str, order: Order, seen_at: datetime) -> None:
@@ -221,18 +223,10 @@ def _line_rows(name: str, order: Order) -> Iterable[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def _copy_statements(
-    connection: Connection, name: str, kind: str, stored: Iterable[tuple[str, StoredOrder]], seen_at: datetime
-) -> None:
-    seen = to.moment(seen_at)
-    rows = (_statement_row(name, kind, key, one, seen) for key, one in stored)
-    copy_in(connection, f"ledger.statements ({_STATEMENT_COLUMNS})", rows)
-
-
-def _statement_row(name: str, kind: str, key: str, stored: StoredOrder, seen: bytes) -> bytes:
+def _statement_row(name: str, stored: StoredOrder, seen: bytes) -> bytes:
     return b"".join(
         (
-            _SEVEN, to.repeated(name), to.repeated(kind), to.text(key), to.integer(stored.version),
+            _SEVEN, to.repeated(name), _KIND, to.text(stored.order.order_id), to.integer(stored.version),
             to.raw(stored.content_hash), seen, to.raw(stored.payload),
         )
     )  # fmt: skip

@@ -161,7 +161,6 @@ class TakingBack:
     def _credit(self, wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> Outcome:
         """One credit memo, without moving money: the marketplace has the money (offline). Raises _CannotBeBooked."""
         items = {item.item_id: item for item in _lines(facts)}
-        refusal: RequestRejected | None = None
         for item_id, quantity in units.items():
             invoiced = whole(items[item_id].qty_invoiced, "qty_invoiced")
             left = invoiced - whole(items[item_id].qty_refunded, "qty_refunded")
@@ -184,6 +183,7 @@ class TakingBack:
         # than the order, and it refuses the last one. Where others were made before, it is made over what is left.
         credited = sum(whole(item.qty_refunded, "qty_refunded") for item in items.values())
         spare = min(_ROUNDED_AT_MOST, credited + 1) if credited else 0
+        refusal: RequestRejected | None = None
         for less in range(spare + 1):
             body["arguments"] = self._arguments(wish, facts, items, units, less)
             try:
