@@ -12,7 +12,7 @@ from marketplace_sync.defs import naming
 from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.errors import BudgetFull, TransportError
 from marketplace_sync.domain.work_items import Team
-from marketplace_sync.flows import deliveries, import_orders, observe_store, subscribe, watch_deadlines
+from marketplace_sync.flows import deliveries, import_orders, observe_store, reachable, subscribe, watch_deadlines
 from marketplace_sync.flows.context import Context, Route
 from marketplace_sync.flows.overdue import SELDOM, Reading, overdue
 
@@ -26,7 +26,7 @@ _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, 
 def read_in_its_time(of: str) -> Iterator[None]:
     """A vendor that gave no answer to several attempts is asked again when its schedule, or `overdue_reads`, says so: a
     run that began anew at once would only ask more of a vendor that is in trouble. One that was not asked, because what
-    it allows was used up, is: a list that may be read once in five minutes may have been read a minute ago."""
+    it allows was used up, is."""
     try:
         yield
     except TransportError as problem:
@@ -147,8 +147,15 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
         for store in stores:
             with read_in_its_time(f"The catalogue of {store}"):
                 observe_store.ensure_catalogue(opened, store)
+        not_again = ""
         with read_in_its_time(f"The feed {feed.name} of {marketplace}"):
-            report = import_orders.import_feed(opened, marketplace, feed.name)
+            try:
+                report = import_orders.import_feed(opened, marketplace, feed.name)
+            except BudgetFull as problem:
+                # a list that may be read once in five minutes was read a minute ago by another run
+                if not reachable.was_read_lately(opened, marketplace, feed.name):
+                    raise
+                report, not_again = import_orders.FeedReport(marketplace, feed.name), str(problem)
         metadata: dict[str, Any] = {
             "dagster/row_count": report.read,
             "new": report.new,
@@ -158,6 +165,8 @@ def _feed_asset(context: Context, marketplace: str, feed: Feed, routes: Sequence
         }
         if report.examples:
             metadata["new_orders"] = ", ".join(report.examples)
+        if not_again:
+            metadata["not_read_again_yet"] = not_again
         for route in routes:
             with opened.ledger.begin() as connection:
                 waiting = watch_deadlines.acknowledgements(connection, opened, route)

@@ -41,11 +41,13 @@ def is_down(context: Context, name: str, why: str) -> None:
     _report(context, name, "CONNECTION_DOWN", f"{name} could not be read: {why}")
 
 
-def was_read_lately(context: Context, name: str) -> bool:
-    """Whether some feed of the vendor was read to its end in the last quarter of an hour."""
+def was_read_lately(context: Context, name: str, feed: str | None = None) -> bool:
+    """Whether this feed of the vendor, or else some feed of it, was read to its end in the last quarter of an hour."""
     with context.ledger.begin() as connection:
         ages = watermarks.ages(connection)
-    return any(age < _LATELY.total_seconds() for (read, _), age in ages.items() if read == name)
+    return any(
+        age < _LATELY.total_seconds() for (read, what), age in ages.items() if read == name and feed in (None, what)
+    )
 
 
 def _report(context: Context, name: str, code: str, message: str) -> None:

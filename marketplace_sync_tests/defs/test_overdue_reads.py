@@ -16,6 +16,7 @@ from marketplace_sync.defs.resources import Installation
 from marketplace_sync.domain.errors import BudgetFull
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.ledger import work_items
+from marketplace_sync_tests.flows.mirakl_town import BAZAAR, mirakl_town
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
 
 
@@ -98,6 +99,28 @@ def test_a_vendor_that_gives_no_answer_is_not_asked_anew_by_the_same_run(desk: D
     assert (said.description or "").startswith(f"The feed orders of {JL} could not be read: "), said.description
     struck = desk.here.sandbox.control("GET", "")["accounts"][JL]["faults"]["struck"]["status"]
     assert struck == 4, "one call, four attempts"
+
+
+def test_a_list_that_may_not_be_read_again_yet_is_no_failure(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule and the sensor above may want it in the same minute."""
+    monkeypatch.setenv("MARKETPLACE_SYNC_HOME", str(tmp_path / "home"))
+    seldom = {BAZAAR: {"returns_interval": "5m"}}
+    with mirakl_town(database_url, tmp_path, connections=seldom) as here, instance_for_test() as instance:
+        monkeypatch.setattr(resources, "_opened", lambda: here.project)
+        desk = Desk(here, instance)
+
+        def read_returns() -> dict[str, object]:
+            done = desk.definitions.get_implicit_global_asset_job_def().execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey([BAZAAR, "returns"])]
+            )
+            (made,) = done.get_asset_materialization_events()
+            return dict(made.materialization.metadata)
+
+        assert "not_read_again_yet" not in read_returns()
+        assert "not_read_again_yet" in read_returns()
+        assert here.work_items() == {}
 
 
 def test_a_vendor_that_was_not_asked_because_it_allows_no_call_yet_is_waited_for() -> None:
