@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from marketplace_sync.connectors.budget import LocalBudget
+from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings
+from marketplace_sync.connectors.registry import open_connection
 from marketplace_sync.domain.effects import Delivered, EffectKind, InDoubt, Lane, NotThere, Postponed, Refused
-from marketplace_sync_tests.connectors.klaviyo_account import NOW, Account, account, event, eventually, history, live
+from marketplace_sync.settings import Secret
+from marketplace_sync_tests.connectors.http_service import serving
+from marketplace_sync_tests.connectors.klaviyo_account import (
+    KEY,
+    NOW,
+    Account,
+    account,
+    event,
+    eventually,
+    history,
+    live,
+)
 
 JOBS = "/api/event-bulk-create-jobs"
 
@@ -280,3 +299,25 @@ def test_batches_are_large_for_history_only(klaviyo: Account) -> None:
 
 def _each(klaviyo: Account, numbers: range) -> list[Any]:
     return [klaviyo.connector.deliver([live(number)])[0] for number in numbers]
+
+
+def test_no_more_jobs_are_under_way_than_a_busy_vendor_may_see_at_once() -> None:
+    """All that waited for a vendor that was busy arrives in one moment, and ten a second is what it takes."""
+    under_way: set[Request] = set()
+    most: list[int] = []
+
+    async def take(request: Request) -> Response:
+        under_way.add(request)
+        most.append(len(under_way))
+        await asyncio.sleep(0.1)
+        under_way.remove(request)
+        return Response(status_code=202)
+
+    with serving(Route(JOBS, take, methods=["POST"])) as url, ThreadPoolExecutor(20) as couriers:
+        settings = KlaviyoSettings(base_url=url, api_key=Secret(default=KEY))
+        connector = open_connection("klaviyo", settings, lambda _, spec: LocalBudget(dict.fromkeys(spec, ())))
+        batches = [history(range(first, first + 10)) for first in range(0, 200, 10)]
+        for outcomes in couriers.map(connector.deliver, batches):
+            assert outcomes == [Delivered()] * 10
+    assert len(most) == 20
+    assert max(most) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ _WRONG_ADDRESS = (405, 406, 410, 415)
 """Answers about how we ask, not about what: another method or media type, a revision that was retired."""
 _SHORTEST_WAIT = 1.0
 _LONGEST_SAID = 3600.0
+_TURN_SECONDS = 10.0
+"""How long a write waits for others that are under way: short beside the time for which a courier holds its effects."""
 _COUNT = re.compile(r"[0-9]{1,9}")
 _LOW = 0.2
 _LOOK_AGAIN_SECONDS = 1.0
@@ -41,9 +44,11 @@ Wanted = TypeVar("Wanted")
 class Calls:
     """The wire, spoken JSON:API. Thread-safe."""
 
-    def __init__(self, wire: Wire, revision: str) -> None:
+    def __init__(self, wire: Wire, revision: str, at_once: Mapping[str, int]) -> None:
+        """`at_once`: how many writes of a bucket may be under way, where that is limited."""
         self.connection = wire.connection
         self._wire = wire
+        self._under_way = {bucket: threading.BoundedSemaphore(most) for bucket, most in at_once.items()}
         self._headers = {"revision": revision, "accept": MEDIA_TYPE}
         self._looked: dict[str, float] = {}
 
@@ -78,6 +83,18 @@ class Calls:
 
     def write(self, path: str, body: bytes, *, bucket: str, operation: str) -> Answer | Postponed | InDoubt:
         """One write: the vendor's answer, be it a success or a refusal (4xx), or why there is none."""
+        turn = self._under_way.get(bucket)
+        if turn is None:
+            return self._write(path, body, bucket, operation)
+        if not turn.acquire(timeout=_TURN_SECONDS):
+            reason = f"{self.connection}: {operation}: as many as may be are under way"
+            return Postponed(reason, after=_SHORTEST_WAIT, counts_as_attempt=False)
+        try:
+            return self._write(path, body, bucket, operation)
+        finally:
+            turn.release()
+
+    def _write(self, path: str, body: bytes, bucket: str, operation: str) -> Answer | Postponed | InDoubt:
         try:
             answer = self._wire.request(
                 "POST",

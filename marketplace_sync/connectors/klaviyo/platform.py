@@ -10,7 +10,7 @@ from marketplace_sync.connectors.klaviyo.checking import Checking
 from marketplace_sync.connectors.klaviyo.importing import MAX_PROFILES, Importing
 from marketplace_sync.connectors.klaviyo.jobs import MAX_EVENTS
 from marketplace_sync.connectors.klaviyo.reading import Reading
-from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings
+from marketplace_sync.connectors.klaviyo.settings import KlaviyoSettings, at_once
 from marketplace_sync.connectors.klaviyo.subscribing import MAX_PEOPLE, Subscribing
 from marketplace_sync.connectors.klaviyo.tracking import Tracking
 from marketplace_sync.connectors.ports import Finding, MarketingCapabilities, MetricTotal, SeenEvent
@@ -38,7 +38,7 @@ class Klaviyo:
     def __init__(self, name: str, settings: KlaviyoSettings, wire: Wire) -> None:
         self.name = name
         self._settings = settings
-        calls = Calls(wire, settings.revision)
+        calls = Calls(wire, settings.revision, at_once(settings))
         self._reading = Reading(calls)
         self._tracking = Tracking(calls)
         self._importing = Importing(

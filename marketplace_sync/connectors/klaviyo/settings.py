@@ -80,6 +80,8 @@ _LIMITS = {
     "default": (3, 60),
 }
 
+_JOBS = ("event-jobs", "profile-jobs")
+
 
 def budget(settings: KlaviyoSettings) -> BudgetSpec:
     """The account's rate limits, both windows of every endpoint we use (Klaviyo, rate limits).
@@ -94,4 +96,16 @@ def budget(settings: KlaviyoSettings) -> BudgetSpec:
     return {
         bucket: (FixedWindow(ours(burst / 2), 1), FixedWindow(ours(steady), 60))
         for bucket, (burst, steady) in _LIMITS.items()
+    }
+
+
+def at_once(settings: KlaviyoSettings) -> dict[str, int]:
+    """How many jobs of a bucket are under way at most: as many as leave in one second. A vendor that was busy for a
+    while sees all that wait for it in one moment, and with those that follow on its answers they still fit into its
+    limit per second."""
+    limits = budget(settings)
+    return {
+        bucket: min(window.limit for window in windows)
+        for bucket, windows in limits.items()
+        if bucket in _JOBS and isinstance(windows, tuple)
     }
