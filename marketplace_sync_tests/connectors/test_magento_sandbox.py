@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from marketplace_sync.domain.effects import Delivered, InDoubt, NotThere, RecordRefund
+from marketplace_sync.domain.effects import Delivered, InDoubt, NotThere, RecordRefund, Refused
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.conformance.magento_schema import FILES, WHY_SKIPPED, available, validate_exchange
@@ -177,3 +178,23 @@ def test_the_last_unit_is_given_back_though_magento_rounded_the_others_up(price:
         memos = sandbox.documents("magento", "creditmemos")
         assert len(memos) == 2
         assert 2 * price - 2 <= sum(round(100 * memo["grand_total"]) for memo in memos) <= 2 * price
+
+
+def test_a_refund_above_what_was_paid_by_the_rounding_of_a_price_is_booked_and_says_so() -> None:
+    """Three units at 3.33 that the marketplace sold for 10.00 together."""
+    stated = line("L1", MUG, 3, unit_price=333, total=None, tax=166)
+    with simulated() as (sandbox, here):
+        made = here.deliver(create_order(1, [stated]), 1)
+        assert isinstance(made, Delivered), made
+        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
+        there = here.store.order(made.result["store_order_id"])
+        assert there is not None
+        outcome = here.deliver(refund(there, 1000, 3), 2)
+        assert isinstance(outcome, Delivered), outcome
+        assert outcome.result["not_booked"] == "0.01 GBP"
+        (memo,) = sandbox.documents("magento", "creditmemos")
+        assert (memo["grand_total"], sum(item["qty"] for item in memo["items"])) == (9.99, 3)
+        more = refund(there, 1, 0, reference="refund:john_lewis:edge-1:R2")
+        assert here.deliver(more, 3) == Delivered({"not_booked": "0.01 GBP"})
+        refused = here.deliver(replace(more, reference="refund:john_lewis:edge-1:R3", amount=3), 4)
+        assert isinstance(refused, Refused), "a minor unit for each unit ordered is more than a rounding"

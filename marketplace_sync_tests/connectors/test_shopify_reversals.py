@@ -134,6 +134,21 @@ def test_never_more_is_given_back_than_was_paid(opened: Shop) -> None:
     assert booked(opened) == [("SALE", 2800), ("REFUND", 2000)]
 
 
+def test_a_refund_above_what_was_paid_by_the_rounding_of_a_price_is_booked_and_says_so(opened: Shop) -> None:
+    """Three units at 3.33 that the marketplace sold for 10.00 together."""
+    there = opened.injected(create_order(lines=[line("L1", quantity=3, unit_price=333, total=None, tax=None)]))
+    opened.act("ship", order_id=there.store_order_id)
+    outcome = opened.deliver(refund(there, amount=1000, quantity=3))
+    assert isinstance(outcome, Delivered), outcome
+    assert outcome.result["not_booked"] == "0.01 GBP"
+    assert booked(opened) == [("SALE", 999), ("REFUND", 999)]
+    more = replace(refund(there, amount=1, reference="b"), lines=())
+    assert opened.deliver(more) == Delivered({"not_booked": "0.01 GBP"})
+    refused = opened.deliver(replace(more, reference="c", amount=3))
+    assert isinstance(refused, Refused), "a minor unit for each unit ordered is more than a rounding"
+    assert len(opened.sent("RefundCreate")) == 1
+
+
 def test_a_refund_in_another_currency_is_left_to_a_person(opened: Shop) -> None:
     outcome = opened.deliver(refund(shipped(opened), amount=500, currency="EUR"))
     assert isinstance(outcome, Refused)

@@ -44,6 +44,8 @@ class OrderFacts(msgspec.Struct):
     shipping_incl_tax: Number = None
     shipping_amount: Number = None
     shipping_refunded: Number = None
+    total_paid: Number = None
+    total_refunded: Number = None
     payment: Payment | None = None
     items: list[Item] = []
 
@@ -112,7 +114,8 @@ class Listed(msgspec.Struct):
 
 ORDER_FIELDS = (
     "entity_id,increment_id,ext_order_id,state,status,store_id,created_at,updated_at,order_currency_code,"
-    "relation_child_real_id,shipping_amount,shipping_incl_tax,shipping_refunded,payment[additional_information],"
+    "relation_child_real_id,shipping_amount,shipping_incl_tax,shipping_refunded,total_paid,total_refunded,"
+    "payment[additional_information],"
     "items[item_id,parent_item_id,sku,qty_ordered,qty_invoiced,qty_shipped,qty_canceled,qty_refunded,"
     "row_total_incl_tax,ext_order_item_id]"
 )

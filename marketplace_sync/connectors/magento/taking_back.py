@@ -31,7 +31,7 @@ from marketplace_sync.domain.effects import (
     Resolution,
 )
 from marketplace_sync.domain.errors import RequestRejected
-from marketplace_sync.domain.money import json_number, minor_units
+from marketplace_sync.domain.money import decimal_text, json_number, minor_units
 from marketplace_sync.domain.store import StoreOrder
 
 Wish = CancelOrder | RemoveLines | RecordRefund
@@ -176,6 +176,9 @@ class TakingBack:
             "appendComment": False,
             "comment": {"comment": marks.note(_words(wish), _reference(wish)), "is_visible_on_front": 0},
         }
+        beyond = _beyond(wish, facts)
+        if beyond and not units and isinstance(wish, RecordRefund) and wish.amount == beyond:
+            return Delivered(_not_booked(wish, beyond))  # all of it is a rounding, and Magento credits no nothing
         if not units:
             # Without any item Magento credits all of them; one with no units credits none.
             body["items"] = [{"order_item_id": next(iter(items)), "qty": 0}]
@@ -184,7 +187,7 @@ class TakingBack:
         credited = sum(whole(item.qty_refunded, "qty_refunded") for item in items.values())
         spare = min(_ROUNDED_AT_MOST, credited + 1) if credited else 0
         refusal: RequestRejected | None = None
-        for less in range(spare + 1):
+        for less in range(beyond, beyond + spare + 1):
             body["arguments"] = self._arguments(wish, facts, items, units, less)
             try:
                 path = f"/order/{facts.entity_id}/refund"
@@ -192,7 +195,7 @@ class TakingBack:
             except RequestRejected as problem:
                 refusal = refusal or problem
             else:
-                return Delivered({"refund_id": str(memo_id)})
+                return Delivered({"refund_id": str(memo_id), **_not_booked(wish, less)})
         assert refusal is not None
         raise refusal
 
@@ -256,6 +259,24 @@ def _worth(item: Item, quantity: int, currency: str) -> int:
     row = minor_units(item.row_total_incl_tax or 0, currency)
     ordered = whole(item.qty_ordered, "qty_ordered")
     return (2 * row * quantity + ordered) // (2 * ordered) if ordered else 0
+
+
+def _beyond(wish: Wish, facts: OrderFacts) -> int:
+    """Minor units that a stated amount is above what is left of the order, as far as that is the rounding of its
+    prices: less than one for each unit ordered. More than that is left to Magento to refuse."""
+    if not isinstance(wish, RecordRefund) or wish.amount is None or facts.total_paid is None:
+        return 0
+    left = minor_units(facts.total_paid, wish.currency) - minor_units(facts.total_refunded or 0, wish.currency)
+    above = wish.amount - left
+    ordered = sum(whole(item.qty_ordered, "qty_ordered") for item in _lines(facts))
+    return above if 0 < above < ordered else 0
+
+
+def _not_booked(wish: Wish, less: int) -> dict[str, str]:
+    """What an effect's result says of a stated amount that was not credited to the penny."""
+    if not less or not isinstance(wish, RecordRefund) or wish.amount is None:
+        return {}
+    return {"not_booked": f"{decimal_text(less, wish.currency)} {wish.currency}"}
 
 
 def _item_of(facts: OrderFacts, units: LineUnits) -> Item:

@@ -54,10 +54,12 @@ class RefundBooking:
             return Refused(f"order {order.name} ({wanted.source_identifier}): neither units nor money were given back")
         try:
             lines = self._lines(order, wanted)
-            transactions = self._transactions(order, wanted, lines)
+            transactions, note = self._transactions(order, wanted, lines)
         except _CannotBeBooked as problem:
             return Refused(f"order {order.name} ({wanted.source_identifier}): {problem}")
-        return self._book(effect, order, _input(wanted, lines, transactions))
+        if not lines and not transactions:
+            return Delivered(note)  # all that is left of it is a rounding, and Shopify takes no empty refund
+        return self._book(effect, order, _input(wanted, lines, transactions), note)
 
     def resolve(self, effect: Effect) -> Resolution:
         """Whether the refund is on the order. Orders are read directly, so the answer is current."""
@@ -67,7 +69,7 @@ class RefundBooking:
             return Refused(f"the shop has no order {wanted.store_order_id} ({wanted.source_identifier}) any more")
         return _booked(order, wanted.reference) or NotThere()
 
-    def _book(self, effect: Effect, order: StoreOrder, refund: dict[str, Any]) -> Outcome:
+    def _book(self, effect: Effect, order: StoreOrder, refund: dict[str, Any], note: dict[str, str]) -> Outcome:
         """One refundCreate. A key that an earlier, failed try has used up is replaced by the next one."""
         for attempt in range(_FRESH_KEYS):
             key = marks.idempotency_key(effect.natural_key, attempt)
@@ -80,7 +82,7 @@ class RefundBooking:
                     return found
                 continue
             if payload.refund is not None:
-                return Delivered({"refund_id": payload.refund.id})
+                return Delivered({"refund_id": payload.refund.id, **note})
             if not payload.user_errors:
                 return InDoubt(f"Shopify neither booked a refund on order {order.name} nor said why not")
             return Refused(explained(f"a refund on order {order.name}", payload.user_errors))
@@ -102,11 +104,13 @@ class RefundBooking:
 
     def _transactions(
         self, order: StoreOrder, wanted: RemoveLines | RecordRefund, lines: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """Money booked back against the payment that the order was created with, so that the shop's books net.
 
         What a line is worth is Shopify's own sum. No money moves: the payment is a booking under the marketplace's
-        name. An order without a payment (no prices were known) has nothing to book.
+        name. An order without a payment (no prices were known) has nothing to book. A stated amount may be above what
+        the payments hold by less than a minor unit for each unit ordered: that is the rounding of their prices, and is
+        noted as `not_booked`.
         """
         books = self._graphql.run(BOOKS, {"id": order.store_order_id, "most": _MOST_TRANSACTIONS, "lines": lines}).order
         if books is None:
@@ -119,7 +123,7 @@ class RefundBooking:
             amount = stated
         payments = _payments(books.transactions)
         if not payments:
-            return []
+            return [], {}
         currency = payments[0][0].amount_set.shop_money.currency_code
         if isinstance(wanted, RecordRefund) and amount and wanted.currency != currency:
             raise _CannotBeBooked(f"the refund is in {wanted.currency} and the order in {currency}: book it by hand")
@@ -129,12 +133,14 @@ class RefundBooking:
             if part > 0:
                 booked.append(_refund_of(order, payment, decimal_text(part, currency)))
                 amount -= part
-        if amount > 0 and stated is not None:
+        if stated is None or amount <= 0:
+            return booked, {}
+        if amount >= sum(line.quantity for line in order.lines):
             raise _CannotBeBooked(
                 f"{decimal_text(amount, currency)} {currency} more was given back than its payments still hold: "
                 "look for a refund that was booked twice, or book the difference by hand"
             )
-        return booked
+        return booked, {"not_booked": f"{decimal_text(amount, currency)} {currency}"}
 
 
 class _CannotBeBooked(ValueError):
