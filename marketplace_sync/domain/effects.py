@@ -157,8 +157,8 @@ class RefundLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     refund_key: str
     lines: tuple[LineUnits, ...]
     currency: str
-    amounts: tuple[int, ...]
-    """Minor units per line, gross."""
+    amounts: tuple[int | None, ...]
+    """Minor units per line, gross; None: what the units are worth at the marketplace. Of 0 nothing is given back."""
     reason: str = ""
 
 

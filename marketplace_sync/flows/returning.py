@@ -111,10 +111,13 @@ def made_by_staff(connection: Connection, route: Route, order: Order, store_orde
 def told_by_store(
     connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
 ) -> None:
-    """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund."""
+    """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund. Units
+    that came back without money are no refund at the marketplace."""
     mapping = line_ids(order, store_order)
     for refund in made_by_staff(connection, route, order, store_order):
-        shipped = [line for line in refund.lines if not line.unshipped and mapping.get(line.line_id)]
+        shipped = [
+            line for line in refund.lines if not line.unshipped and line.amount != 0 and mapping.get(line.line_id)
+        ]
         if not shipped and (refund.lines or not refund.amount):
             continue
         subject = f"{source_identifier(route.marketplace, order.order_id)}:{refund.refund_id}"
@@ -159,7 +162,7 @@ def told_by_store(
                             for line in shipped
                         ),
                         currency=order.currency,
-                        amounts=tuple(line.amount or 0 for line in shipped),
+                        amounts=tuple(line.amount for line in shipped),
                         reason=refund.note,
                     ),
                     order_connection=route.marketplace,

@@ -150,7 +150,7 @@ def dispatch(order_id: str, *lines: LineUnits, carrier: str = "royal-mail", numb
     return Dispatch(order_id=order_id, lines=lines, carrier=carrier, tracking_number=number, shipped_at=SHIPPED)
 
 
-def refund(order_id: str, line_id: str, amount: int, quantity: int = 1) -> RefundLines:
+def refund(order_id: str, line_id: str, amount: int | None, quantity: int = 1) -> RefundLines:
     return RefundLines(
         order_id=order_id, refund_key="r", lines=(units(line_id, quantity),), currency="GBP", amounts=(amount,)
     )

@@ -101,6 +101,36 @@ def requests_of(box: Instance, order_id: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("amounts", "lines", "cash"),
+    [((0, 700), [L2], 700), ((500, 700), [L1, L2], 1200), ((None, 700), [L1, L2], None)],
+    ids=["nothing", "stated", "not stated"],
+)
+def test_only_what_gets_money_is_asked_for_and_all_of_it_is_paid(
+    pots: tuple[Instance, str], amounts: tuple[int | None, ...], lines: list[str], cash: int | None
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1), line(2))
+    both = (LineUnits(line_id=L1, quantity=1), LineUnits(line_id=L2, quantity=1))
+    given = RefundLines(order_id=order_id, refund_key="r", lines=both, currency="AUD", amounts=amounts)
+    assert isinstance(connector_to(url).deliver([effect(given)])[0], Delivered)
+    (asked,) = box.document("CreateRefund")
+    assert [one["lineItemId"] for one in asked["input"]["lineItems"]] == lines
+    (paid,) = box.document("GiveBack")
+    assert paid["input"].get("cashAmountCents") == cash
+    assert isinstance(connector_to(url).resolve(effect(given)), Delivered)
+
+
+def test_nothing_is_asked_for_where_nothing_is_given_back(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1))
+    none = RefundLines(
+        order_id=order_id, refund_key="r", lines=(LineUnits(line_id=L1, quantity=1),), currency="AUD", amounts=(0,)
+    )
+    assert isinstance(connector_to(url).deliver([effect(none)])[0], Refused)
+    assert box.document("CreateRefund") == []
+
+
 LACKING = pytest.mark.parametrize("lacking", [(), ("externalIds",), ("notes",)], ids=["both", "notes", "externalIds"])
 
 

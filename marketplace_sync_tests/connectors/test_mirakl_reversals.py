@@ -98,11 +98,26 @@ def test_a_refund_without_an_amount_is_the_units_price_and_tax_on_top_is_split(m
     mugs.marketplace.place(
         "O1-A", line(1, "MUG", 2, 20.0, taxes=taxes), state="RECEIVED", order_tax_mode="TAX_EXCLUDED"
     )
-    assert isinstance(mugs.deliver(refund("O1-A", "O1-A-1", 0)), Delivered)
+    assert isinstance(mugs.deliver(refund("O1-A", "O1-A-1", None)), Delivered)
     assert mugs.sent("/api/orders/refund")[0]["refunds"] == [
         {"order_line_id": "O1-A-1", "quantity": 1, "amount": 10.0, "shipping_amount": 0, "currency_iso_code": "GBP",
          "reason_code": "20", "taxes": [{"code": "VAT", "amount": 2.0}]}
     ]  # fmt: skip
+
+
+def test_a_line_that_gets_nothing_back_is_not_refunded(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), line(2, "CUP", 1, 8.0), state="RECEIVED")
+    nothing = mugs.deliver(refund("O1-A", "O1-A-1", 0))
+    assert isinstance(nothing, Refused)
+    assert nothing.code == "NO_AMOUNT"
+    both = RefundLines(
+        order_id="O1-A", refund_key="r", lines=(units("O1-A-1"), units("O1-A-2")), currency="GBP", amounts=(0, 300)
+    )
+    assert isinstance(mugs.deliver(both, 2), Delivered)
+    (sent,) = mugs.sent("/api/orders/refund")
+    assert [(one["order_line_id"], one["amount"]) for one in sent["refunds"]] == [("O1-A-2", 3.0)]
+    assert isinstance(mugs.resolve(both, 2), InDoubt), "there is room for another"
+    assert [one.line_id for one in mugs.read_order("O1-A")[1]] == ["O1-A-2"]
 
 
 def test_refunds_that_can_only_be_wrong_are_not_sent(mugs: Shop) -> None:

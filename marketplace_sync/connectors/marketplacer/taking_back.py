@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from marketplace_sync.connectors.marketplacer import documents, fields
 from marketplace_sync.connectors.marketplacer.account import Account
@@ -58,13 +59,17 @@ class TakingBack:
         return self._carry_out(effect, wish, {})
 
     def give_back(self, effect: Effect, wish: RefundLines) -> Outcome:
-        if not wish.lines or len(wish.lines) != len(wish.amounts) or any(amount < 0 for amount in wish.amounts):
+        if not wish.lines or len(wish.lines) != len(wish.amounts) or any((amount or 0) < 0 for amount in wish.amounts):
             return Refused("it names no lines, or not one amount for each", code="NO_LINES")
-        return self._carry_out(effect, wish, _amounts(wish))
+        paid = _paid(wish)
+        if not paid.lines:
+            return Refused("it gives no money back", code="NO_AMOUNT")
+        return self._carry_out(effect, paid, _amounts(paid))
 
     def verdict(self, effect: Effect, wish: CancelLines | RefundLines) -> Resolution:
         """Delivered when all of it is done. Half of it is gone on with by delivering it again. In doubt where there is
         what could be it and nothing to tell by."""
+        wish = _paid(wish) if isinstance(wish, RefundLines) else wish
         now = order_now(self._reader, self._settings, wish.order_id)
         if isinstance(now, Refused | Postponed | InDoubt):
             return now
@@ -104,7 +109,9 @@ class TakingBack:
                 if request is None:
                     request = self._create(asked, now.order_id, invoice_id, wish.reason)
                     made = made if recognisable else f"{made} {request.id}"
-                self._finish(effect, request, sum(amounts.get(line_id, 0) for line_id in units))
+                stated = all(line_id in amounts for line_id in units)
+                # what a line is worth whose amount is not stated, the instance works out itself
+                self._finish(effect, request, sum(amounts[line_id] for line_id in units) if stated else 0)
                 found += _ids(request)
         except Undecided as problem:
             return InDoubt(str(problem))
@@ -165,8 +172,15 @@ class TakingBack:
         return self._account.is_seller or all(fields.text(line.status) == "REFUNDED" for line in counted)
 
 
+def _paid(wish: RefundLines) -> RefundLines:
+    """Without the lines that get nothing back."""
+    kept = [pair for pair in zip(wish.lines, wish.amounts, strict=True) if pair[1] != 0]
+    return replace(wish, lines=tuple(units for units, _ in kept), amounts=tuple(amount for _, amount in kept))
+
+
 def _amounts(wish: RefundLines) -> dict[str, int]:
-    return {units.line_id: amount for units, amount in zip(wish.lines, wish.amounts, strict=True) if amount}
+    """Line id -> minor units, of the lines whose amount is stated."""
+    return {units.line_id: amount for units, amount in zip(wish.lines, wish.amounts, strict=True) if amount is not None}
 
 
 def _asked(

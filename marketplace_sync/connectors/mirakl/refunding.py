@@ -125,11 +125,12 @@ def refund_ids(now: OrderNow) -> set[str]:
 
 
 def wanted(wish: RefundLines, now: OrderNow) -> list[tuple[str, int, int]]:
-    """(line, units, gross minor units). An amount of 0 means that none was stated: then the units' own price. Raises
-    Malformed."""
+    """(line, units, gross minor units): the units' own price where no amount is stated, and nothing of what is to get
+    nothing. Raises Malformed."""
     return [
-        (units.line_id, units.quantity, amount or gross_of(now, units.line_id, units.quantity))
+        (units.line_id, units.quantity, gross_of(now, units.line_id, units.quantity) if amount is None else amount)
         for units, amount in zip(wish.lines, wish.amounts, strict=True)
+        if amount != 0
     ]
 
 
@@ -141,8 +142,10 @@ def _unfit(wish: RefundLines, now: OrderNow) -> Refused | None:
         return Refused(
             f"the refund is in {wish.currency} and order {wish.order_id} in {now.currency}", code="OTHER_CURRENCY"
         )
-    if any(amount < 0 for amount in wish.amounts):
+    if any(amount is not None and amount < 0 for amount in wish.amounts):
         return Refused("an amount is negative", code="NEGATIVE_AMOUNT")
+    if not any(amount is None or amount for amount in wish.amounts):
+        return Refused("it gives no money back", code="NO_AMOUNT")
     missing = [units.line_id for units in wish.lines if units.line_id not in now.lines]
     if missing:
         return Refused(f"order {wish.order_id} has no line {', '.join(missing)}", code="NO_SUCH_LINE")
