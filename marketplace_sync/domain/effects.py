@@ -76,8 +76,9 @@ class LineUnits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sku: str = ""
     stock_number: str = ""
     before: int | None = None
-    """Units of this line that the same kind of effect had covered before this one; None: not known. Tells two partial
-    dispatches apart at marketplaces that only show how many units left."""
+    """Units of this line that had left, or were cancelled, before this one; None: not known. An estimate while it
+    waits, counted anew when it leaves. Tells two partial dispatches apart at marketplaces that only show how many units
+    left."""
     ordered: int | None = None
     """Units of the whole line, as ordered; None: not known. Tells how many were cancelled at marketplaces that only
     show the units which were not."""

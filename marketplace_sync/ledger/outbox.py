@@ -22,6 +22,7 @@ from sqlalchemy import Connection, text
 
 from marketplace_sync.decoding import converted, decoded
 from marketplace_sync.domain.effects import PAYLOAD_TYPES, Effect, EffectKind, EffectState, Lane, Payload
+from marketplace_sync.ledger.counted import counted
 from marketplace_sync.ledger.database import driver, notify
 from marketplace_sync.ledger.plain import plain, plain_value
 from marketplace_sync.ledger.wished import forget
@@ -176,7 +177,8 @@ def claim(
         )
         .fetchall()
     )
-    return sorted(_readable(connection, rows), key=lambda effect: (effect.lane, effect.effect_id))
+    effects = counted(connection, _readable(connection, rows))
+    return sorted(effects, key=lambda effect: (effect.lane, effect.effect_id))
 
 
 def doubtful(connection: Connection, name: str, limit: int) -> list[Effect]:
