@@ -118,10 +118,11 @@ def carried(before: Order | None, after: Order) -> Order:
 def changes(connection: str, before: Order | None, after: Order, seen_at: datetime) -> list[OrderEvent]:
     """The events that lead from one statement to the next. `before` None: the order is new.
 
-    `after` has been through `carried`. Marketplaces that do not say when a status moved give `seen_at`.
+    `after` has been through `carried`. Marketplaces that do not say when a status moved give `seen_at`. An order is
+    placed when units of it are first seen.
     """
     events: list[OrderEvent] = []
-    if before is None:
+    if after.has_units() and (before is None or not before.has_units()):
         events.append(
             OrderEvent(
                 connection=connection,

@@ -163,6 +163,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     def open_units(self) -> int:
         return sum(line.open for line in self.lines)
 
+    def has_units(self) -> bool:
+        """Whether anything was bought. Lines of quantity 0 alone are what is left of lines that were cancelled before
+        they were ever seen: no order (John Lewis' sheet, 4 and 15), and nobody knows of how many units."""
+        return any(line.quantity for line in self.lines)
+
     def line(self, line_id: str) -> OrderLine | None:
         return next((line for line in self.lines if line.line_id == line_id), None)
 

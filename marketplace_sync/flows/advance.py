@@ -40,11 +40,11 @@ _RECORDED = (EventKind.DISPATCHED, *_REVERSED)
 
 
 def new_orders(connection: Connection, context: Context, name: str, placed: Sequence[Order]) -> None:
-    """Orders seen for the first time: told to Klaviyo, injected, or (history, test orders) only kept."""
+    """Orders seen for the first time: told to Klaviyo, injected, or (history, test orders, without units) only kept."""
     now = context.now()
     capabilities = silence.offered(connection, context, name)
     for route in context.routes_of(name):
-        real = [order for order in placed if not order.is_test]
+        real = [order for order in placed if not order.is_test and order.has_units()]
         work_items.report(
             connection,
             [
@@ -115,11 +115,13 @@ def order_changed(
     if capabilities.follows_returns and any(event.kind is EventKind.RETURN_REQUESTED for event in recorded or ()):
         goods_back.follow(connection, route, order, store_order)
     if silence.is_told(route, capabilities) and not order.is_test:
-        if capabilities.acknowledge_before_store and not releasing.told_as_placed(connection, route, order):
+        placed_now = capabilities.acknowledge_before_store or any(event.kind is EventKind.PLACED for event in events)
+        if placed_now and not releasing.told_as_placed(connection, route, order):
             if not releasing.is_sale(order):
                 events = ()
             else:
-                outbox.record(connection, list(Teller(connection, route, [order], now).placed(order)))
+                sale = capabilities.silence is Silence.NONE
+                outbox.record(connection, list(Teller(connection, route, [order], now).placed(order, sale=sale)))
                 events = orders.events_of(connection, route.marketplace, order.order_id)
         _tell_reversals(connection, route, order, events, now)
         if route.store is None:

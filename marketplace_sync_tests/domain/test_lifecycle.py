@@ -40,6 +40,13 @@ def test_a_first_statement_is_a_placed_order() -> None:
     assert (event.kind, event.quantity) == (EventKind.PLACED, 3)
 
 
+def test_what_is_left_of_cancelled_lines_is_no_order_until_there_are_units() -> None:
+    nothing_left = order(line(quantity=0), line(line_id="2", quantity=0))
+    assert told(nothing_left, nothing_left) == []
+    (event,) = told(nothing_left, order(line(), line(line_id="2", quantity=0)), nothing_left)[:1]
+    assert (event.kind, event.quantity) == (EventKind.PLACED, 3)
+
+
 def test_the_same_statement_again_is_no_news() -> None:
     assert len(told(order(line()), order(line()))) == 1
 

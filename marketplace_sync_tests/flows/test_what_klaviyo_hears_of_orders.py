@@ -1,0 +1,77 @@
+"""Klaviyo hears of what was bought, and of nothing else, under our own SKUs and at the prices of that day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
+
+from marketplace_sync.domain.lifecycle import changes
+from marketplace_sync.flows import advance, import_orders
+from marketplace_sync.ledger import orders
+from marketplace_sync_tests.flows.town import JL, KLAVIYO, Town, town
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> Iterator[Town]:
+    with town(database_url, tmp_path) as found:
+        yield found
+
+
+def read_again(here: Town, order_id: object) -> None:
+    assert import_orders.import_order(here.context, JL, str(order_id))
+
+
+def recorded(here: Town, order_id: object) -> list[str]:
+    """The kinds of the events of an order in the ledger."""
+    with here.project.ledger.begin() as connection:
+        rows = connection.execute(
+            text("SELECT kind FROM ledger.order_events WHERE order_id = :id ORDER BY kind"), {"id": str(order_id)}
+        )
+        return [row[0] for row in rows]
+
+
+def test_an_order_of_which_nothing_was_left_when_it_was_first_seen_is_no_order(here: Town) -> None:
+    here.sync()
+    order_id = here.place("MUG-RED", "LAMP-BRASS")
+    here.sandbox.act(JL, "cancel_in_portal", order_id=order_id)
+    assert [line["quantity"] for line in here.jl_order(order_id)["lines"]] == [0, 0]
+    read_again(here, order_id)
+    here.settle()
+    assert here.events() == {}
+    assert here.shopify_orders() == []
+    assert recorded(here, order_id) == []
+    assert here.sandbox.documents(KLAVIYO, "profiles") == []
+    assert here.work_items() == {}
+
+
+def test_an_order_whose_units_are_stated_later_is_placed_then(here: Town) -> None:
+    here.sync()
+    order_id = str(here.place("MUG-RED"))
+    here.sandbox.act(JL, "cancel_in_portal", order_id=int(order_id))
+    read_again(here, order_id)
+    with here.project.ledger.begin() as connection:
+        before = orders.load(connection, JL, [order_id], lock=True)[order_id]
+        after = replace(before, lines=(replace(before.lines[0], quantity=2),))
+        events = orders.record_events(connection, changes(JL, before, after, after.placed_at), after.placed_at)
+        orders.save(connection, JL, after, after.placed_at)
+        for route in here.context.routes_of(JL):
+            advance.order_changed(connection, here.context, route, after, events)
+    here.deliver(KLAVIYO)
+    assert here.events() == {"Placed Order": 1, "Ordered Product": 1}
+    (placed,) = [event for event in here.event_list() if event["name"] == "Placed Order"]
+    assert placed["value"] == 28.00
+
+
+def test_an_order_of_which_one_line_has_units_is_an_order_of_that_line(here: Town) -> None:
+    here.sync()
+    order_id = here.place("MUG-RED", "LAMP-BRASS")
+    gone = here.jl_order(order_id)["lines"][1]
+    here.sandbox.act(JL, "cancel_in_portal", order_id=order_id, line_ref=gone["line_ref"])
+    read_again(here, order_id)
+    here.settle()
+    assert here.events() == {"Placed Order": 1, "Ordered Product": 1}
+    assert here.shopify_order(order_id)["lines"][0]["sku"] == "MUG-RED"
