@@ -148,7 +148,7 @@ class RouteSettings(BaseModel):
     dispatch_lead_days: int = Field(default=2, ge=0, le=30)
     """Working days before the promised delivery date by which a parcel must leave."""
     late_event_after: Duration = timedelta(hours=24)
-    """An event older than this is sent as history, so that no message goes out to the buyer."""
+    """An event older than this when it is sent is sent as history, so that no message goes out to the buyer."""
     whole_within: Duration = timedelta(minutes=5)
     """How long after an order Placed Order waits for what the marketplace has not stated of it yet: Klaviyo keeps the
     first that it is told of an order, and never takes a longer list of items."""

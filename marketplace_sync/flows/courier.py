@@ -19,11 +19,12 @@ from marketplace_sync.domain.effects import (
     BULK_LANES,
     URGENT_LANES,
     Effect,
+    EffectKind,
     Lane,
     NotThere,
     Resolution,
 )
-from marketplace_sync.flows import settling, trouble
+from marketplace_sync.flows import customer_events, settling, trouble
 from marketplace_sync.flows.context import Context
 from marketplace_sync.flows.settling import DrainReport as DrainReport
 from marketplace_sync.ledger import outages, outbox
@@ -222,9 +223,14 @@ class _Round:
 
     def _call(self, task: _Task) -> Sequence[Resolution]:
         if not task.doubt:
-            return self._outbound.deliver(task.effects)
+            return self._outbound.deliver([self._as_of_now(effect) for effect in task.effects])
         (effect,) = task.effects
         return [NotThere() if self._outbound.is_idempotent(effect.kind) else self._outbound.resolve(effect)]
+
+    def _as_of_now(self, effect: Effect) -> Effect:
+        if effect.kind is not EffectKind.TRACK_EVENT:
+            return effect
+        return customer_events.as_of(effect, self._context.routes_of(effect.source), self._context.now())
 
 
 def _is_bulk(task: _Task) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from marketplace_sync.domain.buyers import Identity, identity, split_name
-from marketplace_sync.domain.effects import EffectKind, Lane, TrackEvent, UpsertProfile
+from marketplace_sync.domain.effects import Effect, EffectKind, Lane, TrackEvent, UpsertProfile
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, event_id
 from marketplace_sync.domain.money import json_number
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
@@ -289,6 +289,17 @@ class Teller:
 
     def _basis(self, order: Order) -> str:
         return "marketplace_price" if order.price_basis is PriceBasis.RETAIL else "store_price"
+
+
+def as_of(effect: Effect, routes: Iterable[Route], now: datetime) -> Effect:
+    """An event as it may be sent now. What has become older than its route's late limit while it waited, because the
+    installation was off or a person tries it again, is history, and no flow writes to its buyer (Klaviyo's sheet, 9).
+    `routes`: those of the marketplace that it comes from."""
+    event: TrackEvent = effect.payload
+    limits = [route.settings.late_event_after for route in routes if route.marketing == effect.connection]
+    if event.backfill or not limits or now - event.occurred_at <= min(limits):
+        return effect
+    return msgspec.structs.replace(effect, payload=msgspec.structs.replace(event, backfill=True))
 
 
 def placed_key(route: Route, order: Order) -> str:

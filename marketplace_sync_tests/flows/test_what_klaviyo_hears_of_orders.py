@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from marketplace_sync.domain.lifecycle import changes
-from marketplace_sync.flows import advance, import_orders
+from marketplace_sync.flows import advance, courier, decide, import_orders
+from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import orders
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, Town, town
 
@@ -75,3 +78,37 @@ def test_an_order_of_which_one_line_has_units_is_an_order_of_that_line(here: Tow
     here.settle()
     assert here.events() == {"Placed Order": 1, "Ordered Product": 1}
     assert here.shopify_order(order_id)["lines"][0]["sku"] == "MUG-RED"
+
+
+def in_days(here: Town, days: int) -> Context:
+    return dataclasses.replace(here.context, now=lambda: datetime.now(UTC) + timedelta(days=days))
+
+
+def sent_as_history(here: Town) -> dict[str, bool]:
+    return {event["name"]: event["backfill"] for event in here.event_list()}
+
+
+@pytest.mark.parametrize(("days", "history"), [(0, False), (3, True)])
+def test_an_event_that_waited_too_long_to_be_sent_is_sent_as_history(here: Town, days: int, history: bool) -> None:
+    here.sync()
+    here.place()
+    here.read_marketplace()
+    courier.drain(in_days(here, days), KLAVIYO)
+    assert sent_as_history(here) == {"Placed Order": history, "Ordered Product": history}
+
+
+def test_an_event_that_a_person_tries_again_after_a_week_is_sent_as_history(here: Town) -> None:
+    here.sync()
+    here.place()
+    here.read_marketplace()
+    here.sandbox.control("PUT", f"{KLAVIYO}/faults", [{"kind": "status", "status": 400, "path": "/api/events"}])
+    assert here.deliver(KLAVIYO).refused == 2
+    here.sandbox.control("PUT", f"{KLAVIYO}/faults", [])
+    a_week_later = in_days(here, 7)
+    with here.project.ledger.begin() as connection:
+        statement = text("SELECT effect_id FROM ledger.effects WHERE state = 'refused'")
+        refused = list(connection.execute(statement).scalars())
+    for effect_id in refused:
+        decide.retry(a_week_later, effect_id)
+    courier.drain(a_week_later, KLAVIYO)
+    assert sent_as_history(here) == {"Placed Order": True, "Ordered Product": True}
