@@ -320,6 +320,7 @@ def supersede(connection: Connection, name: str, natural_key: str, because: str)
 
 def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None = None) -> Effect | None:
     """Give a refused or dead effect another life, optionally with another payload. None: it is in no such state.
+    Its vendor may have seen it in the first one, so the next try counts as a repetition (`Effect.attempts`).
     Raises ValueError when the payload does not fit the kind."""
     forget(connection)
     row = (
@@ -338,8 +339,8 @@ def retry(connection: Connection, effect_id: int, payload: dict[str, Any] | None
     changed = (
         driver(connection)
         .execute(
-            "UPDATE ledger.effects SET state = 'pending', attempts = 0, not_before = now(), finished_at = NULL,"
-            " in_doubt_since = NULL, ask_by = NULL, failing_since = NULL, broke_at = NULL,"
+            "UPDATE ledger.effects SET state = 'pending', attempts = LEAST(attempts, 1), not_before = now(),"
+            " finished_at = NULL, in_doubt_since = NULL, ask_by = NULL, failing_since = NULL, broke_at = NULL,"
             " payload = COALESCE(%s::json, payload) WHERE effect_id = %s"
             f" RETURNING {_READ}",
             (encoded, effect_id),

@@ -44,7 +44,7 @@ def renew(
                 continue
             driver(connection).execute(
                 "UPDATE ledger.effects SET payload = %s::json, state = 'pending', finished_at = NULL,"
-                " attempts = CASE state WHEN 'pending' THEN attempts ELSE 0 END,"
+                " attempts = CASE state WHEN 'pending' THEN attempts ELSE LEAST(attempts, 1) END,"
                 " not_before = CASE state WHEN 'pending' THEN not_before ELSE now() END,"
                 " in_doubt_since = NULL WHERE effect_id = %s",
                 (msgspec.json.encode(wish.payload).decode(), effect_id),

@@ -181,6 +181,20 @@ def test_an_edited_effect_must_fit_its_kind(ledger: Ledger) -> None:
     assert claimed(ledger) == ["a"]
 
 
+def test_what_is_tried_again_by_a_person_may_have_been_seen_by_its_vendor(ledger: Ledger) -> None:
+    with ledger.begin() as connection:
+        outbox.record(connection, [wish("a")])
+        for _ in range(3):
+            (effect,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
+            outbox.in_doubt(connection, effect.effect_id, "no answer", timedelta(0))
+            outbox.postponed(connection, effect.effect_id, "not there", timedelta(0), counts_as_attempt=True)
+        outbox.finish(connection, effect.effect_id, EffectState.DEAD, "no answer")
+    with ledger.begin() as connection:
+        outbox.retry(connection, effect.effect_id)
+        (again,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
+    assert again.attempts == 2, "a repetition, with nearly all attempts before it"
+
+
 def test_only_what_needs_a_decision_can_be_retried(ledger: Ledger) -> None:
     with ledger.begin() as connection:
         outbox.record(connection, [wish("a")])
