@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from marketplace_sync.domain.money import share
+
 
 class PriceBasis(StrEnum):
     """What a line's `unit_price` is: what the buyer paid, or what the marketplace pays the seller for it."""
@@ -99,6 +101,17 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     def open(self) -> int:
         """Units that still wait to be dispatched or cancelled."""
         return max(0, self.quantity - self.cancelled - self.dispatched)
+
+    def price_of(self, units: int) -> int | None:
+        """Minor units, tax included, for so many of its units; None when the marketplace states no price.
+
+        A total is exact and a unit price may be a rounding of it: where the two agree within a minor unit for each unit
+        it is the units' part of the total, and all units together are the total to the penny.
+        """
+        whole = None if self.unit_price is None else self.unit_price * self.quantity
+        if self.total is not None and self.quantity and (whole is None or abs(whole - self.total) <= self.quantity):
+            return share(self.total, [units, self.quantity - units])[0]
+        return None if self.unit_price is None else self.unit_price * units
 
 
 class StatedParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

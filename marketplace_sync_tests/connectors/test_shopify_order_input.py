@@ -72,6 +72,31 @@ def test_the_payment_is_what_the_order_comes_to(
             assert 0 <= Decimal(tax["rate"]) < 10
 
 
+@given(
+    total=AMOUNTS,
+    quantity=st.integers(min_value=1, max_value=40),
+    tax=st.none() | st.integers(min_value=0, max_value=2_00),
+    settings=st.sampled_from([SETTINGS, ON_TOP]),
+)
+def test_a_total_that_does_not_divide_is_paid_to_the_penny_and_stays_one_line(
+    total: int, quantity: int, tax: int | None, settings: ShopifySettings
+) -> None:
+    unit = (2 * total + quantity) // (2 * quantity)
+    stated = entry(line("L1", quantity=quantity, unit_price=unit, total=total, tax=tax and min(tax, total)),
+                   settings=settings, total=total)  # fmt: skip
+    assert owed(stated) == total == sum(minor(one["amountSet"]) for one in stated.get("transactions", []))
+    assert [item["quantity"] for item in stated["lineItems"]] == [quantity]
+    assert not any(item["key"] == "marketplace_total" for item in stated["customAttributes"])
+
+
+def test_what_a_total_is_above_its_units_is_a_charge_beside_the_delivery() -> None:
+    stated = entry(line("L1", quantity=3, unit_price=332, total=997, tax=166), line("L2"))
+    assert [minor(item["priceSet"]) for item in stated["lineItems"]] == [332, 1400]
+    _, rounding = stated["shippingLines"]
+    assert (rounding["title"], minor(rounding["priceSet"]), rounding["taxLines"]) == ("Rounding", 1, [])
+    assert len(entry(line("L2"))["shippingLines"]) == 1, "where all divides there is none"
+
+
 @pytest.mark.parametrize("currency", ["GBP", "JPY", "KWD"])
 def test_amounts_have_their_currencys_digits(currency: str) -> None:
     stated = entry(line("L1", unit_price=1234, total=None, tax=None, tax_rate=""), currency=currency)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from marketplace_sync.sandbox.serve import RunningSandbox
+from marketplace_sync.sandbox.shopify import totals
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Stored:
     """SKU -> units taken off it or given back, in single steps together."""
     credits: int
     """Documents that took something off or gave something back."""
+    total: int
+    """Pence that the order came to, and that were given back of it."""
+    given_back: int
 
 
 class StoreSide(Protocol):
@@ -80,6 +84,8 @@ def _shopify(order: dict[str, Any]) -> Stored:
         cancelled=order["cancelledAt"] is not None,
         credited=dict(credited),
         credits=len(order["refunds"]),
+        total=totals.total(order),
+        given_back=totals.paid_back(order),
     )
 
 
@@ -130,4 +136,6 @@ def _magento(order: dict[str, Any], memos: list[dict[str, Any]]) -> Stored:
         cancelled=order["state"] in ("canceled", "closed"),
         credited=dict(credited),
         credits=len(memos),
+        total=round(100 * order["grand_total"]),
+        given_back=sum(round(100 * memo["grand_total"]) for memo in memos),
     )

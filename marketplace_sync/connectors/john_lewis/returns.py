@@ -87,11 +87,15 @@ def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: P
 def _with_tax(amount: int | None, item: dict[str, Any], quantity: int, currency: str) -> int | None:
     """An amount that is exactly the cost of the units as the order states it lacks their tax where that cost does."""
     try:
-        price = unit_price([converted(item, Item)], currency)
+        row = converted(item, Item)
+        price = unit_price([row], currency)
+        ordered, total = fields.units(row.quantity, "quantity"), fields.money(row.total, currency, "total")
     except (msgspec.ValidationError, Malformed):
         return amount  # the order itself says what is wrong with its line
     if amount is None or price is None or amount != price[0] * quantity:
         return amount
+    if ordered and total is not None and abs(price[1] * ordered - total) <= ordered:
+        return (2 * total * quantity + ordered) // (2 * ordered)  # a unit's price is a rounding of it
     return price[1] * quantity
 
 

@@ -177,22 +177,13 @@ def _rate(order: Order, view: View, settings: MagentoSettings) -> Decimal:
 
 
 def _priced(line: OrderLine) -> _Priced:
-    unit = unit_price(line)
-    if unit is None:
+    gross = line.price_of(line.open)
+    if gross is None:
         return _Priced(0, 0, Decimal())
     tax = line.tax
     if tax is not None and line.open != line.quantity:
         tax = share(tax, [line.open, line.quantity - line.open])[0]
-    return _with_tax(unit * line.open, tax, line.tax_rate)
-
-
-def unit_price(line: OrderLine) -> int | None:
-    """Minor units, tax included, for one unit; from the line's total when only that is stated and it divides."""
-    if line.unit_price is not None:
-        return line.unit_price
-    if line.total is not None and line.total % line.quantity == 0:
-        return line.total // line.quantity
-    return None
+    return _with_tax(gross, tax, line.tax_rate)
 
 
 def _with_tax(gross: int, tax: int | None, stated_rate: str) -> _Priced:
@@ -282,7 +273,7 @@ def _comment(wanted: CreateOrder) -> str:
     if order.customer_order_number and order.customer_order_number != order.reference:
         parts.append(f"customer order number {order.customer_order_number}")
     parts.append(f"prices are {'what the marketplace pays' if order.price_basis == 'cost' else 'what the buyer paid'}")
-    if any(unit_price(line) is None for line in order.lines):
+    if any(line.price_of(line.open) is None for line in order.lines):
         parts.append("a price is missing and booked at 0")
     return ", ".join(parts)
 

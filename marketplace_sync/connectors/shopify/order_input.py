@@ -32,12 +32,14 @@ class _Priced(msgspec.Struct, frozen=True):
     tax: int | None
     rate: str
     taxes_included: bool
+    rest: int = 0
+    """What the units come to beyond `unit` each: a price that does not divide."""
 
     @property
     def total(self) -> int:
-        """What the buyer owes for it, tax included."""
+        """What the buyer owes for it, tax and rest included."""
         on_top = 0 if self.taxes_included else self.tax or 0
-        return self.unit * self.quantity + on_top
+        return self.unit * self.quantity + self.rest + on_top
 
 
 def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
 
     Prices are the marketplace's unit prices on whatever basis the order has; the order says which. A line without a
     price is booked at 0.00 and marked, because a parcel must not wait for a price. Units that the marketplace had
-    cancelled or dispatched already are left out. One payment of the exact sum makes the order paid.
+    cancelled or dispatched already are left out. A line has one price for each of its units, in whole minor units: what
+    the marketplace's totals are above that is a charge of its own beside the delivery, so that lines stay what they
+    are. One payment of the exact sum makes the order paid.
     """
     order = wanted.order
     lines = [line for line in order.lines if line.open > 0]
@@ -89,7 +93,8 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
                 "code": settings.shipping_code,
                 "priceSet": _money(delivery.unit, order.currency),
                 "taxLines": _tax_lines(delivery, order.currency, settings),
-            }
+            },
+            *_rounding(sum(item.rest for item in priced), order.currency),
         ],
         **_payment(wanted, sum(item.total for item in [*priced, delivery]), settings),
         **_addresses(order),
@@ -105,41 +110,37 @@ def order_create_variables(wanted: CreateOrder, settings: ShopifySettings) -> di
 
 
 def _priced(line: OrderLine, settings: ShopifySettings) -> _Priced:
-    unit = unit_price(line)
-    if unit is None:
+    gross = line.price_of(line.open)
+    if gross is None:
         return _Priced(0, line.open, None, "", settings.taxes_included)
     tax = line.tax
     if tax is not None and line.open != line.quantity:
         tax = share(tax, [line.open, line.quantity - line.open])[0]
-    return _with_tax(unit, line.open, tax, line.tax_rate, settings)
-
-
-def unit_price(line: OrderLine) -> int | None:
-    """Minor units, tax included, for one unit; from the line's total when only that is stated and it divides."""
-    if line.unit_price is not None:
-        return line.unit_price
-    if line.total is not None and line.total % line.quantity == 0:
-        return line.total // line.quantity
-    return None
+    return _with_tax(gross, line.open, tax, line.tax_rate, settings)
 
 
 def _delivery(order: Order, settings: ShopifySettings) -> _Priced:
     return _with_tax(order.shipping_price or 0, 1, order.shipping_tax, "", settings)
 
 
-def _with_tax(unit: int, quantity: int, tax: int | None, stated_rate: str, settings: ShopifySettings) -> _Priced:
-    """`unit` includes the tax. A rate without an amount gives the amount, an amount without a rate the rate."""
-    gross = unit * quantity
+def _rounding(rest: int, currency: str) -> list[dict[str, Any]]:
+    if not rest:
+        return []
+    return [{"title": "Rounding", "code": "ROUNDING", "priceSet": _money(rest, currency), "taxLines": []}]
+
+
+def _with_tax(gross: int, quantity: int, tax: int | None, stated_rate: str, settings: ShopifySettings) -> _Priced:
+    """`gross` includes the tax. A rate without an amount gives the amount, an amount without a rate the rate."""
     rate = _rate(stated_rate)
     if tax is None and rate is not None:
         tax = _rounded(Decimal(gross) * rate / (1 + rate))
     if tax is not None and rate is None and gross > tax:
         rate = (Decimal(tax) / Decimal(gross - tax)).quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
     if tax is None or rate is None:
-        return _Priced(unit, quantity, None, "", settings.taxes_included)
-    if not settings.taxes_included:
-        unit = _rounded(Decimal(gross - tax) / quantity)
-    return _Priced(unit, quantity, tax, f"{rate.normalize():f}", settings.taxes_included)
+        unit, rest = divmod(gross, quantity)
+        return _Priced(unit, quantity, None, "", settings.taxes_included, rest)
+    unit, rest = divmod(gross if settings.taxes_included else gross - tax, quantity)
+    return _Priced(unit, quantity, tax, f"{rate.normalize():f}", settings.taxes_included, rest)
 
 
 def _rate(stated: str) -> Decimal | None:
@@ -158,7 +159,7 @@ def _line(
     line: OrderLine, priced: _Priced, variant_id: str, currency: str, settings: ShopifySettings
 ) -> dict[str, Any]:
     properties = [{"name": marks.LINE_PROPERTY, "value": line.line_id}]
-    if unit_price(line) is None:
+    if line.price_of(line.open) is None:
         properties.append({"name": "_price_missing", "value": "true"})
     return {
         "variantId": variant_id,
@@ -208,7 +209,7 @@ def _attributes(wanted: CreateOrder, priced_at: int) -> list[dict[str, str]]:
         "customer_order_number": order.customer_order_number,
         "price_basis": str(order.price_basis),
     }
-    if any(unit_price(line) is None for line in order.lines):
+    if any(line.price_of(line.open) is None for line in order.lines):
         attributes["price_missing"] = "true"
     if order.total is not None and order.total != priced_at:
         attributes["marketplace_total"] = f"{decimal_text(order.total, order.currency)} {order.currency}"

@@ -1,0 +1,85 @@
+"""An order whose units do not share its total equally is in the store, and given back there, to the penny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketplace_sync_tests.flows import marketplacer_town as market
+from marketplace_sync_tests.flows.mirakl_town import BAZAAR, mirakl_town
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
+from marketplace_sync_tests.flows.town import JL, Town, town
+
+MUG = "MUG-RED"
+Sold = tuple[str, str, int, Callable[[], None]]
+"""The marketplace, the order's key, what three units of it come to, and how they are all sent back and refunded."""
+
+
+@contextmanager
+def john_lewis(database_url: str, folder: Path, store: StoreSide) -> Iterator[tuple[Town, Sold]]:
+    with town(database_url, folder, store=store) as here:
+        order_id = here.sandbox.act(JL, "place_order", lines=[{"sku": MUG, "quantity": 3, "cost": 277}])["order_id"]
+
+        def give_back() -> None:
+            asked = here.sandbox.act(JL, "request_return", order_id=order_id, line_ref="1", quantity=3)
+            here.settle()
+            here.sandbox.act(JL, "approve_return", return_id=asked["return_id"])
+
+        yield here, (JL, str(order_id), 997, give_back)
+
+
+@contextmanager
+def mirakl(database_url: str, folder: Path, store: StoreSide) -> Iterator[tuple[Town, Sold]]:
+    untaxed = {BAZAAR: {"order_tax_mode": "TAX_EXCLUDED"}}
+    with mirakl_town(database_url, folder, store=store, like=untaxed) as here:
+        lines = [{"sku": MUG, "quantity": 3, "price": 277, "shipping": 0}]
+        order_id = str(here.sandbox.act(BAZAAR, "place_order", lines=lines)["order_id"])
+
+        def give_back() -> None:
+            (line,) = here.sandbox.act(BAZAAR, "get_order", order_id=order_id)["lines"]
+            part: dict[str, Any] = {"line_id": line["id"], "quantity": 3}
+            here.sandbox.act(BAZAAR, "receive", order_id=order_id)
+            here.sandbox.act(BAZAAR, "request_return", order_id=order_id, lines=[part])
+            here.settle()
+            here.sandbox.act(BAZAAR, "refund_by_operator", amount=831, **part)
+
+        yield here, (BAZAAR, order_id, 997, give_back)
+
+
+@contextmanager
+def marketplacer(database_url: str, folder: Path, store: StoreSide) -> Iterator[tuple[Town, Sold]]:
+    with market.marketplacer_town(database_url, folder, store=store) as here:
+        lines = [{"sku": MUG, "quantity": 3, "unit": 334, "discount": -2, "postage": 0}]
+        order = market.act(here, "place_order", lines=lines)
+
+        def give_back() -> None:
+            part = [{"sku": MUG, "quantity": 3}]
+            asked = market.act(here, "request_return", order_id=order["order_id"], lines=part)
+            (number,) = asked["refund_request_ids"]
+            here.settle()
+            market.act(here, "receive_return", refund_request_id=number)
+            market.act(here, "refund", refund_request_id=number)
+
+        yield here, (market.MARKET, order["id"], 1000, give_back)
+
+
+@pytest.mark.parametrize("store", [ShopifySide, MagentoSide])
+@pytest.mark.parametrize("sold_by", [john_lewis, mirakl, marketplacer])
+def test_three_units_are_ordered_shipped_and_given_back_to_the_penny(
+    database_url: str, tmp_path: Path, store: type[ShopifySide] | type[MagentoSide], sold_by: Any
+) -> None:
+    with sold_by(database_url, tmp_path, store()) as (here, (name, key, total, give_back)):
+        market.live(here)
+        stored = here.stored(key, name)
+        assert (stored.units, stored.total) == ({MUG: 3}, total)
+        here.ship(key, at=name)
+        market.live(here)
+        give_back()
+        market.live(here)
+        stored = here.stored(key, name)
+        assert (stored.credited, stored.given_back) == ({MUG: 3}, total)
+        assert here.work_items() == {}
