@@ -98,6 +98,7 @@ def order_changed(
             ):
                 acknowledge(connection, route, order)
             injection.inject(connection, route, [order])
+            cancellation.held_back(connection, route, order)
         else:
             if capabilities.needs_acknowledgement:
                 acknowledge(connection, route, order)

@@ -179,18 +179,28 @@ def _telling(connection: Connection, route: Route, order: Order) -> dict[str, in
 def _before_injection(connection: Connection, route: Route, order: Order) -> None:
     """Everything cancelled before the store got it: it is not injected at all."""
     want = wanted(order)
-    everything = all(want[line.line_id] >= line.quantity for line in order.lines)
+    if not all(want[line.line_id] >= line.quantity for line in order.lines):
+        return
+    assert route.store is not None
+    key = injection.natural_key(route, order.order_id)
+    outbox.supersede(connection, route.store, key, injection.CANCELLED_BEFORE)
+    _agree(connection, route, order)
+
+
+def held_back(connection: Connection, route: Route, order: Order) -> None:
+    """What the marketplace asks to cancel of an order that the store cannot be given is agreed to: the store has none
+    of it, and it may be all that holds up the rest."""
+    if not order.awaiting_release:
+        _agree(connection, route, order)
+
+
+def _agree(connection: Connection, route: Route, order: Order) -> None:
     telling = _telling(connection, route, order)
     asked = {
         line.line_id: line.cancellation_requested - telling.get(line.line_id, 0)
         for line in order.lines
         if line.cancellation_requested > telling.get(line.line_id, 0)
     }
-    if not everything:
-        return
-    assert route.store is not None
-    key = injection.natural_key(route, order.order_id)
-    outbox.supersede(connection, route.store, key, injection.CANCELLED_BEFORE)
     if asked and not injection.under_way(connection, route, order.order_id):
         _tell(connection, route, order, asked, True)
 

@@ -13,7 +13,7 @@ from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.skus import suggestions
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route, source_identifier
-from marketplace_sync.ledger import outbox, renewal, store, work_items
+from marketplace_sync.ledger import outbox, renewal, store, wished, work_items
 
 CANCELLED_BEFORE = "the order was cancelled before it reached the store"
 """Why an injection was withdrawn; it goes after all when the cancellation is withdrawn."""
@@ -32,7 +32,12 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
     if route.store is None:
         return 0
     orders = [
-        order for order in orders if _anything_to_ship(order) and wanted(route, order) and not order.awaiting_release
+        order
+        for order in orders
+        if _anything_to_ship(order)
+        and wanted(route, order)
+        and not order.awaiting_release
+        and not _being_answered(connection, route, order)
     ]
     if not orders:
         return 0
@@ -102,6 +107,14 @@ def inject(connection: Connection, route: Route, orders: Sequence[Order]) -> int
 def _anything_to_ship(order: Order) -> bool:
     """Whether units are open that nobody asked to cancel."""
     return any(line.open > line.cancellation_requested for line in order.lines)
+
+
+def _being_answered(connection: Connection, route: Route, order: Order) -> bool:
+    """Whether the marketplace is just told that it may cancel units: the order goes without them once it has the
+    answer, and would go with them before."""
+    name, kind = route.marketplace, EffectKind.CANCEL_LINES
+    asked = any(line.cancellation_requested for line in order.lines)
+    return asked and any(one.unsettled for one in wished.of_order(connection, name, kind, name, order.order_id))
 
 
 def _same_for_the_store(known: CreateOrder, wanted: CreateOrder) -> bool:

@@ -96,6 +96,30 @@ def test_an_order_that_is_being_cancelled_does_not_reach_the_store_when_its_prod
     assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
 
 
+@pytest.mark.parametrize("fault", ["", "lost_answer"])
+def test_an_unknown_product_that_is_cancelled_lets_the_rest_of_its_order_go(here: Town, fault: str) -> None:
+    here.sandbox.act(SHOP, "delete_variant", sku="MUG-RED")
+    order_id = here.place("LAMP-BRASS", "MUG-RED")
+    here.settle()
+    assert here.work_items() == {"UNKNOWN_SKU": 1}
+    if fault:
+        here.sandbox.control("PUT", f"{JL}/faults", [{"kind": fault, "path": "/cancel_acknowledge", "remaining": 1}])
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id, line_ref="2")
+    read_again(here, order_id)
+    if fault:
+        # the product appears while the marketplace is being told: its unit is not shipped to a buyer who cancelled it
+        here.sandbox.act(SHOP, "add_variant", sku="MUG-RED", title="Stoneware mug, red", price=1400)
+    here.settle(40)
+    (stored,) = here.shopify_orders(order_id)
+    assert {line["sku"]: line["quantity"] for line in stored["lines"]} == {"LAMP-BRASS": 1}
+    assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
+    assert [line["status"] for line in here.jl_order(order_id)["lines"]] == ["ORDER_ACK", "CANCEL_ACK"]
+    assert here.work_items() == {}
+    here.ship(order_id)
+    here.settle()
+    assert [one["line_ref"] for one in here.jl_actions("dispatch", order_id)] == ["1"]
+
+
 def test_an_order_that_was_refused_goes_by_itself_once_its_product_is_made_anew(here: Town) -> None:
     here.sync()
     order_id = here.place("MUG-RED")
