@@ -1,29 +1,34 @@
-"""Counts, from what the vendors hold, whether everything that had to happen did happen, and once.
+"""Counts, from what the vendors hold, whether everything that had to happen did happen, once, and for the right money.
 
-`missing` may still come while things are under way; `repeated` is wrong at any time.
+`missing` may still come while things are under way, and `different` sums may still become equal; `repeated` is wrong at
+any time. What the sums have to be is in `money`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from marketplace_sync_tests.faults import money
 from marketplace_sync_tests.faults.documents import JL, Ask, Document, Documents, Line, StoreOrder
 
 
 @dataclass
 class Books:
-    """What was counted. Every entry of `missing` and `repeated` is a sentence about one order."""
+    """What was counted. Every entry of `missing`, `repeated` and `different` is a sentence about one order."""
 
     counts: Counter[str] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+    """What two systems say of the same money."""
     crossed: set[str] = field(default_factory=set)
     """Orders of which units left the store while they were cancelled: a person has to get them back."""
 
     @property
     def balanced(self) -> bool:
-        return not self.missing and not self.repeated
+        return not self.missing and not self.repeated and not self.different
 
     def compare(self, what: str, order_id: str, there: int, wanted: int, detail: str = "") -> None:
         """`there` units or things of `what` exist for an order, and `wanted` of them ought to."""
@@ -33,6 +38,18 @@ class Books:
             self.missing.append(sentence)
         elif there > wanted:
             self.repeated.append(sentence)
+
+    def compare_money(
+        self, order_id: str, said: money.Stated, stored: Sequence[StoreOrder], events: Sequence[Document]
+    ) -> None:
+        """What an order's marketplace says of it, against what one store order and all of its events say."""
+        found = money.in_store(said, stored[0].ordered, stored[0].money) if len(stored) == 1 else []
+        if stored or events:  # else it died before anybody was told of it
+            found += money.at_klaviyo(said, events)
+        for one in found:
+            self.counts[f"pence: {one.what.partition(' of line ')[0]}"] += one.wanted
+            if one.matters:
+                self.different.append(f"order {order_id}: {one.text()}")
 
     def crossing(self, order_id: str, units: int) -> None:
         """So many units of a line left the store while they were cancelled."""
@@ -45,7 +62,8 @@ class Books:
         rows = [f"  {count:>7}  {what}" for what, count in self.counts.items()]
         rows.append(f"  {len(self.missing):>7}  missing")
         rows.append(f"  {len(self.repeated):>7}  repeated or too much")
-        return "\n".join([*rows, *self.missing[:15], *self.repeated[:15]])
+        rows.append(f"  {len(self.different):>7}  sums that differ")
+        return "\n".join([*rows, *self.missing[:15], *self.repeated[:15], *self.different[:15]])
 
 
 def balance(ask: Ask, carriers: set[str]) -> Books:
@@ -77,6 +95,7 @@ def _one_order(books: Books, held: Documents, order_id: str, order: Document, ca
     _cancelled(books, order_id, lines, stored, held.actions.get(order_id, []))
     _returned(books, held, order_id, stored)
     _told(books, held, order_id, lines, stored)
+    books.compare_money(order_id, held.money[order_id], stored, held.events.get(order_id, []))
 
 
 def _in_store(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from marketplace_sync_tests.faults.money import CURRENCY, GivenBack, InStore, Sold, Stated
+
 JL, SHOP, KLAVIYO = "john_lewis", "shopify_main", "klaviyo_main"
 
 Document = dict[str, Any]
@@ -15,6 +17,8 @@ Ask = Callable[[str], Any]
 
 _SHIPPED = ("DISPATCH", "RMA", "RMA_ACK", "RMA_AUTHORISED", "RMA_COLLECTION_BOOKED", "RMA_REC", "RMA_REJ", "RMA_EXC")
 _LINE_MARK = "_marketplace_line"
+_VAT_PER_CENT = 20
+"""What John Lewis adds to its cost prices, and to what it takes back of them."""
 
 
 @dataclass
@@ -46,6 +50,7 @@ class StoreOrder:
     """(reference in the note, line) -> units given back after they left."""
     by_hand: Counter[str] = field(default_factory=Counter)
     """Of the removed units those that somebody took off in the store."""
+    money: InStore = field(default_factory=lambda: InStore(0, 0))
 
     def left(self, ref: str, carriers: set[str]) -> Counter[str]:
         """Tracking number -> units of a line that left with one of these carriers."""
@@ -74,6 +79,7 @@ class Documents:
     repeats: int
     """Events that Klaviyo was sent again and dropped by their key."""
     skus: set[str]
+    money: dict[str, Stated]
 
     @classmethod
     def read(cls, ask: Ask) -> Documents:
@@ -86,18 +92,25 @@ class Documents:
         events = [{**event, "name": metrics[event["metric"]]} for event in all_of(KLAVIYO, "events")]
         # a shop may serve other marketplaces too: their orders are in other books
         shop = [one for one in all_of(SHOP, "orders") if str(one["sourceIdentifier"]).startswith(f"{JL}:")]
+        lines = {order_id: _lines(order) for order_id, order in orders.items()}
+        returns = grouped(all_of(JL, "returns"), lambda one: str(one["order_id"]))
+        prices = {variant["sku"]: int(variant["price"]) for variant in all_of(SHOP, "variants")}
         return cls(
             orders=orders,
-            lines={order_id: _lines(order) for order_id, order in orders.items()},
+            lines=lines,
             actions=grouped(all_of(JL, "actions"), lambda one: str(one["order_id"])),
-            returns=grouped(all_of(JL, "returns"), lambda one: str(one["order_id"])),
+            returns=returns,
             stored={
                 source.removeprefix(f"{JL}:"): [store_order(one) for one in same]
                 for source, same in grouped(shop, lambda one: str(one["sourceIdentifier"])).items()
             },
             events=grouped(events, lambda one: str(one["properties"].get("MarketplaceOrderId"))),
             repeats=sum(int(one["times"]) for one in all_of(KLAVIYO, "event_repeats")),
-            skus={variant["sku"] for variant in all_of(SHOP, "variants")},
+            skus=set(prices),
+            money={
+                order_id: _stated(order, lines[order_id], returns.get(order_id, []), prices)
+                for order_id, order in orders.items()
+            },
         )
 
 
@@ -122,6 +135,42 @@ def _lines(order: Mapping[str, Any]) -> dict[str, Line]:
     return found
 
 
+def _stated(
+    order: Document, lines: Mapping[str, Line], returns: Iterable[Document], prices: Mapping[str, int]
+) -> Stated:
+    """John Lewis states what it pays for a unit, and adds the tax to each line. What it takes back of a return in full
+    is what it paid for its units; a part is what it says it is."""
+    costs = {str(row["ref"]): int(row["cost"] or 0) for row in order["lines"]}
+    refunds = []
+    for one in returns:
+        if one["status"] == "RMA_REC":
+            ref, quantity, amount = str(one["line_ref"]), int(one["quantity"]), int(one["approved_amount"] or 0)
+            in_full = one["approved_amount_status"] == "fully"
+            refunds.append(GivenBack(with_tax(amount) if in_full else amount, Counter({ref: quantity})))
+    sold = {
+        ref: Sold(line.sku, line.ordered, line.cancelled, with_tax(costs[ref] * line.ordered))
+        for ref, line in lines.items()
+    }
+    return Stated(sold, refunds, prices=prices)
+
+
+def with_tax(net: int) -> int:
+    """Rounded half up, as each line of an order is."""
+    return net + (net * _VAT_PER_CENT + 50) // 100
+
+
+def _money_of(document: Mapping[str, Any], refunds: Iterable[GivenBack]) -> InStore:
+    """A line of Shopify's has a price of one unit, and its tax in that, or on top of it."""
+    if document["currency"] != CURRENCY:
+        return InStore(0, 0)
+    rows = [*document["lines"], *({"quantity": 1, **line} for line in document["shippingLines"])]
+    total = sum(int(row["price"]) * int(row["quantity"]) - int(row["discount"]) for row in rows)
+    if not document["taxesIncluded"]:
+        total += sum(int(tax["price"]) for row in rows for tax in row["taxLines"])
+    paid = sum(int(one["amount"]) for one in document["transactions"] if one["kind"] == "SALE")
+    return InStore(total, paid, tuple(refunds), only_unit_prices=True)
+
+
 def store_order(document: Mapping[str, Any]) -> StoreOrder:
     marks = {
         line["id"]: next((a["value"] for a in line["customAttributes"] if a["key"] == _LINE_MARK), "")
@@ -132,11 +181,13 @@ def store_order(document: Mapping[str, Any]) -> StoreOrder:
         found.ordered[marks[line["id"]]] += int(line["quantity"])
     for parcel in document["fulfillments"]:
         if parcel["status"] == "SUCCESS":
-            units: Counter[str] = Counter()
+            packed: Counter[str] = Counter()
             for line in parcel["lines"]:
-                units[marks[line["lineId"]]] += int(line["quantity"])
+                packed[marks[line["lineId"]]] += int(line["quantity"])
             tracking = next((t for t in parcel["trackingInfo"] if t["number"]), {"company": "", "number": ""})
-            found.parcels.append((tracking["company"], tracking["number"], units))
+            found.parcels.append((tracking["company"], tracking["number"], packed))
+    booked = {one["id"]: int(one["amount"]) for one in document["transactions"]}
+    given_back = []
     for refund in document["refunds"]:
         _, mark, rest = (refund["note"] or "").rpartition("[marketplace-sync ")
         reference = rest.rstrip("]") if mark else ""
@@ -146,4 +197,10 @@ def store_order(document: Mapping[str, Any]) -> StoreOrder:
                 found.by_hand[marks[line["lineId"]]] += 0 if reference else int(line["quantity"])
             else:
                 found.refunds[reference, marks[line["lineId"]]] += int(line["quantity"])
+        if not refund["lines"] or any(line["restockType"] != "CANCEL" for line in refund["lines"]):
+            units: Counter[str] = Counter()
+            for line in refund["lines"]:
+                units[marks[line["lineId"]]] += int(line["quantity"])
+            given_back.append(GivenBack(sum(booked[each] for each in refund["transactions"]), units))
+    found.money = _money_of(document, given_back)
     return found

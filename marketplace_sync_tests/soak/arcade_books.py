@@ -1,5 +1,5 @@
-"""The books of a Marketplacer instance: purchase by purchase, unit by unit, from what the instance, the store and
-Klaviyo hold."""
+"""The books of a Marketplacer instance: purchase by purchase, unit by unit, penny by penny, from what the instance, the
+store and Klaviyo hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from marketplace_sync_tests.faults.books import Books
-from marketplace_sync_tests.faults.documents import Document, StoreOrder
+from marketplace_sync_tests.faults.documents import Document, StoreOrder, grouped
+from marketplace_sync_tests.soak.brand_money import stated_by_marketplacer
 
 Collection = Callable[[str], list[Document]]
 _NOTE = "marketplace_sync "
@@ -51,12 +52,22 @@ def arcade_balance(
     order id. Returns the ids of all orders."""
     orders = {_gid("Order", one["n"]): one for one in all_of("orders")}
     lines = _lines(all_of)
+    documents = {one["n"]: one for one in all_of("line_items")}
+    order_of = {one["n"]: one["order"] for one in all_of("invoices")}
+    items = grouped(all_of("refund_request_line_items"), lambda one: str(one["request"]))
+    requests = grouped(all_of("refund_requests"), lambda one: str(order_of[one["invoice"]]))
     _marked_once(books, all_of)
     books.counts["orders at the Marketplacer instance"] = len(orders)
     for order_id, order in orders.items():
         mine = {_gid("LineItem", number): lines[number] for number in order["lineItems"]}
         _one_order(books, order_id, mine, stored.get(order_id, []), carriers)
         _told(books, order_id, mine, stored.get(order_id, []), told.get(order_id, []))
+        said = stated_by_marketplacer(
+            order,
+            {_gid("LineItem", number): documents[number] for number in order["lineItems"]},
+            [(one, items.get(str(one["n"]), [])) for one in requests.get(str(order["n"]), [])],
+        )
+        books.compare_money(order_id, said, stored.get(order_id, []), told.get(order_id, []))
     return set(orders)
 
 

@@ -1,5 +1,5 @@
-"""The books of a brand with four marketplaces, two stores and one Klaviyo account: order by order, unit by unit, from
-what the simulated vendors hold and from nothing of ours."""
+"""The books of a brand with four marketplaces, two stores and one Klaviyo account: order by order, unit by unit, penny
+by penny, from what the simulated vendors hold and from nothing of ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.documents import Ask, Document, StoreOrder, grouped, store_order
+from marketplace_sync_tests.faults.money import Stated, pence
 from marketplace_sync_tests.soak.arcade_books import arcade_balance
+from marketplace_sync_tests.soak.brand_money import RECORDS_A_REFUND, kept_by_magento, stated_by_mirakl
 
 _SOURCE = "marketplace-sync source: "
 _NOTE = "[marketplace-sync "
@@ -25,6 +27,8 @@ class Roles:
     shopify: str
     magento: str
     klaviyo: str
+    at_cost: frozenset[str]
+    """The marketplaces of which the prices are what they pay the seller (DROPSHIP)."""
 
 
 @dataclass
@@ -37,6 +41,7 @@ class _Held:
     returns: dict[str, list[Document]]
     shipments: dict[str, list[Document]]
     accepted: Counter[str]
+    money: dict[str, Stated]
 
 
 def brand_balance(ask: Ask, roles: Roles, carriers: set[str]) -> Books:
@@ -54,8 +59,12 @@ def brand_balance(ask: Ask, roles: Roles, carriers: set[str]) -> Books:
     )
     papers = tuple(all_of(roles.magento, kind) for kind in ("orders", "shipments", "creditmemos"))
     stored = _stored(all_of(roles.shopify, "orders"), papers)
+    prices = {
+        roles.shopify: {one["sku"]: int(one["price"]) for one in all_of(roles.shopify, "variants")},
+        roles.magento: {one["sku"]: pence(one["price"]) for one in all_of(roles.magento, "products")},
+    }
     known = {f"john_lewis:{one['id']}" for one in all_of("john_lewis", "orders")}
-    for name in roles.store_of:
+    for name, store in roles.store_of.items():
         orders = {str(order["id"]): order for order in all_of(name, "orders")}
         known |= {f"{name}:{order_id}" for order_id in orders}
         own = f"{name}:"
@@ -66,6 +75,10 @@ def brand_balance(ask: Ask, roles: Roles, carriers: set[str]) -> Books:
             returns=grouped(all_of(name, "returns"), lambda one: str(one["order_id"])),
             shipments=grouped(all_of(name, "shipments"), lambda one: str(one["order_id"])),
             accepted=Counter(str(one["about"]) for one in all_of(name, "actions") if one["operation"] == "OR21"),
+            money={
+                order_id: stated_by_mirakl(order, prices[store] if name in roles.at_cost else None)
+                for order_id, order in orders.items()
+            },
         )
         books.counts[f"orders at {name}"] = len(orders)
         for order_id, order in orders.items():
@@ -117,15 +130,20 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
             units[ref[item["order_item_id"]]] += int(item["qty"])
         track = next(iter(parcel["tracks"]), {"title": "", "track_number": ""})
         found.parcels.append((track["title"], track["track_number"], units))
-    for memo in memos:
-        said = " ".join(each["comment"] or "" for each in memo["comments"])
-        reference = said.rpartition(_NOTE)[2].rstrip("]") if _NOTE in said else ""
+    references = [_reference(memo) for memo in memos]
+    found.money = kept_by_magento(order, zip(memos, references, strict=True))
+    for memo, reference in zip(memos, references, strict=True):
         for item in memo["items"]:
-            if reference.startswith("refund:"):
+            if reference.startswith(RECORDS_A_REFUND):
                 found.refunds[reference, ref[item["order_item_id"]]] += int(item["qty"])
             else:
                 found.removed[ref[item["order_item_id"]]] += int(item["qty"])
     return found
+
+
+def _reference(memo: Document) -> str:
+    said = " ".join(each["comment"] or "" for each in memo["comments"])
+    return said.rpartition(_NOTE)[2].rstrip("]") if _NOTE in said else ""
 
 
 def _one_order(books: Books, held: _Held, order_id: str, order: Document, carriers: set[str]) -> None:
@@ -153,6 +171,7 @@ def _one_order(books: Books, held: _Held, order_id: str, order: Document, carrie
         if one_return["state"] == "WAITING_ACCEPTANCE":
             books.missing.append(f"order {order_id}: nobody answers return {one_return['id']}")
     _told(books, held, order_id, lines, stored, crossing)
+    books.compare_money(order_id, held.money[order_id], stored, held.events.get(order_id, []))
 
 
 def _dispatched(books: Books, held: _Held, order_id: str, stored: StoreOrder, carriers: set[str]) -> set[str]:

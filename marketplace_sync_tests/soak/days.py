@@ -46,7 +46,7 @@ _MOMENT = 0.3
 """Seconds. Longer than a courier and a webhook take to answer each other."""
 _ATTENDED_FOR = 3600.0
 """Seconds: longer than a part of a day takes."""
-ROLES = Roles({name: STORE_OF[name] for name in (HOME, BAZAAR)}, ARCADE, SHOPIFY, MAGENTO, KLAVIYO)
+ROLES = Roles({name: STORE_OF[name] for name in (HOME, BAZAAR)}, ARCADE, SHOPIFY, MAGENTO, KLAVIYO, frozenset({HOME}))
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""The books of a Marketplacer instance show what was done twice, and do not take it for what crossed."""
+"""The books of a Marketplacer instance show what was done twice, and do not take it for what crossed; and what was paid
+otherwise."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pytest
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync_tests.faults.books import Books
 from marketplace_sync_tests.faults.documents import StoreOrder
+from marketplace_sync_tests.faults.money import InStore
 from marketplace_sync_tests.sandbox.marketplacer.client import ACCOUNT, Client
 from marketplace_sync_tests.soak.arcade_books import arcade_balance
 
@@ -46,17 +48,22 @@ def four(market: Client) -> Any:
     return market.act("place_order", lines=[{"sku": "MUG-RED", "quantity": 4}])
 
 
-def books_of(market: Client, order: Any, *, left: int, removed: int = 0, told: int = 4) -> Books:
+def books_of(
+    market: Client, order: Any, *, left: int, removed: int = 0, told: int = 4, total: int = 5600, value: float = 56.0
+) -> Books:
     """The store took some of the four units off and sent some; of these the instance was told some and took as many
-    as it could. Klaviyo was told of everything."""
+    as it could. Klaviyo was told of everything. `total` is what the store has, `value` what Klaviyo was told."""
     act, (line,) = market.act, market.invoice(order)["lineItems"]
     gone = sum(one["cancelled"] for one in market.sandbox.documents(ACCOUNT, "line_items"))
     stated = [{"sku": "MUG-RED", "quantity": min(left, told, 4 - gone)}]
     act("ship", order_id=order["order_id"], lines=stated, tracking_number="A1")
     parcel = ("Royal Mail", "A1", Counter({line["id"]: left}))
     in_store = StoreOrder("1", Counter({line["id"]: 4}), Counter({line["id"]: removed}), [parcel])
-    events: list[Any] = [{"name": name} for name in ("Placed Order", "Ordered Product", "Fulfilled Order")]
-    events.append({"name": "Cancelled Order", "properties": {"Items": [{"Quantity": gone}]}})
+    in_store.money = InStore(total, 5600)
+    events: list[Any] = [{"name": name} for name in ("Ordered Product", "Fulfilled Order")]
+    events.append({"name": "Placed Order", "value": value, "currency": "GBP"})
+    cancelled = {"value": 14.0 * gone, "currency": "GBP", "properties": {"Items": [{"Quantity": gone}]}}
+    events.append({"name": "Cancelled Order", **cancelled})
     books, key = Books(), order["id"]
     arcade_balance(
         books,
@@ -111,3 +118,17 @@ def test_no_unit_that_is_owed_may_be_missing_beside_one_that_crossed(market: Cli
     cancel(market, order, EXTERNAL_ID)
     books = books_of(market, order, removed=1, left=4, told=2)
     assert any("units dispatched: 2 instead of 3" in sentence for sentence in books.missing)
+
+
+def test_what_the_store_has_for_another_sum_is_named_with_both(market: Client) -> None:
+    books = books_of(market, order := four(market), left=4, total=5599)
+    assert books.different == [f"order {order['id']}: order in the store: 55.99 GBP instead of 56.00 GBP"]
+    assert not books.balanced
+    assert not books.missing + books.repeated
+
+
+def test_what_klaviyo_was_told_of_another_sum_is_named_with_both(market: Client) -> None:
+    books = books_of(market, order := four(market), left=4, value=56.01)
+    said = f"order {order['id']}: value of Placed Order at Klaviyo: 56.01 GBP instead of 56.00 GBP"
+    assert books.different == [said]
+    assert not books.balanced

@@ -1,0 +1,182 @@
+"""Compares money: what a marketplace says of each order, what its store has of it, and what Klaviyo was told of it.
+
+All amounts are whole pence of one currency; money in any other counts as none. What is promised:
+
+* **The store's order** costs what the marketplace states for the units that were sent there and for their delivery, tax
+  included, on the marketplace's own basis: cost where it pays the seller cost, else what the buyer paid (manual,
+  injected orders; Mirakl's sheet, shop models). It is paid with exactly that. A store that knows nothing but the price
+  of one unit cannot state every sum: where a line's does not divide by its units, less than one penny for each unit may
+  be lost, and nothing is elsewhere.
+* **Refunds** come to the same money on both sides, whoever made them, delivery that was given back included: line by
+  line where every refund of the order is about one line, else for the order.
+* **Klaviyo** (DESIGN, rules that are easy to get wrong: value) is told of goods at the store's price where the
+  marketplace states cost, else at the marketplace's; without delivery, which no line of the event accounts for. Without
+  a price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
+  marketplace states that, else as the store's price of their units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+CURRENCY = "GBP"
+
+VALUED = ("Placed Order", "Cancelled Order", "Refunded Order")
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """One refund, as one side has it."""
+
+    amount: int
+    units: Counter[str] = field(default_factory=Counter)
+    """By the marketplace's line; empty where it is about money alone."""
+
+
+@dataclass(frozen=True)
+class Sold:
+    """One line as the marketplace states it. Money includes tax."""
+
+    sku: str
+    ordered: int
+    cancelled: int
+    goods: int
+    """What all ordered units come to."""
+    delivery: int = 0
+    """Where each line has its own."""
+    taken: Sequence[tuple[int, int, int]] = ()
+    """(units, goods, delivery) of its cancellations, the first one first, where the marketplace states their money."""
+
+    def sent(self, units: int) -> int:
+        """What it came to when so many units of it were left."""
+        goods, delivery, gone = self.goods, self.delivery, self.ordered - units
+        for count, off_goods, off_delivery in self.taken:
+            if gone <= 0:
+                break
+            goods, delivery, gone = goods - off_goods, delivery - off_delivery, gone - count
+        return goods + delivery - _share(self.goods, max(0, gone), self.ordered)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a marketplace says of one order."""
+
+    lines: Mapping[str, Sold]
+    refunds: Sequence[GivenBack] = ()
+    delivery: int = 0
+    """Of the order as a whole."""
+    prices: Mapping[str, int] | None = None
+    """The store's, by SKU, where the marketplace states cost; None: it states what the buyer paid."""
+
+    def values(self) -> dict[str, tuple[int, int]]:
+        """Metric -> (what Klaviyo is to be told in all, how much of it may be lost to rounding)."""
+        if self.prices is not None and not all(line.sku in self.prices for line in self.lines.values()):
+            return dict.fromkeys(VALUED, (0, 0))
+        refunded = sum(
+            one.amount
+            if self.prices is None
+            else sum(self._worth(self.lines[ref], units) for ref, units in one.units.items())
+            for one in self.refunds
+        )
+        lines = self.lines.values()
+        return {
+            "Placed Order": (sum(self._worth(line, line.ordered) for line in lines), 0),
+            "Cancelled Order": (
+                sum(self._worth(line, line.cancelled) for line in lines),
+                sum(line.cancelled for line in lines if self.prices is None and _is_uneven(line, line.ordered)),
+            ),
+            "Refunded Order": (refunded, 0),
+        }
+
+    def _worth(self, line: Sold, units: int) -> int:
+        return _share(line.goods, units, line.ordered) if self.prices is None else self.prices[line.sku] * units
+
+
+@dataclass(frozen=True)
+class InStore:
+    """What the store has of one order."""
+
+    total: int
+    paid: int
+    """By the marketplace, when the order was made."""
+    refunds: Sequence[GivenBack] = ()
+    only_unit_prices: bool = False
+    """The store knows no sum of a line but its units' price times their number."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two sides that name other sums. `what` says which."""
+
+    what: str
+    there: int
+    wanted: int
+    lost: int = 0
+    """How much of it may be lost."""
+
+    @property
+    def matters(self) -> bool:
+        return self.there != self.wanted and abs(self.there - self.wanted) >= self.lost
+
+    def text(self) -> str:
+        return f"{self.what}: {shown(self.there)} instead of {shown(self.wanted)}"
+
+
+def in_store(said: Stated, units: Mapping[str, int], store: InStore) -> list[Difference]:
+    """`units` are those of each line that the store was sent."""
+    wanted = said.delivery + sum(line.sent(units[ref]) for ref, line in said.lines.items())
+    uneven = sum(units[ref] for ref, line in said.lines.items() if _is_uneven(line, units[ref]))
+    lost = uneven if store.only_unit_prices else 0
+    return [
+        Difference("order in the store", store.total, wanted, lost),
+        Difference("payment in the store", store.paid, wanted, lost),
+        *_refunds(said.refunds, store.refunds),
+    ]
+
+
+def at_klaviyo(said: Stated, events: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    told: Counter[str] = Counter()
+    for event in events:
+        if event.get("value") is not None and event["currency"] == CURRENCY:
+            told[event["name"]] += pence(event["value"])
+    return [
+        Difference(f"value of {name} at Klaviyo", told[name], wanted, lost)
+        for name, (wanted, lost) in said.values().items()
+    ]
+
+
+def _refunds(there: Sequence[GivenBack], store: Sequence[GivenBack]) -> list[Difference]:
+    if any(len(one.units) > 1 for one in (*there, *store)):
+        sums = sum(one.amount for one in store), sum(one.amount for one in there)
+        return [Difference("refunds in the store", *sums)]
+    by_line = [Counter[str](), Counter[str]()]
+    for side, refunds in zip(by_line, (there, store), strict=True):
+        for one in refunds:
+            side[next(iter(one.units), "")] += one.amount
+    wanted, found = by_line
+    return [
+        Difference(f"refunds in the store of {f'line {ref}' if ref else 'no line'}", found[ref], wanted[ref])
+        for ref in sorted(wanted.keys() | found.keys())
+    ]
+
+
+def _is_uneven(line: Sold, units: int) -> bool:
+    return bool(units) and _share(line.goods, units, line.ordered) % units != 0
+
+
+def _share(amount: int, part: int, whole: int) -> int:
+    """Rounded half up."""
+    return (2 * amount * part + whole) // (2 * whole) if part else 0
+
+
+def pence(amount: Any) -> int:
+    """Of an amount as JSON has it. What is finer than a penny is rounded, as whoever shows it does."""
+    return int((Decimal(str(amount)) * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def shown(amount: int) -> str:
+    return f"{Decimal(amount) / 100:.2f} {CURRENCY}"
