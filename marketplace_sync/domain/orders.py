@@ -163,6 +163,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     awaiting_release: bool = False
     """The marketplace still waits for our acceptance or the buyer's money: nothing may be shipped yet, and there may be
     no address yet."""
+    on_hold: bool = False
+    """Nobody knows what the marketplace means by its state: it is `awaiting_release`, and not to be accepted either."""
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
     to_come: int = 0

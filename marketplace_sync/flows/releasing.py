@@ -38,6 +38,7 @@ def acceptable(connection: Connection, route: Route, orders: Sequence[Order]) ->
         order
         for order in orders
         if order.awaiting_release
+        and not order.on_hold
         and order_book.unacknowledged(order) > 0
         and injection.wanted(route, order)
         and not _accepted(connection, route, order)

@@ -125,7 +125,7 @@ def test_cancelled_units_are_counted_with_what_was_ordered(mugs: Shop) -> None:
         ("CLOSED", 2, 2, 0),
         ("REFUSED", 0, 0, 2),
         ("CANCELED", 0, 0, 2),
-        ("SOMETHING_NEW", 2, 0, 0),
+        ("SOMETHING_NEW", 0, 0, 0),
     ],
 )
 def test_states_are_counts(mugs: Shop, state: str, acknowledged: int, dispatched: int, cancelled: int) -> None:
@@ -134,6 +134,17 @@ def test_states_are_counts(mugs: Shop, state: str, acknowledged: int, dispatched
     found = order.lines[0]
     assert (found.acknowledged, found.dispatched, found.cancelled) == (acknowledged, dispatched, cancelled)
     assert bool(order.warnings) is (state == "SOMETHING_NEW")
+    unheld = ("SHIPPING", "SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED", "REFUSED", "CANCELED")
+    assert order.awaiting_release is (state not in unheld)
+    assert order.on_hold is (state == "SOMETHING_NEW")
+
+
+def test_a_line_in_a_state_that_nobody_knows_is_what_its_order_is(mugs: Shop) -> None:
+    lines = line(1, "MUG", 2, 20.0, order_line_state="SOMETHING_NEW"), line(2, "CUP", 1, 5.0)
+    mugs.marketplace.place("O1-A", *lines, state="WAITING_ACCEPTANCE")
+    order = mugs.order("O1-A")
+    assert [one.acknowledged for one in order.lines] == [0, 0]
+    assert (order.awaiting_release, len(order.warnings)) == (True, 1)
 
 
 @pytest.mark.parametrize(("order_state", "dispatched"), [("SHIPPING", 0), ("RECEIVED", 1)])

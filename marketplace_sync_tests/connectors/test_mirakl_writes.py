@@ -58,6 +58,15 @@ def test_an_order_that_somebody_accepted_needs_nothing_and_a_dead_one_is_refused
     assert outcome.code == "CANCELED"
 
 
+def test_an_order_in_a_state_that_nobody_knows_is_not_taken_for_accepted(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="WAITING_FRAUD_REVIEW")
+    wish = AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),))
+    outcome = mugs.deliver(wish)
+    assert isinstance(outcome, Postponed)
+    assert "WAITING_FRAUD_REVIEW" in outcome.reason
+    assert isinstance(mugs.resolve(wish), InDoubt)
+
+
 def test_a_lost_acceptance_is_found_by_reading_the_order(mugs: Shop) -> None:
     mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="WAITING_ACCEPTANCE")
     wish = AcknowledgeOrder(order_id="O1-A", lines=(units("O1-A-1"),))

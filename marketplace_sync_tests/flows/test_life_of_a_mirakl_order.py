@@ -125,6 +125,22 @@ def test_an_order_that_the_operator_holds_back_is_not_imported(here: Town) -> No
     assert len(here.shopify_orders(order_id, BAZAAR)) == 1
 
 
+def test_an_order_in_a_state_that_nobody_knows_is_held_back_and_shown_to_a_person(
+    database_url: str, tmp_path: Path
+) -> None:
+    unheard_of = {"held_as": "WAITING_FRAUD_REVIEW", "address_before_acceptance": True}
+    with mirakl_town(database_url, tmp_path, like={BAZAAR: unheard_of}) as here:
+        order_id = here.place(at=BAZAAR, staging=True)
+        live(here)
+        assert (here.shopify_orders(), here.events(order_id), writes(here, "OR21")) == ([], {}, [])
+        assert here.work_items() == {"ODD_STATEMENT": 1}
+        here.sandbox.act(BAZAAR, "release_order", order_id=order_id)
+        live(here)
+        assert len(writes(here, "OR21")) == 1
+        assert len(here.shopify_orders(order_id, BAZAAR)) == 1
+        assert here.events(order_id) == {"Placed Order": 1, "Ordered Product": 1}
+
+
 def test_an_order_that_is_never_accepted_leaves_no_trace_in_klaviyo_and_asks_for_nothing(here: Town) -> None:
     here.sandbox.act(SHOP, "delete_variant", sku="MUG-RED")
     order_id = here.place("MUG-RED", at=BAZAAR)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import order_now
-from marketplace_sync.connectors.mirakl.progress import DEAD, STAGING, WAITING
+from marketplace_sync.connectors.mirakl.progress import DEAD, KNOWN, STAGING, WAITING
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
@@ -44,6 +44,8 @@ class Acceptance:
         if isinstance(now, Refused):
             return now
         verdict = self.verdict(wish)
+        if isinstance(verdict, InDoubt):
+            return Postponed(f"{outcome.reason}; {verdict.reason}")
         if not isinstance(verdict, NotThere):
             return verdict
         waiting = [line_id for line_id in now.lines if now.line_state(line_id) == WAITING]
@@ -60,6 +62,8 @@ class Acceptance:
             return NotThere()
         if now.state in DEAD:
             return Refused(f"order {wish.order_id} is {now.state}, there is nothing to accept", code=now.state)
+        if now.state not in KNOWN:
+            return InDoubt(f"order {wish.order_id} has the unknown state {now.state[:40]!r}, accepted or not")
         return Delivered({"found": True, "state": now.state})
 
     def _accept(self, order_id: str, line_ids: list[str]) -> Outcome:

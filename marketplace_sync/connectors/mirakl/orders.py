@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from marketplace_sync.connectors.mirakl import buyers, fields
-from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, PAYING, STAGING, WAITING, Progress, progress
+from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, Progress, is_held, progress
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.decoding import decoder
@@ -167,7 +167,8 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         total=total + (every_tax or 0) if total is not None and on_top else total,
         tax=every_tax,
         # Whatever the payment workflow, what may be shipped is told by the state alone (Mirakl, order life cycle).
-        awaiting_release=fields.text(stated.order_state) in (STAGING, WAITING, *PAYING),
+        on_hold=fields.text(stated.order_state) not in KNOWN,
+        awaiting_release=is_held(fields.text(stated.order_state)),
         acknowledge_by=placed_at + settings.accept_within if settings.accept_within else None,
         dispatch_by=fields.moment(stated.shipping_deadline),
         parcels=_parcels(stated, lines),
@@ -280,7 +281,7 @@ def _taxes(taxes: list[Tax] | None, currency: str) -> int | None:
 def _oddities(stated: Stated, warnings: list[str]) -> list[str]:
     state = fields.text(stated.order_state)
     if state not in KNOWN:
-        warnings.append(f"it has the unknown state {state[:40]!r}")
+        warnings.append(f"it has the unknown state {state[:40]!r} and is held back until it has one that is known")
     for line in stated.order_lines:
         line_state = fields.text(line.order_line_state)
         if line_state and line_state not in KNOWN:

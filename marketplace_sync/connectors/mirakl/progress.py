@@ -18,6 +18,12 @@ _OPEN = (STAGING, WAITING, *PAYING, SHIPPING)
 KNOWN = frozenset((*_OPEN, *SHIPPED, *DEAD, INCIDENT, "INCIDENT_CLOSED", *_REFUNDED))
 
 
+def is_held(order_state: str) -> bool:
+    """Whether nothing may be shipped yet. New states may come at any time (Mirakl, basics): what is none that is known
+    to let an order go holds it back."""
+    return order_state in (STAGING, WAITING, *PAYING) or order_state not in KNOWN
+
+
 class Progress(msgspec.Struct, frozen=True):
     """The counts of one line, in units. `quantity` is what was ordered, cancelled units included."""
 
@@ -43,12 +49,13 @@ def progress(
     """What a line says. `quantity` and `cancelations` are units as stated, `shipped`: it states a shipping date.
 
     An incident and a refund say nothing about the parcel: then the shipping date does, or the order's state (Mirakl,
-    order life cycle).
+    order life cycle). A line whose state nobody knows is what its order is; where that is unknown as well the line is
+    not accepted: that could not be taken back once the order turns out to wait for it.
     """
     taken = sum(cancelations)
     ordered = quantity + taken if quantity_after_cancelations else quantity
     taken = min(taken, ordered)
-    state = line_state or order_state
+    state = line_state if line_state in KNOWN else order_state
     if state in DEAD:
         return Progress(ordered, ordered, 0, 0)
     rest = ordered - taken
@@ -57,5 +64,5 @@ def progress(
     sent = state in SHIPPED or shipped or (state not in _OPEN and order_state in SHIPPED)
     if sent:
         return Progress(ordered, taken, ordered - taken, rest)
-    accepted = state not in (STAGING, WAITING)
+    accepted = state in KNOWN and state not in (STAGING, WAITING)
     return Progress(ordered, taken, rest if accepted else 0, 0)

@@ -102,6 +102,8 @@ class MiraklSettings:
     extra_field_rate: float = 0.0
     unknown_type_rate: float = 0.0
     """Orders whose payment workflow is one that no list has."""
+    held_as: str = "STAGING"
+    """The state of an order that the operator holds: enumerations grow without notice (Mirakl, basics)."""
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

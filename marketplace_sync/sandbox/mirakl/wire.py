@@ -21,7 +21,7 @@ def order(document: Mapping[str, Any], settings: MiraklSettings) -> dict[str, An
     goods, shipping = sum(line["price"] for line in lines), sum(line["shipping"] for line in lines)
     state = document["state"]
     tracking = document["tracking"] or {}
-    shown_from = 1 if settings.address_before_acceptance else ADDRESS_FROM
+    shown_from = 0 if settings.address_before_acceptance else ADDRESS_FROM
     visible = RANK.get(state, -1) >= shown_from or (state in DEAD and document["debited"] is not None)
     living = [line for line in lines if line["state"] not in DEAD]
     deadline = None
@@ -31,7 +31,7 @@ def order(document: Mapping[str, Any], settings: MiraklSettings) -> dict[str, An
     found = {
         "order_id": document["id"],
         "commercial_id": document["commercial_id"],
-        "order_state": state,
+        "order_state": _called(state, settings),
         "order_state_reason_code": document["reason"],
         "order_state_reason_label": document["reason"],
         "created_date": iso(document["created"]),
@@ -143,6 +143,10 @@ def _commission_taxes(line: Mapping[str, Any], settings: MiraklSettings, *, rate
     return [{**tax, "rate": Decimal(settings.commission_tax_rate)} if rate else tax]
 
 
+def _called(state: str, settings: MiraklSettings) -> str:
+    return settings.held_as if state == "STAGING" else state
+
+
 def _line_state(line: Mapping[str, Any]) -> str:
     if line["incident"] is not None:
         return "INCIDENT_OPEN"
@@ -157,7 +161,7 @@ def _line(line: Mapping[str, Any], document: Mapping[str, Any], settings: Mirakl
     return {
         "order_line_id": line["id"],
         "order_line_index": line["index"],
-        "order_line_state": _line_state(line),
+        "order_line_state": _called(_line_state(line), settings),
         "order_line_state_reason_code": line["reason"],
         "order_line_state_reason_label": line["reason"],
         "offer_id": line["offer_id"],
