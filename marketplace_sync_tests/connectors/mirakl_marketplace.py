@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,8 @@ class Marketplace:
     calls: list[tuple[str, str]] = field(default_factory=list)
     polls_refused: bool = False
     """Whether the list of orders was read too often; single orders may still be read."""
+    blank_from: float = math.inf
+    """The place in the list of orders from which on its pages hold nothing, whatever they say of the count."""
     on_page: Callable[[int], None] = lambda offset: None
     clock: int = 0
 
@@ -214,7 +217,7 @@ class Marketplace:
         if "start_update_date" in query:
             found = [one for one in found if one["last_updated_date"] >= query["start_update_date"]]
         start, size = int(query.get("offset", 0)), int(query.get("max", 10))
-        page = found[start : start + size]
+        page = [] if start >= self.blank_from else found[start : start + size]
         text = json.dumps({"orders": page, "total_count": len(found)})
         self.on_page(start)
         return Response(text, media_type="application/json")

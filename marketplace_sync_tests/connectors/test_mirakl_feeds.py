@@ -10,7 +10,7 @@ import pytest
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.ports import Malformed, Statement
 from marketplace_sync.domain.effects import Delivered
-from marketplace_sync.domain.errors import Throttled
+from marketplace_sync.domain.errors import AnswerUnreadable, Throttled
 from marketplace_sync.domain.orders import Return, ReturnState
 from marketplace_sync_tests.connectors.mirakl_marketplace import line, stated_return
 from marketplace_sync_tests.connectors.mirakl_shop import Shop, dispatch, shop, units
@@ -66,6 +66,19 @@ def test_an_order_that_slips_in_front_of_our_place_is_found_by_the_next_read(mug
     assert "OLD-A" not in [one.key for one in seen]
     seen, _ = paged.poll("orders", watermark)
     assert "OLD-A" in [one.key for one in seen]
+
+
+@pytest.mark.parametrize("blank_from", [0, 3])
+def test_a_list_that_ends_before_its_end_moves_no_watermark(mugs: Shop, blank_from: int) -> None:
+    for number in range(7):
+        mugs.marketplace.place(f"O{number}-A", line(1, "MUG", 1, 10.0))
+    mugs.marketplace.blank_from = blank_from
+    read = mugs.with_settings(page_size=3).connector.read("orders", None)
+    pages = [next(read) for _ in range(blank_from // 3 + 1)]
+    with pytest.raises(AnswerUnreadable, match=f"nothing comes after the first {blank_from}, and 7 are there"):
+        next(read)
+    assert sum(len(page.statements) for page in pages) == blank_from
+    assert all(page.watermark is None for page in pages)
 
 
 def test_a_row_without_an_id_is_kept_for_a_person(mugs: Shop) -> None:

@@ -81,7 +81,7 @@ class Billing:
             for row in page.invoices:
                 yield self._document(bytes(row))
             offset += len(page.invoices)
-            if not page.invoices or offset >= page.total_count:
+            if self._calls.is_over("read billing documents", page.invoices, offset, page.total_count):
                 return
 
     def file(self, document_id: str) -> bytes:

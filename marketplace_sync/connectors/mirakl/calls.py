@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -110,6 +110,13 @@ class Calls:
             seen.add(token)
             asked = {"page_token": token, "limit": limit}
             bucket = further or bucket
+
+    def is_over(self, operation: str, page: Sequence[object], offset: int, total: int) -> bool:
+        """Whether a list read by offset has ended with this page, which ends at `offset`. Raises AnswerUnreadable for
+        one that holds nothing before the list's end: what comes after it would never be read."""
+        if not page and offset < total:
+            raise self.unreadable(operation, f"nothing comes after the first {offset}, and {total} are there", 200)
+        return offset >= total
 
     def decoded(self, answer: Answer, kind: type[T], operation: str) -> T:
         try:

@@ -64,7 +64,7 @@ class Offers:
             page = self._calls.get(_OFFERS, _Page, params=params, operation="read offers")
             offset += len(page.offers)
             yield [self._offer(stated) for stated in page.offers]
-            if not page.offers or offset >= page.total_count:
+            if self._calls.is_over("read offers", page.offers, offset, page.total_count):
                 return
 
     def _offer(self, stated: _Stated) -> OfferState:

@@ -82,7 +82,7 @@ class Reader:
                     if head.order_state != STAGING
                 ]
             )
-            if not rows or offset >= page.total_count:
+            if self._calls.is_over("read orders", rows, offset, page.total_count):
                 break
         yield Page(statements=(), watermark=_mark(newest, began))
 
