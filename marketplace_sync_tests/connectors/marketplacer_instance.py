@@ -46,6 +46,10 @@ class Instance:
         self.hooks: list[Document] = []
         self.types: dict[str, list[str]] | None = None
         self.stock: dict[str, Document] = {"MUG": {"id": opaque("Variant", 1), "sku": "MUG", "countOnHand": 5}}
+        self.hidden = 0
+        """Rows that every list counts and does not show."""
+        self.sorted_by = "updatedAt"
+        """What the lists are sorted by that nobody can ask to be sorted."""
         self.lose_answer_of = ""
         self.refuse: dict[str, Document] = {}
         self._numbers = 100
@@ -132,7 +136,7 @@ class Instance:
                 return None
             return {"name": name, "fields": [{"name": one} for one in self.types[name]]}
         if field == "updatedOrders":
-            return self._page([dict(order) for order in self.orders.values()], variables)
+            return self._page([dict(order) for order in self.orders.values()], variables, self.sorted_by)
         if field == "invoices":
             return self._page([{**invoice, "order": order} for order, invoice in every], variables)
         if field == "updatedRefundRequests":
@@ -143,6 +147,7 @@ class Instance:
                     for request in invoice["refundRequests"]
                 ],
                 variables,
+                self.sorted_by,
             )
         if field == "invoiceAmendments":
             return self._page(
@@ -163,13 +168,13 @@ class Instance:
             return {"totalCount": len(lists[field]), "pageInfo": {"hasNextPage": False}, "nodes": lists[field]}
         return getattr(self, f"_{field}")(given)
 
-    def _page(self, rows: list[Document], variables: Document) -> Document:
-        rows = sorted((row for row in rows if row["updatedAt"] >= variables["since"]), key=lambda row: row["updatedAt"])
+    def _page(self, rows: list[Document], variables: Document, sorted_by: str = "updatedAt") -> Document:
+        rows = sorted((row for row in rows if row["updatedAt"] >= variables["since"]), key=lambda row: row[sorted_by])
         start = int(variables["after"] or 0)
         some = rows[start : start + variables["first"]]
         more = start + len(some) < len(rows)
         return {
-            "totalCount": len(rows),
+            "totalCount": len(rows) + self.hidden,
             "pageInfo": {"hasNextPage": more, "endCursor": str(start + len(some))},
             "nodes": some,
         }

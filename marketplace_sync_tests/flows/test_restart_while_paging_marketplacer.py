@@ -17,11 +17,16 @@ UNLIMITED = {"per_address": None, "per_key": None, "per_operator": None}
 
 
 @pytest.fixture
-def here(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
-    """Pages of two, each a transaction of its own; what overlaps is what changed within a second."""
+def here(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Town]:
+    """Pages of two, each a transaction of its own; what overlaps is what changed within a second. Lists that nobody
+    can ask to be sorted come by what the test says."""
     monkeypatch.setattr(import_orders, "STATEMENTS_AT_ONCE", 1)
     connection: dict[str, Any] = {"page_size": 2, "overlap": "1s", "requests_per_second": 75, "older_opt_ins": "0s"}
-    with marketplacer_town(database_url, tmp_path, store=None, like=UNLIMITED, **connection) as found:
+    with marketplacer_town(
+        database_url, tmp_path, store=None, like={**UNLIMITED, "updated_lists_by": request.param}, **connection
+    ) as found:
         yield found
 
 
@@ -43,14 +48,16 @@ Act = Callable[[Town, Any], None]
 
 
 @pytest.mark.parametrize(
-    ("feed", "before", "happens", "kind", "event"),
+    ("here", "feed", "before", "happens", "kind", "event"),
     [
-        ("orders", (), None, "placed", "Placed Order"),
-        ("invoices", (), ship, "dispatch_confirmed", "Fulfilled Order"),
-        ("refunds", (ship,), give_back, "refunded", "Refunded Order"),
-        ("amendments", (ship,), amend, "refunded", "Refunded Order"),
+        ("updatedAt", "orders", (), None, "placed", "Placed Order"),
+        ("n", "orders", (), None, "placed", "Placed Order"),
+        ("n", "invoices", (), ship, "dispatch_confirmed", "Fulfilled Order"),
+        ("n", "refunds", (ship,), give_back, "refunded", "Refunded Order"),
+        ("n", "amendments", (ship,), amend, "refunded", "Refunded Order"),
     ],
-    ids=["orders", "invoices", "refunds", "amendments"],
+    ids=["orders as they change", "orders", "invoices", "refunds", "amendments"],
+    indirect=["here"],
 )
 def test_a_list_is_read_to_its_end_by_readers_that_are_killed_on_every_page(
     here: Town,

@@ -26,6 +26,7 @@ class PageInfo(msgspec.Struct, rename="camel"):
 
 class Rows(msgspec.Struct, rename="camel"):
     page_info: PageInfo
+    total_count: int = 0
     nodes: list[msgspec.Raw] | None = None
 
 

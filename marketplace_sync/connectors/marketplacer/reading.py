@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from marketplace_sync.connectors.marketplacer import documents, fields
-from marketplace_sync.connectors.marketplacer.account import Account
+from marketplace_sync.connectors.marketplacer.account import Account, Rows
 from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
 from marketplace_sync.connectors.marketplacer.opt_ins import OptIns
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
@@ -32,7 +32,7 @@ FEEDS = {
 }
 """Feed -> the root field that it is read from."""
 _SORTED = ("invoices", "amendments")
-"""Lists that are asked for in the order of their changes; the others are only believed to come so (sheet, 5)."""
+"""Lists that are asked for in the order of their changes; the others come in one that nobody documents (sheet, 5)."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SOLD = "COMPLETE"
 _GRAIN = timedelta(seconds=1)
@@ -112,9 +112,8 @@ class Reader:
     def changed(self, feed: str, watermark: str | None) -> Iterator[Page]:
         """Orders that one list says have changed since the watermark, whole, page by page.
 
-        The list goes on from the time of the last row and not from its place, because rows move while they are read
-        (sheet, 2). A watermark is handed on where the list is sorted for certain, else only at its end, and never past
-        the moment at which reading began.
+        A watermark is handed on where the list is sorted for certain, else only at its end, and never past the moment
+        at which reading began.
         """
         if not self._account.is_seller:
             self._account.native_klaviyo()  # learnt before anything is told on
@@ -124,7 +123,7 @@ class Reader:
         newest: datetime | None = None
         done: set[str] = set()
         held: list[str] = []
-        for rows, date in self._walk(feed, since):
+        for rows, date in self._sorted(feed, since) if feed in _SORTED else self._unsorted(feed, since):
             began = began or date
             moments = [moment for row in rows if (moment := fields.moment(row.updated_at)) is not None]
             newest = max([*moments, *([newest] if newest else [])], default=None)
@@ -149,17 +148,14 @@ class Reader:
         variables = {"since": fields.timestamp(datetime.now(UTC)), "first": 1, "after": None}
         self._calls.ask(self._document(feed), variables)
 
-    def _walk(self, feed: str, since: datetime) -> Iterator[tuple[list[_Row], datetime]]:
+    def _sorted(self, feed: str, since: datetime) -> Iterator[tuple[list[_Row], datetime]]:
+        """Goes on from the time of the last row and not from its place, because rows move while they are read (sheet,
+        2)."""
         document = self._document(feed)
         after: str | None = None
         while True:
-            said = self._calls.ask(
-                document,
-                {"since": fields.timestamp(since), "first": self._settings.page_size, "after": after},
-            )
-            found = self._account.rows(document, said.data.get(FEEDS[feed]))
-            rows = [self._account.decoded(document, raw, _Row) for raw in found.nodes or () if bytes(raw) != b"null"]
-            yield rows, _said_at(said.date)
+            found, rows, date = self._page(feed, since, after)
+            yield rows, date
             if not found.page_info.has_next_page:
                 return
             moments = [fields.moment(row.updated_at) for row in rows]
@@ -168,9 +164,43 @@ class Reader:
             if len(known) == len(rows) and known == sorted(known) and onward > since:
                 since, after = onward, None
                 continue
-            if not found.page_info.end_cursor or found.page_info.end_cursor == after:
-                raise self._calls.unreadable(document, "it says that there is more and not where")
-            after = found.page_info.end_cursor
+            after = self._next(document, found, after)
+
+    def _unsorted(self, feed: str, since: datetime) -> Iterator[tuple[list[_Row], datetime]]:
+        """Relies on no order at all. A row that moves to the front or the end while the list is read has others slip
+        past the place at which it goes on (sheet, 2), but none leaves the list: it is read whole once as many rows were
+        seen as it has. Until then it is read once more."""
+        document = self._document(feed)
+        seen: set[str] = set()
+        while True:
+            before, empty, after = len(seen), 0, None
+            while True:
+                found, rows, date = self._page(feed, since, after)
+                yield rows, date
+                seen.update(row.id for row in rows)
+                empty += len(found.nodes or ()) - len(rows)
+                if not found.page_info.has_next_page:
+                    break
+                after = self._next(document, found, after)
+            if len(seen) + empty >= found.total_count:
+                return
+            if len(seen) == before:
+                why = f"it says that {found.total_count} rows are there, and shows {len(seen)}"
+                raise self._calls.unreadable(document, why)
+
+    def _page(self, feed: str, since: datetime, after: str | None) -> tuple[Rows, list[_Row], datetime]:
+        document = self._document(feed)
+        variables = {"since": fields.timestamp(since), "first": self._settings.page_size, "after": after}
+        said = self._calls.ask(document, variables)
+        found = self._account.rows(document, said.data.get(FEEDS[feed]))
+        rows = [self._account.decoded(document, raw, _Row) for raw in found.nodes or () if bytes(raw) != b"null"]
+        return found, rows, _said_at(said.date)
+
+    def _next(self, document: Document, found: Rows, after: str | None) -> str:
+        onward = found.page_info.end_cursor
+        if not onward or onward == after:
+            raise self._calls.unreadable(document, "it says that there is more and not where")
+        return onward
 
     def _document(self, feed: str) -> Document:
         seller = self._account.is_seller

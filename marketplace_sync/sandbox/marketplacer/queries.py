@@ -85,6 +85,12 @@ def _sorted(documents: Iterable[Document], field: str) -> list[Document]:
     return sorted(documents, key=lambda d: (d[field] is not None, moment_of(d[field]) if d[field] else None, d["n"]))
 
 
+def _unasked(call: Call, found: list[Document]) -> list[Document]:
+    """In the order that the instance happens to give: nobody can ask for one, and none is documented (sheet, 5)."""
+    by_age = call.market.settings.updated_lists_by == "n"
+    return sorted(found, key=lambda d: d["n"]) if by_age else _sorted(found, "updatedAt")
+
+
 def _own(call: Call, typename: str) -> Iterable[Document]:
     for doc in call.market.of[typename].values():
         if call.seller is None or owner_of(call.market, typename, doc) == call.seller:
@@ -93,9 +99,8 @@ def _own(call: Call, typename: str) -> Iterable[Document]:
 
 @root("updatedOrders", "orders:read", operator=True)
 def updated_orders(call: Call, given: Given) -> Any:
-    """Ascending by updatedAt: the vendor does not say so (assumed, sheet, 5)."""
     found = [o for o in call.market.of["Order"].values() if _between(o, given, updated="updatedAt")]
-    return page(call, "Order", _sorted(found, "updatedAt"), given)
+    return page(call, "Order", _unasked(call, found), given)
 
 
 _SORTS = {
@@ -146,7 +151,7 @@ def _wanted_invoice(call: Call, invoice: Document, filters: Given) -> bool:
 @root("updatedRefundRequests", "refunds:read")
 def updated_refund_requests(call: Call, given: Given) -> Any:
     found = [r for r in _own(call, "RefundRequest") if _between(r, given, updated="updatedAt")]
-    return page(call, "RefundRequest", _sorted(found, "updatedAt"), given)
+    return page(call, "RefundRequest", _unasked(call, found), given)
 
 
 @root("refundRequests", "refunds:read")

@@ -54,6 +54,9 @@ class Settings:
     (assumed: the sheet, 10, has a reader wait for them)."""
     split_by_delivery_type: bool = False
     """Whether one seller's lines of two delivery types become two invoices (two readings in the sheet, 3)."""
+    updated_lists_by: str = "updatedAt"
+    """What `updatedOrders` and `updatedRefundRequests` are sorted by: the vendor does not say (sheet, 5). `n`: the age
+    of the thing, however late it changed."""
     keeps_partially_sent: bool = False
     """Whether PARTIALLY_SENT stays beside SENT (assumed not, sheet, 4)."""
     order_moves_with_invoices: bool = False
