@@ -18,12 +18,11 @@ from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.store import StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
+from marketplace_sync.flows import began_in_store
+from marketplace_sync.flows.began_in_store import REFERENCE, Given
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.ledger import outbox, wished, work_items
-
-REFERENCE = "refund:"
-"""How the notes of refunds that we record in a store begin."""
 
 
 def mirror(
@@ -32,7 +31,13 @@ def mirror(
     """Answer the marketplace's returns and record its refunds in the store. Harmless for events handled before."""
     identifier = source_identifier(route.marketplace, order.order_id)
     wishes = []
-    ours, asking = _our_refunds(connection, route, order) if route.store else (frozenset[str](), False)
+    asking, answered = False, dict[str, Given | None]()
+    if route.store and store_order is not None:
+        asked = began_in_store.asked_for(connection, route, order)
+        # the marketplace may state one before it answers: looked at again once it has
+        asking = any(one.unsettled for one in asked)
+        staff = made_by_staff(connection, route, order, store_order)
+        answered = began_in_store.answered(connection, route, order, store_order, events, staff)
     for event in events:
         units = _units(order, event)
         if event.kind is EventKind.RETURN_REQUESTED:
@@ -49,9 +54,15 @@ def mirror(
                 )
             )
         if event.kind is EventKind.REFUNDED and route.store and store_order is not None:
-            if asking or event.key in ours:
-                continue  # made in the store, or perhaps: looked at again once the marketplace has answered
-            reference = f"{REFERENCE}{identifier}:{event.key}"
+            began = answered.get(event.key)
+            if asking or (event.key in answered and (began is None or began.amount != 0)):
+                continue
+            # what the buyer got back says nothing about a store order at cost prices, nor the reverse
+            same_basis = event.detail.get("basis", order.price_basis) == order.price_basis
+            amount = event.amount if same_basis else None
+            if began is not None and amount:
+                units = ()  # the store took the goods back without money: only that is left to book
+            reference = began_in_store.reference(route, order, event.key)
             wishes.append(
                 outbox.Wish(
                     connection=route.store,
@@ -65,10 +76,7 @@ def mirror(
                         reference=reference,
                         lines=units,
                         currency=order.currency,
-                        # what the buyer got back says nothing about a store order at cost prices, nor the reverse
-                        amount=event.amount
-                        if event.detail.get("basis", order.price_basis) == order.price_basis
-                        else None,
+                        amount=amount,
                         reason=str(event.detail.get("reason", "")),
                         returned="return_id" in event.detail,
                     ),
@@ -77,15 +85,6 @@ def mirror(
                 )
             )
     outbox.record(connection, wishes)
-
-
-def _our_refunds(connection: Connection, route: Route, order: Order) -> tuple[frozenset[str], bool]:
-    """Ids of the marketplace's refunds that the store made, and whether further ones are still being asked for: the
-    marketplace states those like its own, and the store has them already."""
-    name = route.marketplace
-    asked = wished.of_order(connection, name, EffectKind.REFUND_LINES, name, order.order_id)
-    made = frozenset(str(refund_id) for one in asked for refund_id in one.result.get("refund_ids") or ())
-    return made, any(one.unsettled for one in asked)
 
 
 def _recorded(connection: Connection, route: Route, order: Order) -> frozenset[str]:

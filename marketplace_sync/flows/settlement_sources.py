@@ -21,8 +21,8 @@ from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.settlement.inputs import SoldLine, SoldOrder, StoreRefund
 from marketplace_sync.domain.store import RefundedLine, StoreOrder
 from marketplace_sync.domain.store import StoreRefund as RefundInStore
+from marketplace_sync.flows.began_in_store import REFERENCE
 from marketplace_sync.flows.context import Context, source_identifier
-from marketplace_sync.flows.returning import REFERENCE
 from marketplace_sync.flows.settlement_account import Account
 from marketplace_sync.ledger import settlement as ledger
 from marketplace_sync.ledger.database import driver

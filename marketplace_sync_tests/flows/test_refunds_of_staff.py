@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from marketplace_sync.flows import decide
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, mirakl_town, writes
-from marketplace_sync_tests.flows.stores import ShopifySide, StoreSide
+from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
 from marketplace_sync_tests.flows.town import SHOP, Town
 
 
@@ -42,4 +43,93 @@ def test_goods_that_came_back_without_money_are_no_refund(here: Town) -> None:
     live(here)
     assert here.stored(order_id, BAZAAR).credited == {"MUG-RED": 1}
     assert writes(here, "OR28") == []
+    assert here.work_items() == {}
+
+
+EITHER_STORE = pytest.mark.parametrize("here", [ShopifySide, MagentoSide], ids=["Shopify", "Magento"], indirect=True)
+IN_MAGENTO = pytest.mark.parametrize("here", [MagentoSide], ids=["Magento"], indirect=True)
+
+
+def by_hand(here: Town, order_id: str, amount: int, quantity: int = 1) -> None:
+    """A person refunds the order's only line in the marketplace's portal."""
+    (line,) = bazaar_order(here, order_id)["lines"]
+    here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line["id"], amount=amount, quantity=quantity)
+
+
+def skip_refund(here: Town, state: str) -> None:
+    (found,) = decide.listing(here.context, [state], BAZAAR, None, 10)
+    assert found["kind"] == "refund_lines"
+    decide.skip(here.context, found["effect_id"], "the portal shows it")
+
+
+def credits(here: Town, order_id: str) -> int:
+    return here.stored(order_id, BAZAAR).credits
+
+
+@EITHER_STORE
+def test_a_refund_of_the_stores_whose_answer_was_lost_and_that_a_person_skips_is_not_booked_a_second_time(
+    here: Town,
+) -> None:
+    order_id = shipped(here)
+    rule = {"kind": "lost_answer", "remaining": 1, "path": "/api/orders/refund"}
+    here.sandbox.control("PUT", f"{BAZAAR}/faults", [rule])
+    here.refund_in_store(order_id, "MUG-RED", at=BAZAAR)
+    here.read_store()
+    here.deliver(BAZAAR)
+    skip_refund(here, "in_doubt")
+    live(here)
+    assert len(writes(here, "OR28")) == 1
+    assert credits(here, order_id) == 1
+    by_hand(here, order_id, 1400)
+    live(here)
+    assert credits(here, order_id) == 2, "what the operator gives back besides began at the marketplace"
+    assert here.work_items() == {}
+
+
+@IN_MAGENTO
+def test_a_refund_that_the_marketplace_refused_and_a_person_makes_there_is_not_booked_a_second_time(here: Town) -> None:
+    order_id = shipped(here)
+    rule = {"kind": "status", "status": 400, "remaining": 1, "path": "/api/orders/refund"}
+    here.sandbox.control("PUT", f"{BAZAAR}/faults", [rule])
+    here.refund_in_store(order_id, "MUG-RED", at=BAZAAR)
+    live(here)
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    by_hand(here, order_id, 1200)
+    live(here)
+    skip_refund(here, "refused")
+    live(here)
+    assert (len(writes(here, "OR28")), credits(here, order_id)) == (0, 1), (
+        "a little less was given back, for as many units"
+    )
+    by_hand(here, order_id, 700, quantity=0)
+    live(here)
+    assert credits(here, order_id) == 2, "money for no units is not that of the unit"
+
+
+@IN_MAGENTO
+def test_money_of_the_stores_that_a_person_gives_back_there_is_not_booked_a_second_time(
+    here: Town,
+) -> None:
+    order_id = shipped(here)
+    here.sandbox.act(here.store.name, "refund", order_id=here.stored(order_id, BAZAAR).order_id, amount=300)
+    live(here)
+    assert here.work_items() == {"SELLER_REFUND": 1}
+    by_hand(here, order_id, 300, quantity=0)
+    live(here)
+    assert credits(here, order_id) == 1
+    by_hand(here, order_id, 300, quantity=0)
+    live(here)
+    assert credits(here, order_id) == 2, "that of the store is answered"
+
+
+def test_money_for_goods_that_the_store_took_back_without_is_booked_without_the_goods(here: Town) -> None:
+    order_id = shipped(here, quantity=1)
+    stored = here.stored(order_id, BAZAAR)
+    mugs = [{"sku": "MUG-RED", "quantity": 1}]
+    here.sandbox.act(SHOP, "refund", order_id=stored.order_id, lines=mugs, with_money=False)
+    live(here)
+    by_hand(here, order_id, 1400)
+    live(here)
+    found = here.stored(order_id, BAZAAR)
+    assert (found.credited, found.credits) == ({"MUG-RED": 1}, 2)
     assert here.work_items() == {}
