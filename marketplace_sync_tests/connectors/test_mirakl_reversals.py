@@ -54,6 +54,35 @@ def test_units_are_cancelled_with_their_share_of_the_money(mugs: Shop) -> None:
     assert (found.quantity, found.cancelled) == (3, 1)
 
 
+def test_where_lines_state_what_was_ordered_cancelled_units_are_taken_off_their_money_too(mugs: Shop) -> None:
+    mugs = mugs.with_settings(quantity_after_cancelations=False)
+
+    def place(order_id: str, state: str) -> None:
+        gone = {
+            "id": "C1", "quantity": 1, "amount": 10.0, "shipping_amount": 1.0, "reason_code": "10",
+            "taxes": [{"code": "ECO", "amount": 0.5}],
+        }  # fmt: skip
+        taxes = [{"code": "ECO", "amount": 1.5, "tax_calculation_rule": "NONE"}]
+        stated = line(1, "MUG", 3, 30.0, shipping_price=3.0, taxes=taxes, cancelations=[gone])
+        mugs.marketplace.place(order_id, stated, state=state)
+
+    place("O1-A", "SHIPPING")
+    assert (mugs.order("O1-A").lines[0].quantity, mugs.order("O1-A").lines[0].cancelled) == (3, 1)
+    assert mugs.deliver(cancel("O1-A-1", 1, before=1)) == Delivered()
+    (sent,) = mugs.sent("/api/orders/cancel")[0]["cancelations"]
+    assert (sent["amount"], sent["shipping_amount"], sent["taxes"]) == (10.0, 1.0, [{"code": "ECO", "amount": 0.5}])
+
+    place("O2-A", "RECEIVED")
+    assert isinstance(mugs.deliver(refund("O2-A", "O2-A-1", None), 2), Delivered)
+    assert [one.amount for one in mugs.read_order("O2-A")[1]] == [1000]
+    most = refund("O2-A", "O2-A-1", 1100)
+    assert mugs.with_settings(quantity_after_cancelations=False).resolve(most, 3) == NotThere()
+    again = mugs.with_settings(quantity_after_cancelations=False)
+    assert isinstance(again.resolve(refund("O2-A", "O2-A-1", 1000), 3), InDoubt), "10.00 of 20.00 are left"
+    assert isinstance(mugs.deliver(refund("O2-A", "O2-A-1", 500), 4), Delivered)
+    assert isinstance(again.resolve(refund("O2-A", "O2-A-1", 1000), 3), Delivered), "5.00 are left of 20.00"
+
+
 def test_a_cancellation_is_not_repeated_and_too_much_is_refused(mugs: Shop) -> None:
     mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))
     mugs.marketplace.lose_answers_of.add("/api/orders/cancel")

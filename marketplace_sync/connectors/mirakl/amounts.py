@@ -2,30 +2,70 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.now import OrderNow
-from marketplace_sync.connectors.mirakl.orders import Line, Tax
+from marketplace_sync.connectors.mirakl.orders import Tax
 from marketplace_sync.domain.money import json_number
+
+
+class Worth(NamedTuple):
+    """What is left of a line once cancelled units are off it, in minor units as the line states them."""
+
+    price: int
+    shipping: int
+    taxes: list[tuple[Tax, int]]
+    """Those with a code."""
+    shipping_taxes: list[tuple[Tax, int]]
+
+
+def worth(now: OrderNow, line_id: str) -> Worth:
+    """Raises Malformed."""
+    line, where = now.lines[line_id], f"line {line_id}"
+    gone = [] if now.is_less_cancelations else line.cancelations or []
+    price, shipping = (
+        fields.amount(stated, now.currency, f"{where} {name}")
+        - sum(fields.amount(getattr(each, part), now.currency, f"{where} cancelations {part}") for each in gone)
+        for stated, name, part in (
+            (line.price, "price", "amount"),
+            (line.shipping_price, "shipping_price", "shipping_amount"),
+        )
+    )
+    return Worth(
+        price,
+        shipping,
+        _left(now, line.taxes or (), [tax for each in gone for tax in each.taxes or ()], where),
+        _left(now, line.shipping_taxes or (), [tax for each in gone for tax in each.shipping_taxes or ()], where),
+    )
+
+
+def _left(now: OrderNow, taxes: Sequence[Tax], gone: Sequence[Tax], where: str) -> list[tuple[Tax, int]]:
+    cancelled: Counter[str] = Counter()
+    for tax in gone:
+        cancelled[fields.text(tax.code)] += fields.amount(tax.amount, now.currency, f"{where} cancelations taxes")
+    return [
+        (tax, fields.amount(tax.amount, now.currency, f"{where} taxes") - cancelled.pop(code, 0))
+        for tax in taxes
+        if (code := fields.text(tax.code))
+    ]
 
 
 def cancelation(now: OrderNow, line_id: str, quantity: int, reason: str) -> dict[str, Any]:
     """One entry of OR30: amounts in proportion to the units that are left of the line. Raises Malformed."""
-    line, left = now.lines[line_id], now.counts[line_id].open
-    price = fields.amount(line.price, now.currency, f"line {line_id} price")
-    shipping = fields.amount(line.shipping_price, now.currency, f"line {line_id} shipping_price")
+    whole, left = worth(now, line_id), now.counts[line_id].open
     entry: dict[str, Any] = {
         "order_line_id": line_id,
         "quantity": quantity,
-        "amount": json_number(fields.portion(price, quantity, left), now.currency),
-        "shipping_amount": json_number(fields.portion(shipping, quantity, left), now.currency),
+        "amount": json_number(fields.portion(whole.price, quantity, left), now.currency),
+        "shipping_amount": json_number(fields.portion(whole.shipping, quantity, left), now.currency),
         "currency_iso_code": now.currency,
         "reason_code": reason,
     }
-    for name, taxes in (("taxes", line.taxes), ("shipping_taxes", line.shipping_taxes)):
-        parts = _stated(now, taxes or (), quantity, left)
+    for name, taxes in (("taxes", whole.taxes), ("shipping_taxes", whole.shipping_taxes)):
+        parts = _named(now, [(tax, fields.portion(amount, quantity, left)) for tax, amount in taxes])
         if parts:
             entry[name] = parts
     return entry
@@ -34,8 +74,7 @@ def cancelation(now: OrderNow, line_id: str, quantity: int, reason: str) -> dict
 def refund(now: OrderNow, line_id: str, quantity: int, gross: int, reason: str) -> dict[str, Any]:
     """One entry of OR28 for `gross` minor units with tax, shipping left alone. Where tax comes on top, the amount is
     split as the line itself is. Raises Malformed."""
-    line = now.lines[line_id]
-    net, taxes = split(now, line, line_id, gross)
+    net, taxes = split(now, line_id, gross)
     entry: dict[str, Any] = {
         "order_line_id": line_id,
         "quantity": quantity,
@@ -49,42 +88,32 @@ def refund(now: OrderNow, line_id: str, quantity: int, gross: int, reason: str) 
     return entry
 
 
-def split(now: OrderNow, line: Line, line_id: str, gross: int) -> tuple[int, list[dict[str, Any]]]:
+def split(now: OrderNow, line_id: str, gross: int) -> tuple[int, list[dict[str, Any]]]:
     """(amount, taxes) as OR28 takes a gross amount. Raises Malformed."""
-    price = fields.amount(line.price, now.currency, f"line {line_id} price")
-    taxes = [tax for tax in line.taxes or () if fields.text(tax.code)]
-    amounts = [fields.amount(tax.amount, now.currency, f"line {line_id} taxes") for tax in taxes]
-    whole = price + sum(amounts) if now.tax_on_top else price
+    whole = worth(now, line_id)
+    return _parts(now, whole.price, whole.taxes, gross)
+
+
+def _parts(now: OrderNow, price: int, taxes: Sequence[tuple[Tax, int]], gross: int) -> tuple[int, list[dict[str, Any]]]:
+    whole = price + sum(amount for _, amount in taxes) if now.tax_on_top else price
     if whole == 0:
         return gross, []
-    parts = [fields.portion(amount, gross, whole) for amount in amounts]
-    named = [
-        {"code": fields.text(tax.code), "amount": json_number(part, now.currency)}
-        for tax, part in zip(taxes, parts, strict=True)
-        if _must_be_named(now, tax)
-    ]
-    return (gross - sum(parts) if now.tax_on_top else gross), named
+    parts = [(tax, fields.portion(amount, gross, whole)) for tax, amount in taxes]
+    return (gross - sum(part for _, part in parts) if now.tax_on_top else gross), _named(now, parts)
 
 
 def gross_of(now: OrderNow, line_id: str, quantity: int) -> int:
     """What units of a line are worth with tax, in proportion to what is left of it. Raises Malformed."""
-    line, counts = now.lines[line_id], now.counts[line_id]
-    price = fields.amount(line.price, now.currency, f"line {line_id} price")
-    if now.tax_on_top:
-        price += sum(fields.amount(tax.amount, now.currency, f"line {line_id} taxes") for tax in line.taxes or ())
-    return fields.portion(price, quantity, counts.quantity - counts.cancelled)
+    whole, counts = worth(now, line_id), now.counts[line_id]
+    gross = whole.price + (sum(amount for _, amount in whole.taxes) if now.tax_on_top else 0)
+    return fields.portion(gross, quantity, counts.quantity - counts.cancelled)
 
 
-def _stated(now: OrderNow, taxes: Sequence[Tax], part: int, whole: int) -> list[dict[str, Any]]:
+def _named(now: OrderNow, taxes: Sequence[tuple[Tax, int]]) -> list[dict[str, Any]]:
     return [
-        {
-            "code": fields.text(tax.code),
-            "amount": json_number(
-                fields.portion(fields.amount(tax.amount, now.currency, "taxes"), part, whole), now.currency
-            ),
-        }
-        for tax in taxes
-        if fields.text(tax.code) and _must_be_named(now, tax)
+        {"code": fields.text(tax.code), "amount": json_number(part, now.currency)}
+        for tax, part in taxes
+        if _must_be_named(now, tax)
     ]
 
 

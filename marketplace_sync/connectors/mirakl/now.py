@@ -24,6 +24,8 @@ class OrderNow:
         self.tax_on_top = tax_on_top(stated)
         self.tax_mode = fields.text(stated.order_tax_mode)
         self.currency = currency_of(stated, settings)
+        self.is_less_cancelations = settings.quantity_after_cancelations
+        """Whether lines state units and money less what of them is cancelled."""
         self.lines: dict[str, Line] = {fields.text(line.order_line_id): line for line in stated.order_lines}
         self.counts: dict[str, Progress] = {
             line_id: line_progress(stated, line, settings) for line_id, line in self.lines.items()

@@ -10,7 +10,7 @@ import msgspec
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.account import Account
-from marketplace_sync.connectors.mirakl.amounts import gross_of, refund, split
+from marketplace_sync.connectors.mirakl.amounts import gross_of, refund, split, worth
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import OrderNow, order_now
 from marketplace_sync.connectors.mirakl.reading import Reader
@@ -160,7 +160,7 @@ def _fitting(wish: RefundLines, now: OrderNow, before: set[str]) -> list[str] | 
     found = []
     for line_id, quantity, gross in wanted(wish, now):
         line = now.lines.get(line_id)
-        net = split(now, line, line_id, gross)[0] if line is not None else gross
+        net = split(now, line_id, gross)[0] if line is not None else gross
         same = [
             fields.text(one.id)
             for one in (line.refunds if line else None) or ()
@@ -179,9 +179,10 @@ def _fitting(wish: RefundLines, now: OrderNow, before: set[str]) -> list[str] | 
 def _room_for_another(wish: RefundLines, now: OrderNow) -> bool:
     """Whether every line has enough left that the same refund could have been made twice."""
     for line_id, _, gross in wanted(wish, now):
-        line = now.lines[line_id]
-        net = split(now, line, line_id, gross)[0]
-        given = sum(fields.amount(one.amount, now.currency, "refunds amount") for one in line.refunds or ())
-        if given + net > fields.amount(line.price, now.currency, f"line {line_id} price"):
+        net = split(now, line_id, gross)[0]
+        given = sum(
+            fields.amount(one.amount, now.currency, "refunds amount") for one in now.lines[line_id].refunds or ()
+        )
+        if given + net > worth(now, line_id).price:
             return False
     return True
