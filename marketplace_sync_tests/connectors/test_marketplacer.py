@@ -229,6 +229,37 @@ def test_an_amendment_counts_unless_a_refund_says_the_same(pots: tuple[Instance,
     assert order.lines[1].cancelled == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "counted"),
+    [
+        (("10:00", 1000), ("10:06", 700), "A2"),
+        (("10:05", 700), ("10:01", 700), "A1"),
+        (("10:00", 700), ("10:09", 1000), "A1"),
+    ],
+    ids=["the other one", "the nearer one is covered", "one of the same amount is covered"],
+)
+def test_a_refund_says_the_same_of_one_amendment_only(
+    pots: tuple[Instance, str], first: tuple[str, int], second: tuple[str, int], counted: str
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3))
+    (invoice,) = box.invoices(order_id)
+    invoice["refundRequests"] = [refund(1, refunded(L1, 1, 1000))]
+    invoice["amendments"] = [
+        {
+            "id": f"A{number}", "createdAt": f"2026-03-03T{at}:00Z",
+            "lineItems": [{"id": "a", "status": "REFUNDED", "dispatched": True, "quantity": 1, "totalCents": -total,
+                           "lineItem": {"id": L1}}],
+        }
+        for number, (at, total) in enumerate((first, second), 1)
+    ]  # fmt: skip
+    _, (whole, besides) = parsed(url, order_id)
+    assert isinstance(whole, Return)
+    assert whole.refund_amount == 1000
+    assert isinstance(besides, Refund)
+    assert (besides.refund_id, besides.amount) == (counted, 700)
+
+
 def test_a_purged_buyer_is_nobody(pots: tuple[Instance, str]) -> None:
     box, url = pots
     order, _ = parsed(url, box.place(1, line(1), purgedAt="2026-03-05T00:00:00Z"))

@@ -50,9 +50,10 @@ def reversals(order_id: str, invoices: Sequence[Invoice], currency: str, placed_
             for line in request.line_items:
                 if not line.only_remittance:
                     _requested(found, order_id, request, line, given_back, currency, placed_at)
+        covered = _covered(invoice, currency)
         for amendment in invoice.amendments:
             for amended in amendment.line_items:
-                if not _covered(invoice, amendment, amended):
+                if (amendment.id, amended.id) not in covered:
                     _amended(found, order_id, amendment, amended, currency, placed_at)
     return found
 
@@ -160,19 +161,30 @@ def _amended(
     )
 
 
-def _covered(invoice: Invoice, amendment: Amendment, amended: AmendedLine) -> bool:
-    """Whether a refund request of the same invoice says the same of the same units at nearly the same time."""
-    at = fields.moment(amendment.created_at)
-    return any(
-        line.line_item is not None
-        and amended.line_item is not None
-        and line.line_item.id == amended.line_item.id
-        and line.quantity == amended.quantity
-        and at is not None
-        and refunded is not None
-        and abs(at - refunded) <= _SAME
-        for line, refunded in _refunded(invoice)
-    )
+def _covered(invoice: Invoice, currency: str) -> set[tuple[str, str]]:
+    """Amended lines (amendment, line) of which a refund request of the same invoice says the same: of as many units
+    of the same line at nearly the same time (sheet, 10). Each refund says it of one: of its own amount before others,
+    then of the nearest. Raises Malformed."""
+    pairs = []
+    for amendment in invoice.amendments:
+        at = fields.moment(amendment.created_at)
+        for amended in amendment.line_items:
+            for line, refunded in _refunded(invoice):
+                if line.line_item is None or amended.line_item is None or at is None or refunded is None:
+                    continue
+                same = line.line_item.id == amended.line_item.id and line.quantity == amended.quantity
+                if same and abs(at - refunded) <= _SAME:
+                    told = fields.cents(line.amount_cents, line.amount_formatted, currency, "amount")
+                    total = fields.cents(amended.total_cents, amended.total_formatted, currency, "amendment total")
+                    differs = told is None or total is None or abs(told) != abs(total)
+                    pairs.append((differs, abs(at - refunded), (amendment.id, amended.id), line.id))
+    covered: set[tuple[str, str]] = set()
+    spent: set[str] = set()
+    for _, _, amended_line, refund_line in sorted(pairs):
+        if amended_line not in covered and refund_line not in spent:
+            covered.add(amended_line)
+            spent.add(refund_line)
+    return covered
 
 
 def _refunded(invoice: Invoice) -> Iterator[tuple[RefundLine, datetime | None]]:
