@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -198,3 +199,55 @@ def test_a_refund_above_what_was_paid_by_the_rounding_of_a_price_is_booked_and_s
         assert here.deliver(more, 3) == Delivered({"not_booked": "0.01 GBP"})
         refused = here.deliver(replace(more, reference="refund:john_lewis:edge-1:R3", amount=3), 4)
         assert isinstance(refused, Refused), "a minor unit for each unit ordered is more than a rounding"
+
+
+@pytest.mark.parametrize(("amount", "quantity"), [(500, 1), (1200, 1), (250, 0), (1333, 1)])
+def test_a_refund_in_another_currency_than_the_shops_books_is_credited_to_the_penny(amount: int, quantity: int) -> None:
+    """Magento takes adjustments in the currency of its books and works out the order's from them."""
+    stated = [line("L1", MUG, 1), line("L2", "LAMP-BRASS", 1)]
+    with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
+        made = here.deliver(create_order(1, stated, currency="EUR"), 1)
+        assert isinstance(made, Delivered), made
+        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
+        there = here.store.order(made.result["store_order_id"])
+        assert there is not None
+        outcome = here.deliver(refund(there, amount, quantity, currency="EUR"), 2)
+        assert isinstance(outcome, Delivered), outcome
+        assert "not_booked" not in outcome.result
+        (memo,) = sandbox.documents("magento", "creditmemos")
+        assert round(100 * memo["grand_total"]) == amount
+        assert memo["base_grand_total"] == pytest.approx(amount / 120, abs=0.01)
+
+
+def test_what_the_shops_own_currency_is_too_coarse_for_is_not_credited_and_says_so() -> None:
+    """A penny is 1.2 cents: there is no adjustment of 3 cents, and two halves of 10.00 euros are a penny too much."""
+    stated = line("L1", MUG, 1, unit_price=1000, total=1000, tax=167)
+    with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
+        made = here.deliver(create_order(1, [stated], currency="EUR"), 1)
+        assert isinstance(made, Delivered), made
+        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
+        there = here.store.order(made.result["store_order_id"])
+        assert there is not None
+        results: list[dict[str, Any]] = []
+        for number, amount in enumerate((3, 500, 497), 1):
+            wish = refund(there, amount, 0, currency="EUR", reference=f"refund:john_lewis:edge-1:R{number}")
+            outcome = here.deliver(wish, number + 1)
+            assert isinstance(outcome, Delivered), outcome
+            results.append(outcome.result)
+        memos = sandbox.documents("magento", "creditmemos")
+        credited = [round(100 * memo["grand_total"]) for memo in memos]
+        told = [round(100 * Decimal(one.get("not_booked", "0 EUR").removesuffix(" EUR"))) for one in results]
+        assert [a + b for a, b in zip(credited, told, strict=True)] == [3, 500, 497]
+        assert credited[0] == 2
+        assert sum(credited) in (998, 999, 1000)
+
+
+def test_a_cancelled_order_in_another_currency_gives_its_delivery_back_whole() -> None:
+    with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
+        made = here.deliver(create_order(1, [line("L1", MUG, 1)], currency="EUR", shipping_price=495), 1)
+        assert isinstance(made, Delivered), made
+        there = here.store.order(made.result["store_order_id"])
+        assert there is not None
+        assert isinstance(here.deliver(cancel(there), 2), Delivered)
+        (memo,) = sandbox.documents("magento", "creditmemos")
+        assert (memo["grand_total"], memo["shipping_amount"]) == (16.95, 4.95)

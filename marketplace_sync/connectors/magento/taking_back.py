@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from marketplace_sync.connectors.magento import marks
@@ -31,7 +32,7 @@ from marketplace_sync.domain.effects import (
     Resolution,
 )
 from marketplace_sync.domain.errors import RequestRejected
-from marketplace_sync.domain.money import decimal_text, json_number, minor_units
+from marketplace_sync.domain.money import decimal_text, exponent, json_number, minor_units
 from marketplace_sync.domain.store import StoreOrder
 
 Wish = CancelOrder | RemoveLines | RecordRefund
@@ -185,37 +186,35 @@ class TakingBack:
         # Magento rounds the tax of each unit for itself, so that credit memos of single units may come to pennies more
         # than the order, and it refuses the last one. Where others were made before, it is made over what is left.
         credited = sum(whole(item.qty_refunded, "qty_refunded") for item in items.values())
-        spare = min(_ROUNDED_AT_MOST, credited + 1) if credited else 0
+        # So it is with an order in another currency than the shop's books, in which Magento counts what is left.
+        spare = min(_ROUNDED_AT_MOST, credited + 1) if credited or _rate(facts) != 1 else 0
         refusal: RequestRejected | None = None
         for less in range(beyond, beyond + spare + 1):
-            body["arguments"] = self._arguments(wish, facts, items, units, less)
+            body["arguments"], lost = self._arguments(wish, facts, items, units, less)
             try:
                 path = f"/order/{facts.entity_id}/refund"
                 memo_id = self._calls.post(path, body, int, operation="credit memo")
             except RequestRejected as problem:
                 refusal = refusal or problem
             else:
-                return Delivered({"refund_id": str(memo_id), **_not_booked(wish, less)})
+                return Delivered({"refund_id": str(memo_id), **_not_booked(wish, less + lost)})
         assert refusal is not None
         raise refusal
 
     def _arguments(
         self, wish: Wish, facts: OrderFacts, items: Mapping[int, Item], units: Mapping[int, int], less: int
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], int]:
         """Delivery is only given back with a whole order. Units that never left, and goods that came back, return to
-        the stock; adjustments bring the sum to what the marketplace gave back, and to `less` minor units below it."""
+        the stock; adjustments bring the sum to what the marketplace gave back, and to `less` minor units below it.
+        The second is how many minor units more it stays below, where Magento's own currency is coarser."""
         found: dict[str, Any] = {"shipping_amount": 0}
         difference = -less
         back = self._settings.restock_returned and wish.returned if isinstance(wish, RecordRefund) else True
         if back and units:
             found["extension_attributes"] = {"return_to_stock_items": sorted(units)}
         if isinstance(wish, CancelOrder):
-            currency = facts.order_currency_code or ""
             kept = any(whole(item.qty_shipped, "qty_shipped") for item in items.values())
-            delivery = minor_units(facts.shipping_amount or 0, currency) - minor_units(
-                facts.shipping_refunded or 0, currency
-            )
-            found["shipping_amount"] = 0 if kept else json_number(max(0, delivery), currency)
+            found["shipping_amount"] = 0 if kept else _delivery_left(facts)
         if isinstance(wish, RecordRefund) and wish.amount is not None:
             if facts.order_currency_code and facts.order_currency_code != wish.currency:
                 raise _CannotBeBooked(
@@ -223,10 +222,46 @@ class TakingBack:
                 )
             worth = sum(_worth(items[item_id], quantity, wish.currency) for item_id, quantity in units.items())
             difference += wish.amount - worth
-        if difference:
-            side = "adjustment_positive" if difference > 0 else "adjustment_negative"
-            found[side] = json_number(abs(difference), facts.order_currency_code or "")
-        return found
+        in_books, lost = _in_books(difference, facts)
+        if in_books:
+            side = "adjustment_positive" if in_books > 0 else "adjustment_negative"
+            found[side] = json_number(abs(in_books), _books(facts))
+        return found, lost
+
+
+def _books(facts: OrderFacts) -> str:
+    """The currency in which Magento is told what to give back beyond units, whatever the order's. (Magento, credit
+    memo)"""
+    return facts.base_currency_code or facts.order_currency_code or ""
+
+
+def _rate(facts: OrderFacts) -> Decimal:
+    """Units of the order's currency for one of the books'."""
+    return Decimal(facts.base_to_order_rate or 1)
+
+
+def _in_books(minor: int, facts: OrderFacts) -> tuple[int, int]:
+    """An amount of the order in minor units of the books, and by how many of its own minor units what Magento makes of
+    that is below it: the nearest there is, and never above."""
+    currency, books, rate = facts.order_currency_code or "", _books(facts), _rate(facts)
+
+    def made_of(amount: int) -> int:
+        return minor_units(Decimal(amount).scaleb(-exponent(books)) * rate, currency)
+
+    found = minor_units(Decimal(minor).scaleb(-exponent(currency)) / rate, books)
+    while made_of(found) > minor:
+        found -= 1
+    return found, minor - made_of(found)
+
+
+def _delivery_left(facts: OrderFacts) -> int | float:
+    """What of the delivery was not given back yet, in the currency of the books."""
+    if facts.base_shipping_amount is None:
+        whole_amount, refunded = facts.shipping_amount or 0, facts.shipping_refunded or 0
+        left = Decimal(whole_amount - refunded) / _rate(facts)
+    else:
+        left = Decimal(facts.base_shipping_amount - (facts.base_shipping_refunded or 0))
+    return json_number(max(0, minor_units(left, _books(facts))), _books(facts))
 
 
 def _lines(facts: OrderFacts) -> list[Item]:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from marketplace_sync.sandbox.magento import stock, workflow
-from marketplace_sync.sandbox.magento.amounts import exact, number
+from marketplace_sync.sandbox.magento.amounts import exact, number, rate_of, twins
 from marketplace_sync.sandbox.magento.errors import MASKED, Refused, no_such
 from marketplace_sync.sandbox.magento.shop import Shop
 from marketplace_sync.sandbox.state import Document
@@ -46,8 +46,8 @@ def save(shop: Shop, entity: dict[str, Any]) -> Document:
     _histories(shop, order)
     if "payment" in order:
         order["payment"].update(entity_id=shop.next_id("payment"), parent_id=number_)
-    order["total_due"] = number(exact(order["grand_total"]) - exact(order.get("total_paid")))
-    order["base_total_due"] = order["total_due"]
+    due = {"total_due": exact(order["grand_total"]) - exact(order.get("total_paid"))}
+    order |= {name: number(amount) for name, amount in twins(due, rate_of(order)).items()}
     workflow.settle(order)
     shop.put_order(order)
     if shop.settings.reserve_api_orders:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketplace_sync.sandbox.magento import stock, workflow
-from marketplace_sync.sandbox.magento.amounts import ZERO, exact, number, share
+from marketplace_sync.sandbox.magento.amounts import ZERO, exact, number, pence, rate_of, share, twins
 from marketplace_sync.sandbox.magento.errors import Refused
 from marketplace_sync.sandbox.magento.order_entry import add_comment
 from marketplace_sync.sandbox.magento.shop import Shop
@@ -66,18 +66,19 @@ def _head(shop: Shop, order: Document, table: str) -> Document:
     return paper
 
 
-def _grow(document: Document, amounts: dict[str, Decimal]) -> None:
-    """Add to running totals, in both currencies; here they are one."""
-    for name, amount in amounts.items():
-        for each in (name, f"base_{name}"):
-            document[each] = number(exact(document.get(each)) + amount)
+def _grow(
+    document: Document, amounts: dict[str, Decimal], rate: Decimal, base: dict[str, Decimal] | None = None
+) -> None:
+    """Add to running totals, in both currencies."""
+    for name, amount in twins(amounts, rate, base).items():
+        document[name] = number(exact(document.get(name)) + amount)
 
 
-def _doubled(amounts: dict[str, Decimal]) -> dict[str, Any]:
-    return {each: number(amount) for name, amount in amounts.items() for each in (name, f"base_{name}")}
+def _doubled(amounts: dict[str, Decimal], rate: Decimal, base: dict[str, Decimal] | None = None) -> dict[str, Any]:
+    return {name: number(amount) for name, amount in twins(amounts, rate, base).items()}
 
 
-def _rows(shop: Shop, picked: Picked, paper: Document) -> dict[str, Decimal]:
+def _rows(shop: Shop, order: Document, picked: Picked, paper: Document) -> dict[str, Decimal]:
     """Writes a paper's rows; returns their sums."""
     sums = dict.fromkeys(("subtotal", "subtotal_incl_tax", "tax_amount", "discount_amount"), ZERO)
     for item, quantity in picked:
@@ -91,7 +92,7 @@ def _rows(shop: Shop, picked: Picked, paper: Document) -> dict[str, Decimal]:
             "sku": item["sku"], "name": item.get("name"), "product_id": item.get("product_id"),
             "qty": number(quantity), "base_cost": item.get("base_cost"), "price": item.get("price"),
             "base_price": item.get("base_price", 0), "price_incl_tax": item.get("price_incl_tax"),
-            "base_price_incl_tax": item.get("base_price_incl_tax"), **_doubled(amounts),
+            "base_price_incl_tax": item.get("base_price_incl_tax"), **_doubled(amounts, rate_of(order)),
         })  # fmt: skip
         sums["subtotal"] += amounts["row_total"]
         sums["subtotal_incl_tax"] += amounts["row_total_incl_tax"]
@@ -108,7 +109,7 @@ def invoice(shop: Shop, order: Document, wanted: list[dict[str, Any]] | None = N
         "Invoice", order, wanted, workflow.to_invoice, "The invoice can't be created without products. Add products."
     )
     paper = _head(shop, order, "invoices")
-    sums = _rows(shop, picked, paper)
+    sums = _rows(shop, order, picked, paper)
     earlier = any(exact(item["qty_invoiced"]) for item in order["items"])
     for item, quantity in picked:
         item["qty_invoiced"] = number(exact(item["qty_invoiced"]) + quantity)
@@ -120,11 +121,12 @@ def invoice(shop: Shop, order: Document, wanted: list[dict[str, Any]] | None = N
         sums["grand_total"] = exact(order["grand_total"]) - exact(order.get("total_invoiced"))
     paper.update(
         {name: order[name] for name in _FROM_ORDER if order.get(name) is not None},
-        state=2 if capture else 1, total_qty=number(sum((q for _, q in picked), ZERO)), **_doubled(sums),
+        state=2 if capture else 1, total_qty=number(sum((q for _, q in picked), ZERO)),
+        **_doubled(sums, rate_of(order)),
     )  # fmt: skip
     _grow(order, {"total_invoiced": sums["grand_total"], "subtotal_invoiced": sums["subtotal"],
                   "tax_invoiced": sums["tax_amount"], "shipping_invoiced": sums["shipping_amount"],
-                  "discount_invoiced": sums["discount_amount"]})  # fmt: skip
+                  "discount_invoiced": sums["discount_amount"]}, rate_of(order))  # fmt: skip
     if capture:
         pay(order, sums["grand_total"])
     shop.invoices.put(str(paper["entity_id"]), paper)
@@ -134,9 +136,9 @@ def invoice(shop: Shop, order: Document, wanted: list[dict[str, Any]] | None = N
 
 
 def pay(order: Document, amount: Decimal) -> None:
-    _grow(order, {"total_paid": amount})
-    for name in ("total_due", "base_total_due"):
-        order[name] = number(exact(order["grand_total"]) - exact(order["total_paid"]))
+    rate = rate_of(order)
+    _grow(order, {"total_paid": amount}, rate)
+    order |= _doubled({"total_due": exact(order["grand_total"]) - exact(order["total_paid"])}, rate)
 
 
 def ship(
@@ -201,7 +203,8 @@ def refund(
     invoice_id: int | None = None,
     money_only: bool = False,
 ) -> Document:
-    """Returns the credit memo, made offline. Without `shipping` what is left of it goes back too. (credit memo)"""
+    """Returns the credit memo, made offline. Without `shipping` what is left of it goes back too. Amounts are in the
+    currency of the shop's books, whatever the order's. (credit memo)"""
     if not workflow.can_refund(order):
         raise _refuse_state("Creditmemo", "A creditmemo can not be created", order)
     named = wanted is not None and any(one.get("qty") for one in wanted)
@@ -211,45 +214,63 @@ def refund(
             "Creditmemo", order, wanted, workflow.to_refund, "You can't create a creditmemo without products."
         )
     paper = _head(shop, order, "creditmemos")
-    sums = _rows(shop, picked, paper)
-    sums.update(_shipping(order, shipping))
-    total = sums["subtotal"] + sums["tax_amount"] - sums["discount_amount"]
-    sums["adjustment_positive"], sums["adjustment_negative"] = positive, negative
-    sums["adjustment"] = positive - negative
+    sums = _rows(shop, order, picked, paper)
+    rate, total = rate_of(order), sums["subtotal"] + sums["tax_amount"] - sums["discount_amount"]
+    delivery, base = _shipping(order, shipping)
+    sums |= delivery
+    # What is asked for beyond units is an amount of the books; the order's follows from it. (credit memo)
+    base |= {"adjustment_positive": pence(positive), "adjustment_negative": pence(negative)}
+    base["adjustment"] = base["adjustment_positive"] - base["adjustment_negative"]
+    base["grand_total"] = exact(total / rate) + base["adjustment"]
+    base["grand_total"] += base["shipping_amount"] + base["shipping_tax_amount"]
+    sums |= {name: pence(base[name] * rate) for name in ("adjustment_positive", "adjustment_negative")}
+    sums["adjustment"] = sums["adjustment_positive"] - sums["adjustment_negative"]
     sums["grand_total"] = total + sums["shipping_amount"] + sums["shipping_tax_amount"] + sums["adjustment"]
-    left = exact(order.get("total_paid")) - exact(order.get("total_refunded"))
-    if sums["grand_total"] > left:
+    paid, refunded = exact(order.get("base_total_paid")), exact(order.get("base_total_refunded"))
+    if pence(refunded + base["grand_total"]) > pence(paid):
         raise Refused(400, "Creditmemo Document Validation Error(s):\nThe most money available to refund is %1.", [
-            f"{left:.2f}",
+            f"{pence(paid - refunded)}",
         ])  # fmt: skip
     if sums["grand_total"] <= 0:
         raise Refused(400, "Creditmemo Document Validation Error(s):\nThe credit memo's total must be positive.")
     paper.update(
         {name: order[name] for name in _FROM_ORDER if order.get(name) is not None},
-        state=2, invoice_id=invoice_id, **_doubled(sums),
+        state=2, invoice_id=invoice_id, **_doubled(sums, rate, base),
     )  # fmt: skip
     for item, quantity in picked:
         _give_back(shop, order, item, quantity, item["item_id"] in (back_to_stock or []))
-    _grow(order, {"total_refunded": sums["grand_total"], "total_offline_refunded": sums["grand_total"],
-                  "subtotal_refunded": sums["subtotal"], "tax_refunded": sums["tax_amount"],
-                  "shipping_refunded": sums["shipping_amount"], "discount_refunded": sums["discount_amount"],
-                  "adjustment_positive": positive, "adjustment_negative": negative})  # fmt: skip
+    given_back = {
+        "total_refunded": "grand_total", "total_offline_refunded": "grand_total", "subtotal_refunded": "subtotal",
+        "tax_refunded": "tax_amount", "shipping_refunded": "shipping_amount", "discount_refunded": "discount_amount",
+        "adjustment_positive": "adjustment_positive", "adjustment_negative": "adjustment_negative",
+    }  # fmt: skip
+    _grow(order, {name: sums[of] for name, of in given_back.items()}, rate,
+          {name: base[of] for name, of in given_back.items() if of in base})  # fmt: skip
     shop.creditmemos.put(str(paper["entity_id"]), paper)
     workflow.settle(order)
     shop.put_order(order)
     return paper
 
 
-def _shipping(order: Document, asked: Decimal | None) -> dict[str, Decimal]:
-    """Shipping to give back, with its share of tax. Raises Refused for more than is left."""
-    whole = exact(order.get("shipping_amount"))
-    left = whole - exact(order.get("shipping_refunded"))
-    amount = left if asked is None else asked
-    if amount > left:
+def _shipping(order: Document, asked: Decimal | None) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Shipping to give back, with its share of tax, in the order's currency and in that of the books, which `asked` is
+    in too. Raises Refused for more than is left."""
+    rate, whole = rate_of(order), exact(order.get("shipping_amount"))
+    in_books = exact(order["base_shipping_amount"]) if "base_shipping_amount" in order else exact(whole / rate)
+    left = in_books - exact(order.get("base_shipping_refunded"))
+    if asked is not None and pence(asked) > pence(left):
         message = "Creditmemo Document Validation Error(s):\nMaximum shipping amount allowed to refund is: %1"
-        raise Refused(400, message, [f"{left:.2f}"])
+        raise Refused(400, message, [f"{pence(left)}"])
+    if asked is None or pence(asked) >= left:
+        amount, base = whole - exact(order.get("shipping_refunded")), left
+    else:
+        amount, base = pence(whole * pence(asked) / in_books), pence(asked)
     tax = share(order.get("shipping_tax_amount"), amount, whole)
-    return {"shipping_amount": amount, "shipping_tax_amount": tax, "shipping_incl_tax": amount + tax}
+    found = {"shipping_amount": amount, "shipping_tax_amount": tax, "shipping_incl_tax": amount + tax}
+    tax_in_books = exact(tax / rate)
+    return found, {
+        "shipping_amount": base, "shipping_tax_amount": tax_in_books, "shipping_incl_tax": base + tax_in_books,
+    }  # fmt: skip
 
 
 def _give_back(shop: Shop, order: Document, item: Document, quantity: Decimal, to_stock: bool) -> None:
@@ -258,7 +279,8 @@ def _give_back(shop: Shop, order: Document, item: Document, quantity: Decimal, t
     after = before + quantity
     unsent = max(ZERO, after - shipped) - max(ZERO, before - shipped)
     item["qty_refunded"] = number(after)
-    _grow(item, {"amount_refunded": share(item.get("row_total"), quantity, exact(item.get("qty_ordered")))})
+    worth = share(item.get("row_total"), quantity, exact(item.get("qty_ordered")))
+    _grow(item, {"amount_refunded": worth}, rate_of(order))
     if unsent:
         shop.reserve(stock.STOCK, item["sku"], number(unsent), "creditmemo_created", order)
     if to_stock and quantity > unsent:
@@ -277,7 +299,7 @@ def cancel(shop: Shop, order: Document) -> bool:
     else:
         order["state"] = order["status"] = "canceled"
     amount = exact(order["grand_total"]) - exact(order.get("total_paid"))
-    _grow(order, {"total_canceled": max(ZERO, amount)})
+    _grow(order, {"total_canceled": max(ZERO, amount)}, rate_of(order))
     shop.put_order(order)
     return True
 
