@@ -19,6 +19,7 @@ from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, event_id
 from marketplace_sync.domain.money import json_number
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
 from marketplace_sync.domain.store import Tracking, Variant
+from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.ledger import outbox, store
 from marketplace_sync.ledger.database import driver
@@ -46,7 +47,8 @@ class Teller:
         self.route = route
         self.marketing = route.marketing
         self.now = now
-        skus = sorted({line.sku for order in orders for line in order.lines if line.sku})
+        self.skus = injection.our_skus(connection, route, orders)
+        skus = sorted(set(self.skus.values()) - {""})
         self.variants = store.variants(connection, route.store, skus) if route.store and skus else {}
         self.identities = _identities(connection, route, orders, now)
 
@@ -242,12 +244,13 @@ class Teller:
         }
 
     def _item(self, order: Order, line: OrderLine, quantity: int) -> dict[str, Any]:
-        variant: Variant | None = self.variants.get(line.sku)
+        sku = self.skus[order.order_id, line.line_id]
+        variant: Variant | None = self.variants.get(sku)
         price = self._unit_price(order, line)
         item: dict[str, Any] = {
             # the id under which a catalogue in Klaviyo knows it: recommendations and back-in-stock go by it
-            "ProductID": line.sku or line.stock_number,
-            "SKU": line.sku or line.stock_number,
+            "ProductID": sku or line.stock_number,
+            "SKU": sku or line.stock_number,
             "ProductName": (variant.title if variant else "") or line.title,
             "Quantity": quantity,
             "Brand": (variant.brand if variant else "") or line.brand,
@@ -268,7 +271,7 @@ class Teller:
     def _unit_price(self, order: Order, line: OrderLine) -> int | None:
         if order.price_basis is PriceBasis.RETAIL:
             return line.unit_price
-        variant = self.variants.get(line.sku)
+        variant = self.variants.get(self.skus[order.order_id, line.line_id])
         if variant is None or variant.price is None or variant.currency not in ("", order.currency):
             return None
         return variant.price

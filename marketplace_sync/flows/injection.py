@@ -164,7 +164,8 @@ def wanted(route: Route, order: Order) -> bool:
 def our_skus(connection: Connection, route: Route, orders: Sequence[Order]) -> dict[tuple[str, str], str]:
     """Our SKU of every line. A line without one is known by its stock number: from the configuration, else from what
     the marketplace itself said of that stock number before, when it always said the same."""
-    blank = {line.stock_number for order in orders for line in order.lines if not line.sku and line.stock_number}
+    configured = route.settings.stock_numbers
+    blank = {line.stock_number for order in orders for line in order.lines if not line.sku} - {"", *configured}
     learned: dict[str, str] = dict(
         connection.execute(
             text(
@@ -178,7 +179,7 @@ def our_skus(connection: Connection, route: Route, orders: Sequence[Order]) -> d
     )
     return {
         (order.order_id, line.line_id): line.sku
-        or route.settings.stock_numbers.get(line.stock_number)
+        or configured.get(line.stock_number)
         or learned.get(line.stock_number, "")
         for order in orders
         for line in order.lines

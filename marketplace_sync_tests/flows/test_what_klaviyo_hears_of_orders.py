@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
 from marketplace_sync.domain.lifecycle import changes
-from marketplace_sync.flows import advance, courier, decide, import_orders
+from marketplace_sync.flows import advance, courier, decide, import_orders, injection
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import orders
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, Town, town
@@ -112,3 +113,82 @@ def test_an_event_that_a_person_tries_again_after_a_week_is_sent_as_history(here
         decide.retry(a_week_later, effect_id)
     courier.drain(a_week_later, KLAVIYO)
     assert sent_as_history(here) == {"Placed Order": True, "Ordered Product": True}
+
+
+NUMBER = "89999001"
+"""A stock number of John Lewis."""
+
+
+def order_by_number(here: Town, sku: str, *, states_sku: bool) -> str:
+    """A buyer orders two units of what has `NUMBER`, and is read."""
+    here.sandbox.act(JL, "configure", blank_sku_rate=0.0 if states_sku else 1.0)
+    lines = [{"sku": sku, "quantity": 2, "part_number": NUMBER}]
+    order_id = str(here.sandbox.act(JL, "place_order", lines=lines)["order_id"])
+    read_again(here, order_id)
+    return order_id
+
+
+def what_klaviyo_got(here: Town, order_id: str) -> dict[str, Any]:
+    (placed,) = [event for event in here.event_list(order_id) if event["name"] == "Placed Order"]
+    (item,) = placed["properties"]["Items"]
+    return {**item, "value": placed["value"]}
+
+
+def test_a_line_without_our_sku_is_told_under_the_sku_that_its_stock_number_is_configured_for(
+    database_url: str, tmp_path: Path
+) -> None:
+    with town(database_url, tmp_path, route={"stock_numbers": {NUMBER: "MUG-RED"}}) as here:
+        here.sync()
+        order_id = order_by_number(here, "MUG-RED", states_sku=False)
+        here.settle()
+        got = what_klaviyo_got(here, order_id)
+        assert (got["SKU"], got["ProductID"], got["value"]) == ("MUG-RED", "MUG-RED", 28.00)
+        assert got["Brand"]
+        assert here.stored(order_id).units == {"MUG-RED": 2}
+        here.ship(order_id)
+        here.settle()
+        (fulfilled,) = [event for event in here.event_list(order_id) if event["name"] == "Fulfilled Order"]
+        assert (fulfilled["properties"]["SKUs"], fulfilled["value"]) == (["MUG-RED"], 28.00)
+
+
+def test_a_stock_number_means_what_the_marketplace_always_said_it_means_and_nothing_when_it_said_two_things(
+    here: Town,
+) -> None:
+    here.sync()
+    order_by_number(here, "MUG-RED", states_sku=True)
+    learned = order_by_number(here, "MUG-RED", states_sku=False)
+    order_by_number(here, "LAMP-BRASS", states_sku=True)
+    ambiguous = order_by_number(here, "MUG-RED", states_sku=False)
+    here.settle()
+    assert (what_klaviyo_got(here, learned)["SKU"], what_klaviyo_got(here, learned)["value"]) == ("MUG-RED", 28.00)
+    assert here.stored(learned).units == {"MUG-RED": 2}
+    got = what_klaviyo_got(here, ambiguous)
+    assert (got["SKU"], got["value"]) == (NUMBER, None), "no value rather than a wrong one"
+    assert here.all_stored(ambiguous) == []
+    assert here.work_items() == {"UNKNOWN_SKU": 1}
+
+
+def test_the_sku_of_a_line_is_what_is_stated_then_what_is_configured_then_what_was_learnt(
+    database_url: str, tmp_path: Path
+) -> None:
+    configured = {"1": "CONFIGURED", NUMBER: "CONFIGURED"}
+    with town(database_url, tmp_path, route={"stock_numbers": configured}) as here:
+        here.sync()
+        order = order_by_number(here, "MUG-RED", states_sku=True)
+        (route,) = here.context.routes_of(JL)
+        with here.project.ledger.begin() as connection:
+            (held,) = orders.load(connection, JL, [order]).values()
+            (line,) = held.lines
+            lines = (
+                replace(line, line_id="stated", stock_number="1"),
+                replace(line, line_id="configured", sku=""),
+                replace(line, line_id="unknown", sku="", stock_number="2"),
+                replace(line, line_id="nothing", sku="", stock_number=""),
+            )
+            found = injection.our_skus(connection, route, [replace(held, lines=lines)])
+            unconfigured = dataclasses.replace(route, settings=route.settings.model_copy(update={"stock_numbers": {}}))
+            learnt = injection.our_skus(connection, unconfigured, [replace(held, lines=lines)])
+        assert {line_id: sku for (_, line_id), sku in found.items()} == {
+            "stated": "MUG-RED", "configured": "CONFIGURED", "unknown": "", "nothing": "",
+        }  # fmt: skip
+        assert learnt[order, "configured"] == "MUG-RED"
