@@ -243,6 +243,9 @@ class TrackEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Further profile attributes (first_name, last_name, location) for the first event of a person."""
     marketplace: str = ""
     """The connection the fact comes from."""
+    prices: dict[str, int | None] | None = None
+    """With Placed Order of an order at cost: line id -> what the store asked for one unit when it was told, in minor
+    units; None where nobody knew. A note for later events of the order: no platform is sent it."""
 
     @property
     def sync_key(self) -> str:

@@ -1,7 +1,8 @@
 """What Klaviyo is told of an order: which event, of whom, with which properties and what value.
 
-Value: marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asks for the
-SKUs. Where any SKU's price is unknown no value is sent rather than a wrong one.
+Value: marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asked for the
+SKUs when the order was told as placed, whatever it asks later. Where any SKU's price was unknown no value is sent
+rather than a wrong one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
 from marketplace_sync.domain.store import Tracking, Variant
 from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
-from marketplace_sync.ledger import outbox, store
+from marketplace_sync.ledger import outbox, store, wished
 from marketplace_sync.ledger.database import driver
 
 METRICS = {
@@ -51,6 +52,9 @@ class Teller:
         skus = sorted(set(self.skus.values()) - {""})
         self.variants = store.variants(connection, route.store, skus) if route.store and skus else {}
         self.identities = _identities(connection, route, orders, now)
+        self._connection = connection
+        self._noted: dict[str, Mapping[str, int | None]] = {}
+        """Order id -> line id -> what the store asked when the order was placed."""
 
     def placed(self, order: Order, *, sale: bool = True) -> Iterable[outbox.Wish]:
         """Profile, Placed Order, and one Ordered Product per line. Without `sale` the profile alone: somebody else
@@ -60,10 +64,14 @@ class Teller:
         yield self._profile(order)
         if not sale:
             return
+        prices = None
+        if order.price_basis is PriceBasis.COST:
+            self._noted[order.order_id] = prices = {line.line_id: self._asked(order, line) for line in order.lines}
         whole = self._value(order, lines)
         stated = whole + order.to_come if whole is not None and order.to_come else None
         placed = self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
-        yield msgspec.structs.replace(placed, waits=self._waits(order))
+        told = msgspec.structs.replace(placed.payload, prices=prices)
+        yield msgspec.structs.replace(placed, payload=told, waits=self._waits(order))
         for line in order.lines:
             if line.quantity > 0:
                 yield self._ordered_product(order, line, identifier)
@@ -271,6 +279,14 @@ class Teller:
     def _unit_price(self, order: Order, line: OrderLine) -> int | None:
         if order.price_basis is PriceBasis.RETAIL:
             return line.unit_price
+        noted = self._noted.get(order.order_id)
+        if noted is None:
+            told: TrackEvent | None = wished.payload(self._connection, self.marketing, placed_key(self.route, order))
+            noted = self._noted[order.order_id] = (told and told.prices) or {}
+        return noted[line.line_id] if line.line_id in noted else self._asked(order, line)
+
+    def _asked(self, order: Order, line: OrderLine) -> int | None:
+        """What the store asks for one unit now, in the order's currency."""
         variant = self.variants.get(self.skus[order.order_id, line.line_id])
         if variant is None or variant.price is None or variant.currency not in ("", order.currency):
             return None

@@ -112,6 +112,19 @@ def find(connection: Connection, name: str, natural_key: str, order_connection: 
     return next((one for one in found if one.natural_key == natural_key and one.connection == name), None)
 
 
+def payload(connection: Connection, name: str, natural_key: str) -> Any:
+    """What one wish at this connection carries, however large; None: it was never wished."""
+    found = (
+        driver(connection)
+        .execute(
+            "SELECT kind, payload::text FROM ledger.effects WHERE connection = %s AND natural_key = %s",
+            (name, natural_key),
+        )
+        .fetchone()
+    )
+    return None if found is None else decoded(found[1], PAYLOAD_TYPES[EffectKind(found[0])])
+
+
 def units_under_way(
     connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str
 ) -> dict[str, int]:

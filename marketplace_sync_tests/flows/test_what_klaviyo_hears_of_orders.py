@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from marketplace_sync.domain.lifecycle import changes
-from marketplace_sync.flows import advance, courier, decide, import_orders, injection
+from marketplace_sync.flows import advance, courier, decide, import_orders, injection, observe_store
 from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import orders
-from marketplace_sync_tests.flows.town import JL, KLAVIYO, Town, town
+from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
 
 
 @pytest.fixture
@@ -192,3 +192,49 @@ def test_the_sku_of_a_line_is_what_is_stated_then_what_is_configured_then_what_w
             "stated": "MUG-RED", "configured": "CONFIGURED", "unknown": "", "nothing": "",
         }  # fmt: skip
         assert learnt[order, "configured"] == "MUG-RED"
+
+
+def raise_prices(here: Town) -> None:
+    """What cost 14.00 in the store when it was ordered costs 20.00 from now on."""
+    here.sandbox.act(SHOP, "set_price", sku="MUG-RED", price=2000)
+    observe_store.refresh_catalogue(here.context, SHOP)
+
+
+def test_what_is_given_back_is_worth_what_it_was_sold_for(here: Town) -> None:
+    here.sync()
+    order_id = here.place("MUG-RED", quantity=2)
+    here.settle()
+    raise_prices(here)
+    here.ship(order_id)
+    here.settle()
+    returned = here.sandbox.act(JL, "request_return", order_id=order_id, line_ref="1", quantity=1)
+    here.settle()
+    here.sandbox.act(JL, "approve_return", return_id=returned["return_id"])
+    here.settle()
+    told = {event["name"]: event for event in here.event_list(order_id)}
+    assert {name: told[name]["value"] for name in ("Placed Order", "Fulfilled Order", "Refunded Order")} == {
+        "Placed Order": 28.00, "Fulfilled Order": 28.00, "Refunded Order": 14.00,
+    }  # fmt: skip
+    assert [item["ItemPrice"] for item in told["Refunded Order"]["properties"]["Items"]] == [14.00]
+
+
+def test_what_is_ordered_after_the_price_changed_is_worth_the_new_one(here: Town) -> None:
+    here.sync()
+    raise_prices(here)
+    order_id = here.place("MUG-RED", quantity=2)
+    here.settle()
+    assert what_klaviyo_got(here, str(order_id))["value"] == 40.00
+
+
+def test_an_order_told_by_an_earlier_version_is_worth_what_the_store_asks_now(here: Town) -> None:
+    here.sync()
+    order_id = here.place("MUG-RED")
+    here.settle()
+    raise_prices(here)
+    without_prices = "UPDATE ledger.effects SET payload = (payload::jsonb - 'prices')::json WHERE kind = 'track_event'"
+    with here.project.ledger.begin() as connection:
+        connection.execute(text(without_prices))
+    here.ship(order_id)
+    here.settle()
+    (fulfilled,) = [event for event in here.event_list(order_id) if event["name"] == "Fulfilled Order"]
+    assert fulfilled["value"] == 20.00
