@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +164,9 @@ class Brand:
         """It is later everywhere."""
         self.ask("clock", {"advance_seconds": seconds}, "POST")
         self._clock.shift(seconds)
-        with self.project.ledger.begin() as connection:
-            for noted in _NOTED_BY_THE_LEDGER:
+        for noted in _NOTED_BY_THE_LEDGER:
+            # each by itself: couriers at work lock a vendor's outage before its effects
+            with self.project.ledger.begin() as connection:
                 connection.execute(text(noted), {"by": timedelta(seconds=seconds)})
 
     def fill_the_shelves(self) -> None:
@@ -208,8 +209,11 @@ class Brand:
 
 @contextlib.contextmanager
 def brand(database_url: str, folder: Path, seed: int = 1) -> Iterator[Brand]:
-    """Its vendors' process is ended with the block."""
-    command = [sys.executable, "-m", __name__, str(folder), str(seed)]
+    """Its vendors' process is ended with the block. What they remember is in the folder: with the same folder and the
+    same database a brand goes on living, at the same addresses."""
+    known = folder / "addresses.json"
+    addresses = json.loads(known.read_text(encoding="ascii")) if known.exists() else {"vendors": 0, "receiver": 0}
+    command = [sys.executable, "-m", __name__, str(folder), str(seed), str(addresses["vendors"])]
     vendors = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert vendors.stdout is not None
@@ -219,10 +223,12 @@ def brand(database_url: str, folder: Path, seed: int = 1) -> Iterator[Brand]:
         with (
             _free_of_shopifys_cost(),
             open_project(configuration, database=urls_of(database_url)) as project,
-            time_machine.travel(time.time(), tick=True) as clock,
+            time_machine.travel(_their_time(said[3]), tick=True) as clock,
         ):
             here = Brand(said[3], vendors, project, clock)
-            with _receiver(project) as url:
+            with _receiver(project, addresses["receiver"]) as url:
+                addresses = {"vendors": _port(said[3]), "receiver": _port(url)}
+                known.write_text(json.dumps(addresses), encoding="ascii")
                 here.fill_the_shelves()
                 for name in TELLING:
                     assert subscribe.subscribe(project.context, name, url), name
@@ -237,10 +243,20 @@ _UNRELIABLE = {"duplicate": 0.1, "reorder": 0.2, "drop": 0.05}
 """What happens to webhooks on their way, as probabilities. What is dropped is found by polling, or never."""
 
 
+def _their_time(url: str) -> datetime:
+    """The vendors' clock goes on from where it was."""
+    with urllib.request.urlopen(f"{url}/control", timeout=60) as answer:
+        return datetime.fromisoformat(json.load(answer)["now"])
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
 @contextlib.contextmanager
-def _receiver(project: Project) -> Iterator[str]:
-    """The receiver of webhooks at this address; the project stays open when it ends."""
-    server = uvicorn.Server(uvicorn.Config(receiver.build(project), port=0, log_level="error", lifespan="off"))
+def _receiver(project: Project, port: int) -> Iterator[str]:
+    """The receiver of webhooks at this address (port 0: any that is free); the project stays open when it ends."""
+    server = uvicorn.Server(uvicorn.Config(receiver.build(project), port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, name="receiver")
     thread.start()
     try:
@@ -277,4 +293,4 @@ def _configuration(folder: Path, url: str) -> Path:
 
 
 if __name__ == "__main__":
-    serve(settings(Path(sys.argv[1]), int(sys.argv[2])), 0)
+    serve(settings(Path(sys.argv[1]), int(sys.argv[2])), int(sys.argv[3]))

@@ -4,6 +4,7 @@ day, feeds read at each part of it, a pass over everything at its end."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections import Counter
@@ -72,6 +73,30 @@ class Account:
     processor_seconds: float = 0.0
     """Of our process."""
     peak_mebibytes: float = 0.0
+    interruptions: int = 0
+    """How often everything was ended between the first order and the last, and went on later."""
+
+    def keep(self, file: Path, seconds: float, processor_seconds: float, struck: Counter[str]) -> None:
+        """For whoever lives on after an interruption; the numbers are this time's."""
+        kept = {
+            "passes": self.passes,
+            "webhooks": self.webhooks,
+            "problems": self.problems,
+            "struck": self.struck + struck,
+            "seconds": self.seconds + seconds,
+            "processor_seconds": self.processor_seconds + processor_seconds,
+            "peak_mebibytes": max(self.peak_mebibytes, _peak()),
+            "interruptions": self.interruptions,
+        }
+        file.write_text(json.dumps(kept), encoding="utf-8")
+
+    def recall(self, file: Path) -> None:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        self.interruptions = kept["interruptions"] + 1
+        self.passes, self.webhooks = kept["passes"], kept["webhooks"]
+        self.problems, self.struck = Counter(kept["problems"]), Counter(kept["struck"])
+        self.seconds, self.processor_seconds = kept["seconds"], kept["processor_seconds"]
+        self.peak_mebibytes = kept["peak_mebibytes"]
 
     def text(self) -> str:
         return "\n".join(
@@ -82,6 +107,7 @@ class Account:
                 f"  problems that passes met: {dict(sorted(self.problems.items()))}",
                 f"  work items left: {self.open_items}, of them unexplained: {len(self.unexplained)}",
                 *self.unexplained[:15],
+                f"  interrupted {self.interruptions} times" if self.interruptions else "  in one stretch",
                 f"  wall {self.seconds:.0f} s, our processor time {self.processor_seconds:.0f} s,"
                 f" our peak memory {self.peak_mebibytes:.0f} MiB",
             ]
@@ -96,16 +122,20 @@ def live(
     share: float,
     patience: float,
     tell: Tell = lambda line: None,
+    lived: Path | None = None,
 ) -> Account:
     """Each day has so many parts, at whose beginnings people order, and a pass of ours in each. `share` of all calls of
     every vendor go wrong, in all ways there are. Afterwards none does, and passes go on until nothing is left to do;
-    `patience` is for how many seconds at most. `tell` hears of each day."""
+    `patience` is for how many seconds at most. `tell` hears of each day. `lived` is the file in which each day's end is
+    kept: with it, days that a brand lived before are not lived again."""
     account = Account(days)
+    if lived is not None and lived.exists():
+        account.recall(lived)
     began, worked = time.monotonic(), time.process_time()
     _forget_peak()
     _pass(brand, account)
     brand.set_faults(rules(share))
-    for day in range(1, days + 1):
+    for day in range(brand.placed() // orders_a_day + 1, days + 1):
         with _attended(brand.project.context) as attendants:
             for part in range(1, parts + 1):
                 due = (day - 1) * orders_a_day + orders_a_day * part // parts
@@ -117,12 +147,14 @@ def live(
                 _until(lambda: _idle(brand, account, attendants), patience)
         _pass(brand, account)
         tell(f"{time.monotonic() - began:6.0f} s  day {day}, {brand.placed()} orders, {_peak():.0f} MiB")
-    for seen in brand.ask()["accounts"].values():
-        account.struck += Counter({kind: int(times) for kind, times in seen["faults"]["struck"].items()})
+        if lived is not None:
+            account.keep(lived, time.monotonic() - began, time.process_time() - worked, _struck(brand))
+    account.struck += _struck(brand)
     brand.set_faults([])
     _until(lambda: _quiet(brand, account), patience)
-    account.peak_mebibytes = _peak()
-    account.seconds, account.processor_seconds = time.monotonic() - began, time.process_time() - worked
+    account.peak_mebibytes = max(account.peak_mebibytes, _peak())
+    account.seconds += time.monotonic() - began
+    account.processor_seconds += time.process_time() - worked
     _until(lambda: _balanced(brand, account), patience)
     account.orders = brand.placed()
     account.failures = brand.ask()["failures"]
@@ -130,6 +162,12 @@ def live(
         account.open_items = dict(work_items.counts(connection))
     account.unexplained = unexplained(brand.project, account.books)
     return account
+
+
+def _struck(brand: Brand) -> Counter[str]:
+    """Faults of each kind since the vendors' process began."""
+    seen = brand.ask()["accounts"].values()
+    return sum((Counter(account["faults"]["struck"]) for account in seen), Counter())
 
 
 @contextlib.contextmanager

@@ -3,13 +3,19 @@ system agrees with every other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marketplace_sync.ledger import embedded
+from marketplace_sync.ledger.database import migrate
 from marketplace_sync.sandbox.faults import KINDS
+from marketplace_sync_tests.conftest import FAST
 from marketplace_sync_tests.faults.documents import Ask
 from marketplace_sync_tests.faults.installation import CARRIERS
 from marketplace_sync_tests.soak.brand import BAZAAR, KLAVIYO, MAGENTO, SHOPIFY, brand
@@ -85,14 +91,28 @@ def test_in_two_short_days_nothing_is_lost_and_nothing_doubled(
         assert f": {said}: " in different
 
 
+@contextlib.contextmanager
+def _somewhere(request: pytest.FixtureRequest) -> Iterator[tuple[str, Path]]:
+    """A database and a folder: fresh ones, or those of SOAK_FOLDER, in which a brand that was interrupted lives on. A
+    month of two thousand orders a day takes hours."""
+    if kept := os.environ.get("SOAK_FOLDER"):
+        folder = Path(kept).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with embedded.start(folder / "home", FAST) as server:
+            migrate(server.url)
+            yield server.url, folder
+    else:
+        yield request.getfixturevalue("database_url"), request.getfixturevalue("tmp_path")
+
+
 @pytest.mark.soak
 def test_in_many_days_nothing_is_lost_and_nothing_doubled(
-    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    days, orders = dose("SOAK_DAYS", 5), dose("SOAK_ORDERS_A_DAY", 100)
-    with capsys.disabled(), brand(database_url, tmp_path, dose("SOAK_SEED", 1)) as here:
-        parts = dose("SOAK_PARTS_OF_A_DAY", 2)
-        account = live(here, days, orders, parts, SHARE, patience=900, tell=lambda line: print(line, flush=True))
+    days, orders, parts = dose("SOAK_DAYS", 5), dose("SOAK_ORDERS_A_DAY", 100), dose("SOAK_PARTS_OF_A_DAY", 2)
+    with capsys.disabled(), _somewhere(request) as (url, folder), brand(url, folder, dose("SOAK_SEED", 1)) as here:
+        tell = functools.partial(print, flush=True)
+        account = live(here, days, orders, parts, SHARE, patience=900, tell=tell, lived=folder / "lived.json")
         print(account.text())
     _agree(account, days * orders)
     assert account.struck.keys() == set(KINDS)
