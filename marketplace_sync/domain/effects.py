@@ -99,6 +99,8 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shipped_at: datetime
     tracking_url: str = ""
     fulfilment_id: str = ""
+    completes: bool = False
+    """With this parcel nothing of the order is left to leave: all that ships orders as a whole waits for."""
 
 
 class CancelLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -365,6 +367,10 @@ class InDoubt(msgspec.Struct, frozen=True):
 class NotThere(msgspec.Struct, frozen=True):
     """Resolution only: the vendor was asked and does not have it, so it may be sent."""
 
+
+WAITS_FOR_THE_REST = "WAITS_FOR_THE_REST"
+"""The code of a `Refused` that asks nobody: the marketplace ships orders as a whole, and more of this one is to leave.
+The parcel is told with the one that completes the order."""
 
 Outcome = Delivered | Refused | Postponed | InDoubt
 Resolution = Delivered | NotThere | Refused | Postponed | InDoubt

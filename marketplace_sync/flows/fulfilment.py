@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from marketplace_sync.domain.effects import Dispatch, EffectKind, EffectState, Lane, LineUnits
+from marketplace_sync.domain.effects import (
+    WAITS_FOR_THE_REST,
+    Dispatch,
+    EffectKind,
+    EffectState,
+    Lane,
+    LineUnits,
+)
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Initiator, Order
 from marketplace_sync.domain.store import Fulfilment, StoreOrder, Tracking
@@ -16,7 +24,7 @@ from marketplace_sync.flows import tracking
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, fulfilled_key
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
-from marketplace_sync.ledger import orders, outbox, wished, work_items
+from marketplace_sync.ledger import orders, outbox, renewal, wished, work_items
 
 
 def line_ids(order: Order, store_order: StoreOrder) -> dict[str, str]:
@@ -67,6 +75,7 @@ def fulfil(
         subject = _subject(route, order, fulfilment)
         if fulfilment.fulfilment_id in known:
             _overtaken(connection, route, order, fulfilment, subject)
+            _completed(connection, route, order, fulfilment, left)
             _announce(connection, route, order, fulfilment, known[fulfilment.fulfilment_id], left, subject, now)
             continue
         units, surplus = _units(fulfilment, mapping, left)
@@ -111,6 +120,39 @@ def _overtaken(connection: Connection, route: Route, order: Order, fulfilment: F
     if surplus:
         skus = [line.sku or line.line_id for line in surplus]
         work_items.report(connection, [_too_many(route, order, fulfilment, skus, subject)])
+
+
+def _completed(
+    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, left: Mapping[str, int]
+) -> None:
+    """Whether anything is still to leave after a parcel may change until it is told: another one left, was taken back,
+    or the rest was cancelled. One that waits for the rest where orders ship as a whole goes when there is none."""
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    told = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
+    if told is None or told.state not in (EffectState.PENDING, EffectState.SUPERSEDED):
+        return
+    completes = _nothing_left(left)
+    if told.payload.completes is completes or (told.state is EffectState.SUPERSEDED and not completes):
+        return
+    wish = _wish(route, order, fulfilment, replace(told.payload, completes=completes))
+    renewal.renew(connection, [wish], lambda known, newest: bool(known == newest), WAITS_FOR_THE_REST)
+
+
+def _nothing_left(left: Mapping[str, int]) -> bool:
+    return all(quantity <= 0 for quantity in left.values())
+
+
+def _wish(route: Route, order: Order, fulfilment: Fulfilment, payload: Dispatch) -> outbox.Wish:
+    return outbox.Wish(
+        connection=route.marketplace,
+        kind=EffectKind.DISPATCH,
+        natural_key=dispatch_key(route, order, fulfilment.fulfilment_id),
+        subject=order.order_id,
+        lane=Lane.URGENT,
+        payload=payload,
+        order_connection=route.marketplace,
+        order_id=order.order_id,
+    )
 
 
 def _subject(route: Route, order: Order, fulfilment: Fulfilment) -> str:
@@ -159,12 +201,11 @@ def _announce(
     if number is None:
         return
     if stated is None:
-        _dispatch(connection, route, order, fulfilment, units, number, subject)
+        _dispatch(connection, route, order, fulfilment, units, number, subject, _nothing_left(left))
     if to_tell:
         teller = Teller(connection, route, [order], now)
-        complete = all(quantity <= 0 for quantity in left.values())
         wish = teller.fulfilled(
-            order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, complete
+            order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, _nothing_left(left)
         )
         outbox.record(connection, [wish])
 
@@ -190,6 +231,7 @@ def _dispatch(
     units: Mapping[str, int],
     number: str,
     subject: str,
+    completes: bool,
 ) -> None:
     """Wish the marketplace knew of a fulfilment, once its carrier is one that the marketplace takes."""
     confirmed = {line.line_id: line.dispatched for line in order.lines}
@@ -206,29 +248,17 @@ def _dispatch(
         work_items.report(connection, [_unmapped(route, order, fulfilment, parcel, subject)])
         return
     work_items.close(connection, ["UNMAPPED_CARRIER"], [subject], "the carrier is mapped now")
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=route.marketplace,
-                kind=EffectKind.DISPATCH,
-                natural_key=dispatch_key(route, order, fulfilment.fulfilment_id),
-                subject=order.order_id,
-                lane=Lane.URGENT,
-                payload=Dispatch(
-                    order_id=order.order_id,
-                    lines=line_units(order, units, before=_stated_before(connection, route, order)),
-                    carrier=carrier,
-                    tracking_number=number,
-                    tracking_url=parcel.url,
-                    shipped_at=fulfilment.shipped_at,
-                    fulfilment_id=fulfilment.fulfilment_id,
-                ),
-                order_connection=route.marketplace,
-                order_id=order.order_id,
-            )
-        ],
+    payload = Dispatch(
+        order_id=order.order_id,
+        lines=line_units(order, units, before=_stated_before(connection, route, order)),
+        carrier=carrier,
+        tracking_number=number,
+        tracking_url=parcel.url,
+        shipped_at=fulfilment.shipped_at,
+        fulfilment_id=fulfilment.fulfilment_id,
+        completes=completes,
     )
+    outbox.record(connection, [_wish(route, order, fulfilment, payload)])
 
 
 def _stated_before(connection: Connection, route: Route, order: Order) -> dict[str, int]:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from marketplace_sync.domain.effects import (
+    WAITS_FOR_THE_REST,
     Delivered,
     Effect,
     EffectState,
@@ -115,8 +116,13 @@ def _not_delivered(
     assert not isinstance(result, Delivered | NotThere)
     report.last_problem = result.reason
     if isinstance(result, Refused):
-        report.refused += 1
         outcomes.lock_order(connection, effect)
+        if result.code == WAITS_FOR_THE_REST:
+            report.postponed += 1
+            outbox.finish(connection, effect.effect_id, EffectState.SUPERSEDED, WAITS_FOR_THE_REST)
+            outcomes.refused(connection, context, effect)
+            return
+        report.refused += 1
         outbox.finish(connection, effect.effect_id, EffectState.REFUSED, result.reason)
         outcomes.given_up(connection, effect, "EFFECT_REFUSED", result.reason)
         outcomes.refused(connection, context, effect)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from marketplace_sync.domain.effects import (
+    WAITS_FOR_THE_REST,
     AcknowledgeOrder,
     AcknowledgeReturn,
     CloseReturn,
@@ -167,15 +169,19 @@ def test_an_unregistered_carrier_goes_by_name_where_that_is_allowed(mugs: Shop) 
     assert "royal-mail" in outcome.reason
 
 
-def test_a_part_of_an_order_that_ships_only_whole_is_a_persons_decision(mugs: Shop) -> None:
+def test_a_part_of_an_order_that_ships_only_whole_waits_for_the_rest(mugs: Shop) -> None:
     mugs.marketplace.place("O1-A", line(1, "MUG", 2, 20.0))
     wish = dispatch("O1-A", units("O1-A-1", 1))
     outcome = mugs.deliver(wish)
     assert isinstance(outcome, Refused)
-    assert outcome.code == "PARTIAL_DISPATCH_UNSUPPORTED"
+    assert outcome.code == WAITS_FOR_THE_REST
     assert mugs.order("O1-A").status == "SHIPPING"
     assert isinstance(mugs.with_settings(partial_dispatch="ship_order").deliver(wish), Delivered)
     assert mugs.order("O1-A").status == "SHIPPED"
+    mugs.marketplace.place("O2-A", line(1, "MUG", 2, 20.0))
+    last = replace(dispatch("O2-A", units("O2-A-1", 1)), completes=True)
+    assert isinstance(mugs.deliver(last), Delivered)
+    assert mugs.order("O2-A").status == "SHIPPED"
 
 
 def test_an_order_that_is_not_paid_yet_waits_and_a_cancelled_one_is_refused(mugs: Shop) -> None:

@@ -176,14 +176,6 @@ def test_a_whole_order_is_shipped_with_the_operators_carrier_code(here: Town) ->
     assert here.work_items() == {}
 
 
-def test_a_part_of_an_order_that_ships_only_whole_is_shown_to_a_person(here: Town) -> None:
-    order_id = settled_order(here, "MUG-RED", "BOWL-BLUE")
-    here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}], at=BAZAAR)
-    live(here)
-    assert bazaar_order(here, order_id)["state"] == "SHIPPING"
-    assert here.work_items() == {"EFFECT_REFUSED": 1}
-
-
 def test_two_parcels_are_two_shipments_where_the_platform_has_those(database_url: str, tmp_path: Path) -> None:
     with mirakl_town(database_url, tmp_path, like={BAZAAR: {"multi_shipment": True}}) as here:
         order_id = settled_order(here, "MUG-RED", "BOWL-BLUE", quantity=2)

@@ -31,7 +31,7 @@ class MiraklSettings(ConnectionSettings):
     only_registered_carriers: bool | None = None
     """Whether a parcel may only leave with a carrier of the operator's list. None: what the platform says of itself."""
     partial_dispatch: Literal["refuse", "ship_order"] = "refuse"
-    """Where orders ship only as a whole and a part left: a person decides, or the first parcel ships the order."""
+    """Where orders ship only as a whole and a part left: it waits for the rest, or the first parcel ships the order."""
     quantity_after_cancelations: bool = True
     """Whether a line's `quantity` is what is left of it once `cancelations` are taken off."""
     accept_within: Duration | None = None

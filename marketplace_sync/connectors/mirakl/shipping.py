@@ -18,6 +18,7 @@ from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
 from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
+    WAITS_FOR_THE_REST,
     Delivered,
     Dispatch,
     InDoubt,
@@ -114,6 +115,8 @@ class Shipping:
         return NotThere()
 
     def _ship_order(self, wish: Dispatch, carrier: dict[str, str]) -> Outcome:
+        """OR23 and OR24 know one parcel and all units (Mirakl, order writes): an order that leaves in several ships
+        with the one that completes it, and has its tracking."""
         now = order_now(self._reader, self._settings, wish.order_id)
         if isinstance(now, InDoubt):
             return Postponed(now.reason)
@@ -124,12 +127,11 @@ class Shipping:
             return verdict
         if now.state != SHIPPING:
             return Postponed(f"order {wish.order_id} is {now.state} and may not be shipped yet", after=300.0)
-        if self._settings.partial_dispatch == "refuse" and (left := _left_behind(wish, now)):
+        if self._settings.partial_dispatch == "refuse" and not wish.completes and (left := _left_behind(wish, now)):
             return Refused(
                 f"this marketplace ships order {wish.order_id} only as a whole, and the parcel leaves"
-                f" {', '.join(left)} behind; ship it at the marketplace once all of it has left, cancel the rest, or"
-                " set partial_dispatch to ship_order",
-                code="PARTIAL_DISPATCH_UNSUPPORTED",
+                f" {', '.join(left)} behind; it is shipped once the rest has left or is cancelled",
+                code=WAITS_FOR_THE_REST,
             )
         tracking = {**carrier, "tracking_number": wish.tracking_number}
         if "carrier_name" in carrier and wish.tracking_url:
