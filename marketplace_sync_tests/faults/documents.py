@@ -160,15 +160,18 @@ def with_tax(net: int) -> int:
 
 
 def _money_of(document: Mapping[str, Any], refunds: Iterable[GivenBack]) -> InStore:
-    """A line of Shopify's has a price of one unit, and its tax in that, or on top of it."""
+    """A line of Shopify's has a price of one unit, and its tax in that, or on top of it. What does not divide is a
+    charge beside the delivery."""
     if document["currency"] != CURRENCY:
         return InStore(0, 0)
     rows = [*document["lines"], *({"quantity": 1, **line} for line in document["shippingLines"])]
     total = sum(int(row["price"]) * int(row["quantity"]) - int(row["discount"]) for row in rows)
     if not document["taxesIncluded"]:
         total += sum(int(tax["price"]) for row in rows for tax in row["taxLines"])
-    paid = sum(int(one["amount"]) for one in document["transactions"] if one["kind"] == "SALE")
-    return InStore(total, paid, tuple(refunds), only_unit_prices=True)
+    moved: Counter[str] = Counter()
+    for one in document["transactions"]:
+        moved[one["kind"]] += int(one["amount"]) if one["status"] == "SUCCESS" else 0
+    return InStore(total, moved["SALE"], tuple(refunds), is_empty=moved["REFUND"] == moved["SALE"])
 
 
 def store_order(document: Mapping[str, Any]) -> StoreOrder:

@@ -3,12 +3,13 @@
 All amounts are whole pence of one currency; money in any other counts as none. What is promised:
 
 * **The store's order** costs what the marketplace states for the units that were sent there and for their delivery, tax
-  included, on the marketplace's own basis: cost where it pays the seller cost, else what the buyer paid (manual,
-  injected orders; Mirakl's sheet, shop models). It is paid with exactly that. A store that knows nothing but the price
-  of one unit cannot state every sum: where a line's does not divide by its units, less than one penny for each unit may
-  be lost, and nothing is elsewhere.
+  included, on the marketplace's own basis: cost where it pays the seller cost, else what the buyer paid (configuration,
+  `price_basis`; Mirakl's sheet, shop models). It is paid with exactly that, to the penny (configuration, totals that
+  do not divide).
 * **Refunds** come to the same money on both sides, whoever made them, delivery that was given back included: line by
-  line where every refund of the order is about one line, else for the order.
+  line where every refund of the order is about one line, else for the order. One that is above what the store still
+  holds by less than a penny for each unit ordered is booked with what it holds (there too): so much may be missing
+  where nothing is left, and nothing elsewhere.
 * **Klaviyo** (DESIGN, rules that are easy to get wrong: value) is told of goods at the store's price where the
   marketplace states cost, else at the marketplace's; without delivery, which no line of the event accounts for. Without
   a price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
@@ -72,10 +73,10 @@ class Stated:
     prices: Mapping[str, int] | None = None
     """The store's, by SKU, where the marketplace states cost; None: it states what the buyer paid."""
 
-    def values(self) -> dict[str, tuple[int, int]]:
-        """Metric -> (what Klaviyo is to be told in all, how much of it may be lost to rounding)."""
+    def values(self) -> dict[str, int]:
+        """Metric -> what Klaviyo is to be told in all."""
         if self.prices is not None and not all(line.sku in self.prices for line in self.lines.values()):
-            return dict.fromkeys(VALUED, (0, 0))
+            return dict.fromkeys(VALUED, 0)
         refunded = sum(
             one.amount
             if self.prices is None
@@ -84,12 +85,9 @@ class Stated:
         )
         lines = self.lines.values()
         return {
-            "Placed Order": (sum(self._worth(line, line.ordered) for line in lines), 0),
-            "Cancelled Order": (
-                sum(self._worth(line, line.cancelled) for line in lines),
-                sum(line.cancelled for line in lines if self.prices is None and _is_uneven(line, line.ordered)),
-            ),
-            "Refunded Order": (refunded, 0),
+            "Placed Order": sum(self._worth(line, line.ordered) for line in lines),
+            "Cancelled Order": sum(self._worth(line, line.cancelled) for line in lines),
+            "Refunded Order": refunded,
         }
 
     def _worth(self, line: Sold, units: int) -> int:
@@ -104,8 +102,8 @@ class InStore:
     paid: int
     """By the marketplace, when the order was made."""
     refunds: Sequence[GivenBack] = ()
-    only_unit_prices: bool = False
-    """The store knows no sum of a line but its units' price times their number."""
+    is_empty: bool = False
+    """All that was paid has been given back."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,12 @@ class Difference:
     what: str
     there: int
     wanted: int
-    lost: int = 0
-    """How much of it may be lost."""
+    missing: int = 0
+    """By less than so much `there` may be the smaller."""
 
     @property
     def matters(self) -> bool:
-        return self.there != self.wanted and abs(self.there - self.wanted) >= self.lost
+        return self.there != self.wanted and self.wanted - self.there not in range(self.missing)
 
     def text(self) -> str:
         return f"{self.what}: {shown(self.there)} instead of {shown(self.wanted)}"
@@ -129,12 +127,10 @@ class Difference:
 def in_store(said: Stated, units: Mapping[str, int], store: InStore) -> list[Difference]:
     """`units` are those of each line that the store was sent."""
     wanted = said.delivery + sum(line.sent(units[ref]) for ref, line in said.lines.items())
-    uneven = sum(units[ref] for ref, line in said.lines.items() if _is_uneven(line, units[ref]))
-    lost = uneven if store.only_unit_prices else 0
     return [
-        Difference("order in the store", store.total, wanted, lost),
-        Difference("payment in the store", store.paid, wanted, lost),
-        *_refunds(said.refunds, store.refunds),
+        Difference("order in the store", store.total, wanted),
+        Difference("payment in the store", store.paid, wanted),
+        *_refunds(said.refunds, store.refunds, sum(units.values()) if store.is_empty else 0),
     ]
 
 
@@ -143,29 +139,23 @@ def at_klaviyo(said: Stated, events: Sequence[Mapping[str, Any]]) -> list[Differ
     for event in events:
         if event.get("value") is not None and event["currency"] == CURRENCY:
             told[event["name"]] += pence(event["value"])
-    return [
-        Difference(f"value of {name} at Klaviyo", told[name], wanted, lost)
-        for name, (wanted, lost) in said.values().items()
-    ]
+    return [Difference(f"value of {name} at Klaviyo", told[name], wanted) for name, wanted in said.values().items()]
 
 
-def _refunds(there: Sequence[GivenBack], store: Sequence[GivenBack]) -> list[Difference]:
+def _refunds(there: Sequence[GivenBack], store: Sequence[GivenBack], missing: int) -> list[Difference]:
+    """`missing`: by less than so much the store may have less."""
     if any(len(one.units) > 1 for one in (*there, *store)):
         sums = sum(one.amount for one in store), sum(one.amount for one in there)
-        return [Difference("refunds in the store", *sums)]
+        return [Difference("refunds in the store", *sums, missing)]
     by_line = [Counter[str](), Counter[str]()]
     for side, refunds in zip(by_line, (there, store), strict=True):
         for one in refunds:
             side[next(iter(one.units), "")] += one.amount
     wanted, found = by_line
     return [
-        Difference(f"refunds in the store of {f'line {ref}' if ref else 'no line'}", found[ref], wanted[ref])
+        Difference(f"refunds in the store of {f'line {ref}' if ref else 'no line'}", found[ref], wanted[ref], missing)
         for ref in sorted(wanted.keys() | found.keys())
     ]
-
-
-def _is_uneven(line: Sold, units: int) -> bool:
-    return bool(units) and _share(line.goods, units, line.ordered) % units != 0
 
 
 def _share(amount: int, part: int, whole: int) -> int:

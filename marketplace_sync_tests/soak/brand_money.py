@@ -86,4 +86,5 @@ def kept_by_magento(order: Document, memos: Iterable[tuple[Document, str]]) -> I
             for item in memo["items"]:
                 units[ref[item["order_item_id"]]] += int(item["qty"])
             refunds.append(GivenBack(pence(memo["grand_total"]), +units))
-    return InStore(pence(order["grand_total"]), pence(order.get("total_paid") or 0), refunds)
+    paid, given_back = (pence(order.get(name) or 0) for name in ("total_paid", "total_refunded"))
+    return InStore(pence(order["grand_total"]), paid, refunds, is_empty=given_back == paid)
