@@ -11,7 +11,7 @@ from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.documents import Ask, Document, StoreOrder, grouped, store_order
 from marketplace_sync_tests.faults.money import Stated, pence
 from marketplace_sync_tests.soak.arcade_books import arcade_balance
-from marketplace_sync_tests.soak.brand_money import RECORDS_A_REFUND, kept_by_magento, stated_by_mirakl
+from marketplace_sync_tests.soak.brand_money import given_back_by, kept_by_magento, stated_by_mirakl
 
 _SOURCE = "marketplace-sync source: "
 _NOTE = "[marketplace-sync "
@@ -118,7 +118,8 @@ def _stored(shopify: list[Document], magento: tuple[list[Document], ...]) -> dic
 
 
 def _of_magento(order: Document, parcels: list[Document], memos: list[Document]) -> StoreOrder:
-    """A credit memo takes off what has not left, unless it says that it records a refund of the marketplace."""
+    """A credit memo of ours says whether it takes units off or records a refund of the marketplace's. One of the staff
+    does not: what had not left by then is taken off, the rest came back (Magento, credit memo)."""
     ref = {item["item_id"]: str(item["ext_order_item_id"]) for item in order["items"]}
     found = StoreOrder(order["increment_id"])
     for item in order["items"]:
@@ -130,14 +131,26 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
             units[ref[item["order_item_id"]]] += int(item["qty"])
         track = next(iter(parcel["tracks"]), {"title": "", "track_number": ""})
         found.parcels.append((track["title"], track["track_number"], units))
-    references = [_reference(memo) for memo in memos]
-    found.money = kept_by_magento(order, zip(memos, references, strict=True))
-    for memo, reference in zip(memos, references, strict=True):
+    credited: Counter[str] = Counter()
+    refunds = []
+    for memo in sorted(memos, key=lambda one: (one["created_at"], one["entity_id"])):
+        reference, back = _reference(memo), Counter[str]()
+        earlier = [parcel for parcel in parcels if parcel["created_at"] < memo["created_at"]]
         for item in memo["items"]:
-            if reference.startswith(RECORDS_A_REFUND):
-                found.refunds[reference, ref[item["order_item_id"]]] += int(item["qty"])
-            else:
-                found.removed[ref[item["order_item_id"]]] += int(item["qty"])
+            line, quantity = ref[item["order_item_id"]], int(item["qty"])
+            left = sum(
+                int(one["qty"]) for parcel in earlier for one in parcel["items"] if ref[one["order_item_id"]] == line
+            )
+            taken = max(0, credited[line] + quantity - left) - max(0, credited[line] - left)
+            if reference:
+                taken = 0 if reference.startswith("refund:") else quantity
+            credited[line] += quantity
+            found.removed[line] += taken
+            back[line] += quantity - taken
+            found.refunds[reference, line] += quantity - taken
+        if +back or reference.startswith("refund:"):
+            refunds.append(given_back_by(memo, +back))
+    found.money = kept_by_magento(order, refunds)
     return found
 
 

@@ -6,13 +6,10 @@ What has to be equal is in `faults.money`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from marketplace_sync_tests.faults.documents import Document
 from marketplace_sync_tests.faults.money import CURRENCY, GivenBack, InStore, Sold, Stated, pence
-
-RECORDS_A_REFUND = "refund:"
-"""How the reference of a credit memo begins that records what the marketplace gave back."""
 
 
 def stated_by_mirakl(order: Document, prices: Mapping[str, int] | None) -> Stated:
@@ -74,17 +71,13 @@ def _units(item: Document, ids: Mapping[int, str]) -> Counter[str]:
     return Counter({ids[item["line"]]: int(item["quantity"])}) if item["line"] is not None else Counter()
 
 
-def kept_by_magento(order: Document, memos: Iterable[tuple[Document, str]]) -> InStore:
-    """`memos` with the reference that each has."""
+def kept_by_magento(order: Document, refunds: Sequence[GivenBack]) -> InStore:
     if order["order_currency_code"] != CURRENCY:
         return InStore(0, 0)
-    ref = {item["item_id"]: str(item["ext_order_item_id"]) for item in order["items"]}
-    refunds = []
-    for memo, reference in memos:
-        if reference.startswith(RECORDS_A_REFUND):
-            units: Counter[str] = Counter()
-            for item in memo["items"]:
-                units[ref[item["order_item_id"]]] += int(item["qty"])
-            refunds.append(GivenBack(pence(memo["grand_total"]), +units))
     paid, given_back = (pence(order.get(name) or 0) for name in ("total_paid", "total_refunded"))
     return InStore(pence(order["grand_total"]), paid, refunds, is_empty=given_back == paid)
+
+
+def given_back_by(memo: Document, units: Counter[str]) -> GivenBack:
+    """Of a credit memo, for these units of it: those that had left."""
+    return GivenBack(pence(memo["grand_total"]), units)
