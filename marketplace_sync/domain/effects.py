@@ -324,6 +324,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """How long ago that was, by the clock that noted it."""
     broke_at: str = ""
     """Where our own code failed over it; empty when it did not."""
+    held_by: datetime | None = None
+    """By what its claim, or its doubt, is told from a later one: until when it is claimed, or since when it is in
+    doubt."""
 
 
 class Delivered(msgspec.Struct, frozen=True):

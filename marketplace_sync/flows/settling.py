@@ -82,7 +82,8 @@ def answered(
     done = [(e, r) for e, r in zip(batch, results, strict=True) if isinstance(r, Delivered)]
     for effect, _ in done:
         outcomes.lock_order(connection, effect)
-    outbox.delivered(connection, [(effect.effect_id, result.result) for effect, result in done])
+    new = outbox.delivered(connection, [(effect.effect_id, result.result) for effect, result in done])
+    done = [(effect, result) for effect, result in done if effect.effect_id in new]
     for effect, result in done:
         report.delivered[effect.kind.value, effect.source] += 1
         outcomes.delivered(connection, context, effect, result.result)
@@ -93,21 +94,24 @@ def answered(
 
 
 def resolved(connection: Connection, context: Context, effect: Effect, answer: Resolution, report: DrainReport) -> None:
-    """What the vendor said about an effect in doubt."""
+    """What the vendor said about an effect in doubt. Only `Delivered` counts where somebody decided meanwhile: who did
+    it by hand and skipped it does not want it sent."""
     if isinstance(answer, Postponed | InDoubt):
         _still_in_doubt(connection, context, effect, answer, report)
         return
     report.resolved += 1
-    outcomes.no_longer_in_doubt(connection, effect)
     if isinstance(answer, Delivered):
         answered(connection, context, [effect], [answer], report)
-    elif not isinstance(answer, NotThere):
-        _not_delivered(connection, context, effect, answer, report)
+        return
+    if isinstance(answer, Refused):
+        settled = _refused(connection, context, effect, answer, report)
     elif why := _given_up(context, effect, of_its_own=bool(effect.broke_at)):
-        _dead(connection, effect, f"no answer, and it is not there{why}", report)
+        settled = _dead(connection, effect, f"no answer, and it is not there{why}", report)
     else:
         said = "its answer was lost; it may be sent again"
-        outbox.postponed(connection, effect.effect_id, said, timedelta(), counts_as_attempt=True)
+        settled = outbox.postponed(connection, effect, said, timedelta(), counts_as_attempt=True)
+    if settled:
+        outcomes.no_longer_in_doubt(connection, effect)
 
 
 def _not_delivered(
@@ -116,22 +120,13 @@ def _not_delivered(
     assert not isinstance(result, Delivered | NotThere)
     report.last_problem = result.reason
     if isinstance(result, Refused):
-        outcomes.lock_order(connection, effect)
-        if result.code == WAITS_FOR_THE_REST:
-            report.postponed += 1
-            outbox.finish(connection, effect.effect_id, EffectState.SUPERSEDED, WAITS_FOR_THE_REST)
-            outcomes.refused(connection, context, effect)
-            return
-        report.refused += 1
-        outbox.finish(connection, effect.effect_id, EffectState.REFUSED, result.reason)
-        outcomes.given_up(connection, effect, "EFFECT_REFUSED", result.reason)
-        outcomes.refused(connection, context, effect)
+        _refused(connection, context, effect, result, report)
     elif isinstance(result, InDoubt):
         report.in_doubt += 1
         # one that can be asked by something (a job) is being worked on
         failed = not result.ask_by
         pause = _pause_while_failing(effect) if failed else pause_after(effect.attempts)
-        outbox.in_doubt(connection, effect.effect_id, result.reason, pause, result.ask_by, failed=failed)
+        outbox.in_doubt(connection, effect, result.reason, pause, result.ask_by, failed=failed)
     elif result.counts_as_attempt and (why := _given_up(context, effect, of_its_own=result.of_its_own)):
         _dead(connection, effect, f"{result.reason}{why}", report)
     else:
@@ -142,7 +137,7 @@ def _not_delivered(
             after = pause_after(effect.attempts) if of_its_own else _pause_while_failing(effect)
         outbox.postponed(
             connection,
-            effect.effect_id,
+            effect,
             result.reason,
             after,
             counts_as_attempt=result.counts_as_attempt,
@@ -157,12 +152,14 @@ def _still_in_doubt(
     after = answer.after if isinstance(answer, Postponed) else None
     since = outbox.in_doubt(
         connection,
-        effect.effect_id,
+        effect,
         answer.reason,
         None if after is None else timedelta(seconds=after),
         answer.ask_by if isinstance(answer, InDoubt) else None,
         failed=failed,
     )
+    if since is None:
+        return
     # A vendor that is down says nothing about any effect: that is one thing to look at, and not one for each of them.
     down = isinstance(answer, Postponed) and failed
     if since > (context.connections[effect.connection].keep_trying if down else DOUBT_FOR_A_PERSON):
@@ -183,11 +180,31 @@ def _given_up(context: Context, effect: Effect, *, of_its_own: bool) -> str:
     return f" (failing since {effect.failing_since:%Y-%m-%d %H:%M} UTC)"
 
 
-def _dead(connection: Connection, effect: Effect, reason: str, report: DrainReport) -> None:
+def _refused(connection: Connection, context: Context, effect: Effect, result: Refused, report: DrainReport) -> bool:
+    """False: somebody decided meanwhile, and nothing follows from it."""
+    report.last_problem = result.reason
+    outcomes.lock_order(connection, effect)
+    if result.code == WAITS_FOR_THE_REST:
+        report.postponed += 1
+        if not outbox.finish(connection, effect, EffectState.SUPERSEDED, WAITS_FOR_THE_REST):
+            return False
+    else:
+        report.refused += 1
+        if not outbox.finish(connection, effect, EffectState.REFUSED, result.reason):
+            return False
+        outcomes.given_up(connection, effect, "EFFECT_REFUSED", result.reason)
+    outcomes.refused(connection, context, effect)
+    return True
+
+
+def _dead(connection: Connection, effect: Effect, reason: str, report: DrainReport) -> bool:
+    """False as in `_refused`."""
     report.dead += 1
     report.last_problem = reason
-    outbox.finish(connection, effect.effect_id, EffectState.DEAD, reason)
+    if not outbox.finish(connection, effect, EffectState.DEAD, reason):
+        return False
     outcomes.given_up(connection, effect, "EFFECT_DEAD", reason)
+    return True
 
 
 def pause_after(attempts: int) -> timedelta:

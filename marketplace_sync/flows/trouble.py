@@ -51,7 +51,7 @@ def broke(connection: Connection, effects: Sequence[Effect], problem: Exception,
     )  # fmt: skip
     for effect in effects:
         pause = None if was_in_doubt else pause_after(effect.attempts)
-        outbox.in_doubt(connection, effect.effect_id, f"our own code failed: {place}", pause, broke_at=place)
+        outbox.in_doubt(connection, effect, f"our own code failed: {place}", pause, broke_at=place)
     work_items.report(
         connection, [_defect(first.connection, one) for one in failing.broken(connection, first.connection)]
     )

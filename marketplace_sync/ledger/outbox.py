@@ -48,7 +48,14 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 # what `_effect` makes an effect of
 _READ = (
     "effect_id, connection, kind, subject, lane, payload::text, natural_key, attempts, order_connection, ask_by,"
-    " failing_since, broke_at, COALESCE(now() - failing_since, interval '0')"
+    " failing_since, broke_at, COALESCE(now() - failing_since, interval '0'),"
+    " CASE state WHEN 'sending' THEN sending_until WHEN 'in_doubt' THEN in_doubt_since END"
+)
+# What an answer may change: an effect that is still as it was when its vendor was called. Meanwhile a person may have
+# skipped it; or, when the caller has lost its lease, its successor may have asked, and sent it anew.
+_AS_IT_WAS = (
+    "effect_id = :effect_id AND (state = 'sending' AND sending_until = CAST(:held_by AS timestamptz)"
+    " OR state = 'in_doubt' AND CAST(:held_by AS timestamptz) IN (sending_until, in_doubt_since))"
 )
 _COLUMNS = "connection, natural_key, kind, subject, lane, payload, order_connection, order_id"
 _INSERT = (
@@ -209,63 +216,71 @@ def abandon(connection: Connection, name: str) -> int:
     ).rowcount
 
 
-def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    """(effect, what its vendor said) of each that its vendor took."""
-    driver(connection).execute(
-        "UPDATE ledger.effects e SET state = 'delivered', finished_at = now(), sending_until = NULL,"
-        " result = r.result::json, last_problem = NULL"
-        " FROM unnest(%s::bigint[], %s::text[]) AS r (effect_id, result) WHERE e.effect_id = r.effect_id",
-        (
-            [effect_id for effect_id, _ in results],
-            [msgspec.json.encode(plain_value(result)).decode() for _, result in results],
-        ),
+def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any]]]) -> set[int]:
+    """(effect, what its vendor said) of each that its vendor took: a fact, whatever was decided meanwhile (a person's
+    reason to skip it stays). Returns those that were not known to be delivered."""
+    rows = (
+        driver(connection)
+        .execute(
+            "UPDATE ledger.effects e SET state = 'delivered', finished_at = now(), sending_until = NULL,"
+            " result = r.result::json, last_problem = CASE e.state WHEN 'superseded' THEN e.last_problem END"
+            " FROM unnest(%s::bigint[], %s::text[]) AS r (effect_id, result)"
+            " WHERE e.effect_id = r.effect_id AND e.state <> 'delivered' RETURNING e.effect_id",
+            (
+                [effect_id for effect_id, _ in results],
+                [msgspec.json.encode(plain_value(result)).decode() for _, result in results],
+            ),
+        )
+        .fetchall()
     )
+    return {row[0] for row in rows}
 
 
 def postponed(
     connection: Connection,
-    effect_id: int,
+    effect: Effect,
     problem: str,
     after: timedelta,
     *,
     counts_as_attempt: bool,
     failed: bool = False,
-) -> None:
-    """To be tried again `after` from now. `failed`: for a reason of its vendor's."""
+) -> bool:
+    """To be tried again `after` from now. `failed`: for a reason of its vendor's. False: it is not as it was when its
+    vendor was called, and stays as it is."""
     forget(connection)
-    forget(connection)
-    forget(connection)
-    connection.execute(
+    changed = connection.execute(
         text(
             "UPDATE ledger.effects SET state = 'pending', not_before = now() + :after, sending_until = NULL,"
             " in_doubt_since = NULL, ask_by = NULL,"
             " last_problem = :problem, attempts = attempts - :refund,"
             " failing_since = CASE WHEN :failed THEN COALESCE(failing_since, now()) ELSE failing_since END"
-            " WHERE effect_id = :effect_id"
+            f" WHERE {_AS_IT_WAS}"
         ),
         {
-            "effect_id": effect_id,
+            "effect_id": effect.effect_id,
+            "held_by": effect.held_by,
             "after": after,
             "problem": plain(problem),
             "refund": 0 if counts_as_attempt else 1,
             "failed": failed,
         },
     )
+    return changed.rowcount > 0
 
 
 def in_doubt(
     connection: Connection,
-    effect_id: int,
+    effect: Effect,
     problem: str,
     after: timedelta | None,
     ask_by: Mapping[str, str] | None = None,
     *,
     failed: bool = False,
     broke_at: str | None = None,
-) -> timedelta:
+) -> timedelta | None:
     """Its outcome is unknown; to be asked about `after` from now (None: the longer it has been so the later, at most
     five minutes, or one when it `failed`) by `ask_by` (None: as known before). `failed` as in `postponed`; `broke_at`:
-    where our own code failed over it. Returns how long it has been so."""
+    where our own code failed over it. Returns how long it has been so; None as `postponed` says False."""
     forget(connection)
     since = connection.execute(
         text(
@@ -276,32 +291,39 @@ def in_doubt(
             " last_problem = :problem, in_doubt_since = COALESCE(in_doubt_since, now()),"
             " failing_since = CASE WHEN :failed THEN COALESCE(failing_since, now()) ELSE failing_since END,"
             " broke_at = COALESCE(:broke_at, broke_at),"
-            " ask_by = COALESCE(CAST(:ask_by AS json), ask_by) WHERE effect_id = :effect_id"
+            f" ask_by = COALESCE(CAST(:ask_by AS json), ask_by) WHERE {_AS_IT_WAS}"
             " RETURNING now() - in_doubt_since"
         ),
         {
-            "effect_id": effect_id,
+            "effect_id": effect.effect_id,
+            "held_by": effect.held_by,
             "after": after,
             "problem": plain(problem),
             "ask_by": msgspec.json.encode(plain_value(dict(ask_by))).decode() if ask_by else None,
             "failed": failed,
             "broke_at": broke_at,
         },
-    ).scalar_one()
-    assert isinstance(since, timedelta)
+    ).scalar()
+    assert since is None or isinstance(since, timedelta)
     return since
 
 
-def finish(connection: Connection, effect_id: int, state: EffectState, problem: str) -> None:
-    """Refused, dead or superseded, with the reason."""
+def finish(connection: Connection, effect: Effect, state: EffectState, problem: str) -> bool:
+    """Refused, dead or superseded, with the reason. False as `postponed` says it."""
     forget(connection)
-    connection.execute(
+    changed = connection.execute(
         text(
             "UPDATE ledger.effects SET state = :state, finished_at = now(), sending_until = NULL,"
-            " last_problem = :problem WHERE effect_id = :effect_id"
+            f" last_problem = :problem WHERE {_AS_IT_WAS}"
         ),
-        {"effect_id": effect_id, "state": state.value, "problem": plain(problem)},
+        {
+            "effect_id": effect.effect_id,
+            "held_by": effect.held_by,
+            "state": state.value,
+            "problem": plain(problem),
+        },
     )
+    return changed.rowcount > 0
 
 
 def supersede(connection: Connection, name: str, natural_key: str, because: str) -> bool:
@@ -404,10 +426,11 @@ def _readable(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Eff
         try:
             effects.append(_effect(row))
         except ValueError as problem:
-            finish(connection, row[0], EffectState.DEAD, f"its payload is not what {row[2]} needs: {problem}")
-            connection.execute(
-                text("UPDATE ledger.effects SET broke_at = 'reading its payload' WHERE effect_id = :effect_id"),
-                {"effect_id": row[0]},
+            driver(connection).execute(
+                "UPDATE ledger.effects SET state = 'dead', finished_at = now(), sending_until = NULL,"
+                " last_problem = %s, broke_at = 'reading its payload'"
+                " WHERE effect_id = %s AND state IN ('sending', 'in_doubt')",
+                (plain(f"its payload is not what {row[2]} needs: {problem}"), row[0]),
             )
     return effects
 
@@ -428,4 +451,5 @@ def _effect(row: Sequence[Any]) -> Effect:
         failing_since=row[10],
         broke_at=row[11] or "",
         failing_for=row[12],
+        held_by=row[13],
     )

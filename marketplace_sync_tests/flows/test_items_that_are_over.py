@@ -23,12 +23,14 @@ def test_a_doubt_that_a_person_was_shown_is_over_once_the_vendor_knows(database_
         here.read_store()
         with here.project.ledger.begin() as connection:
             (dispatch,) = outbox.claim(connection, JL, tuple(Lane), 10, timedelta(minutes=1))
-            outbox.in_doubt(connection, dispatch.effect_id, "its answer was lost", timedelta())
+            outbox.in_doubt(connection, dispatch, "its answer was lost", timedelta())
             connection.execute(text("UPDATE ledger.effects SET in_doubt_since = now() - interval '11 min'"))
 
         def says(answer: Resolution) -> None:
             with here.project.ledger.begin() as connection:
-                settling.resolved(connection, here.context, dispatch, answer, settling.DrainReport(JL))
+                connection.execute(text("UPDATE ledger.effects SET not_before = now() WHERE state = 'in_doubt'"))
+                (asked,) = outbox.doubtful(connection, JL, 1)
+                settling.resolved(connection, here.context, asked, answer, settling.DrainReport(JL))
 
         says(InDoubt("it does not say"))
         assert here.work_items() == {"EFFECT_IN_DOUBT": 1}

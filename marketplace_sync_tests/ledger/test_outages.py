@@ -78,7 +78,7 @@ def test_all_that_failed_is_due_once_one_gets_through_and_nothing_else_is(ledger
     keys = ["failed", "lost", "throttled", "of a dead courier"]
     with ledger.begin() as connection:
         outbox.record(connection, [wish(key, subject=key) for key in keys])
-        effects = {effect.natural_key: effect.effect_id for effect in outbox.claim(connection, NAME, LANES, 9, HOLD)}
+        effects = {effect.natural_key: effect for effect in outbox.claim(connection, NAME, LANES, 9, HOLD)}
     hour = timedelta(hours=1)
     with ledger.begin() as connection:
         outbox.postponed(connection, effects["failed"], "down", hour, counts_as_attempt=True, failed=True)

@@ -96,14 +96,12 @@ def test_nothing_overtakes_within_a_subject(ledger: Ledger) -> None:
 def test_what_a_person_must_decide_holds_up_nothing(ledger: Ledger, state: EffectState) -> None:
     with ledger.begin() as connection:
         outbox.record(connection, [wish("first"), wish("second")])
-    claimed(ledger)
-    first = _id(ledger, "first")
-    with ledger.begin() as connection:
-        outbox.finish(connection, first, state, "no")
+        (first,) = outbox.claim(connection, "john_lewis", tuple(Lane), 10, HOLD)
+        assert outbox.finish(connection, first, state, "no")
     assert claimed(ledger) == ["second"]
     with ledger.begin() as connection:
-        assert outbox.skip(connection, first, "the marketplace was told by telephone")
-        assert not outbox.skip(connection, first, "twice")
+        assert outbox.skip(connection, first.effect_id, "the marketplace was told by telephone")
+        assert not outbox.skip(connection, first.effect_id, "twice")
 
 
 def test_two_couriers_never_claim_the_same_effect(ledger: Ledger) -> None:
@@ -145,7 +143,7 @@ def test_throttling_is_no_attempt(ledger: Ledger) -> None:
         with ledger.begin() as connection:
             (effect,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
             assert effect.attempts == 1
-            outbox.postponed(connection, effect.effect_id, "wait", timedelta(0), counts_as_attempt=False)
+            outbox.postponed(connection, effect, "wait", timedelta(0), counts_as_attempt=False)
 
 
 def test_a_newer_stock_level_supersedes_an_undelivered_older_one(ledger: Ledger) -> None:
@@ -170,7 +168,7 @@ def test_an_edited_effect_must_fit_its_kind(ledger: Ledger) -> None:
     with ledger.begin() as connection:
         outbox.record(connection, [wish("a")])
         (effect,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
-        outbox.finish(connection, effect.effect_id, EffectState.REFUSED, "no such line")
+        assert outbox.finish(connection, effect, EffectState.REFUSED, "no such line")
     with ledger.begin() as connection, pytest.raises(ValueError, match="acknowledge_order"):
         outbox.retry(connection, effect.effect_id, {"order_id": 7})
     changed = {"order_id": "order-1", "lines": [{"line_id": "2", "quantity": 1}]}
@@ -186,13 +184,49 @@ def test_what_is_tried_again_by_a_person_may_have_been_seen_by_its_vendor(ledger
         outbox.record(connection, [wish("a")])
         for _ in range(3):
             (effect,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
-            outbox.in_doubt(connection, effect.effect_id, "no answer", timedelta(0))
-            outbox.postponed(connection, effect.effect_id, "not there", timedelta(0), counts_as_attempt=True)
-        outbox.finish(connection, effect.effect_id, EffectState.DEAD, "no answer")
+            outbox.in_doubt(connection, effect, "no answer", timedelta(0))
+            (asked,) = outbox.doubtful(connection, "john_lewis", 1)
+            outbox.postponed(connection, asked, "not there", timedelta(0), counts_as_attempt=True)
+        (effect,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
+        assert outbox.finish(connection, effect, EffectState.DEAD, "no answer")
     with ledger.begin() as connection:
         outbox.retry(connection, effect.effect_id)
         (again,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
     assert again.attempts == 2, "a repetition, with nearly all attempts before it"
+
+
+@pytest.mark.parametrize("by_a_person", [False, True], ids=["asked and sent by another courier", "edited by a person"])
+def test_an_answer_about_an_earlier_doubt_says_nothing_of_what_was_sent_since(
+    ledger: Ledger, by_a_person: bool
+) -> None:
+    """Of two couriers that ask about one effect, one is late: its lease was lost while its vendor was slow."""
+    with ledger.begin() as connection:
+        outbox.record(connection, [wish("a")])
+        (sent,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
+        outbox.in_doubt(connection, sent, "its answer was lost", timedelta(0))
+    with ledger.begin() as connection:
+        (late,) = outbox.doubtful(connection, "john_lewis", 1)
+        (early,) = outbox.doubtful(connection, "john_lewis", 1)
+    with ledger.begin() as connection:
+        if by_a_person:
+            assert outbox.finish(connection, early, EffectState.REFUSED, "no such line")
+            assert outbox.retry(connection, early.effect_id) is not None
+        else:
+            assert outbox.postponed(connection, early, "not there", timedelta(0), counts_as_attempt=True)
+    with ledger.begin() as connection:
+        (again,) = outbox.claim(connection, "john_lewis", tuple(Lane), 1, HOLD)
+    for in_doubt_again in (False, True):
+        with ledger.begin() as connection:
+            if in_doubt_again:
+                assert outbox.in_doubt(connection, again, "lost again", timedelta(0)) is not None
+            for stale in (late, sent):
+                assert not outbox.postponed(connection, stale, "not there", timedelta(0), counts_as_attempt=True)
+                assert not outbox.finish(connection, stale, EffectState.REFUSED, "no such line")
+                assert outbox.in_doubt(connection, stale, "unclear", timedelta(0)) is None
+        assert claimed(ledger) == []
+    with ledger.begin() as connection:
+        assert outbox.delivered(connection, [(late.effect_id, {})]) == {late.effect_id}, "taken is taken"
+        assert outbox.delivered(connection, [(again.effect_id, {})]) == set(), "and follows once"
 
 
 def test_only_what_needs_a_decision_can_be_retried(ledger: Ledger) -> None:
