@@ -9,6 +9,7 @@ from marketplace_sync.domain.errors import (
     CredentialsRefused,
     RequestRejected,
     Throttled,
+    TooLate,
     TransportError,
 )
 
@@ -25,6 +26,8 @@ def outcome_of(problem: TransportError) -> Outcome:
     reason = str(problem)
     if isinstance(problem, Throttled):
         return Postponed(reason, after=problem.retry_after, counts_as_attempt=False)
+    if isinstance(problem, TooLate):
+        return Postponed(reason, counts_as_attempt=False, shown=True)
     if isinstance(problem, AnswerLost | AnswerUnreadable):
         return InDoubt(reason)
     if isinstance(problem, CredentialsRefused):

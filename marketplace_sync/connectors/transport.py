@@ -25,7 +25,7 @@ from marketplace_sync.connectors.budget import Grant, NoRoom, RateBudget
 from marketplace_sync.connectors.memory import LocalMemory, Memory
 from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
 from marketplace_sync.connectors.streams import Deadline, pool
-from marketplace_sync.connectors.wire import Answer, Authentication, Signature
+from marketplace_sync.connectors.wire import Answer, Authentication, Signature, too_late_to_write
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
@@ -33,6 +33,7 @@ from marketplace_sync.domain.errors import (
     CredentialsRefused,
     RequestRejected,
     Throttled,
+    TooLate,
     TransportError,
     Unreachable,
     VendorUnavailable,
@@ -270,7 +271,15 @@ class HttpWire:
 
         def trace(event: str, _: Mapping[str, Any]) -> None:
             nonlocal sent
-            sent = sent or event.endswith("send_request_headers.started")
+            if event.endswith("send_request_headers.started"):  # connected: the next thing are the request's bytes
+                if call.write and too_late_to_write():
+                    raise TooLate(
+                        f"{self.connection}: {call.operation} was not sent: what had to be read before it took too"
+                        " long; it is tried again",
+                        connection=self.connection,
+                        operation=call.operation,
+                    )
+                sent = True
 
         try:
             request = httpx.Request(

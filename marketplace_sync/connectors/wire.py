@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from marketplace_sync.connectors.memory import Memory
+
+_no_write_after: ContextVar[float | None] = ContextVar("no_write_after", default=None)
+
+
+@contextmanager
+def no_write_after(moment: float) -> Iterator[None]:
+    """While the block lasts, a write of this thread's that would begin after `moment` (of `time.monotonic()`) is not
+    made: `request` raises TooLate. Who holds something for a while only can so be sure of nothing being sent later,
+    however long the reads before it take."""
+    token = _no_write_after.set(moment)
+    try:
+        yield
+    finally:
+        _no_write_after.reset(token)
+
+
+def too_late_to_write() -> bool:
+    """Whether the moment of `no_write_after` has passed."""
+    moment = _no_write_after.get()
+    return moment is not None and time.monotonic() >= moment
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +88,8 @@ class Wire(Protocol):
 
         A read (`write=False`) is repeated a few times with back-off on transient failures before it raises
         VendorUnavailable. A write is sent once: when its answer is lost or is a 5xx, AnswerLost is raised; when it
-        surely was not processed (connection refused, 429) VendorUnavailable or Throttled.
+        surely was not processed (connection refused, 429) VendorUnavailable or Throttled, and TooLate when it may not
+        begin any more (`no_write_after`).
         `bucket` and `cost` name the rate budget to draw from (waits for room); `reads` lists further statuses to
         return instead of raising; `operation` is the name for logs and errors (default: method and path). JSON is read
         once to see that it is whole; with a `decoder` for what is expected, that is the reading that counts.

@@ -7,7 +7,8 @@ MarketplaceSyncError
 │   └── LedgerTooNew          written by a later version of this software
 └── TransportError            a vendor could not be asked
     ├── VendorUnavailable     nothing was sent, or a read failed: safe to repeat
-    │   └── Throttled         the vendor asked us to wait
+    │   ├── Throttled         the vendor asked us to wait
+    │   └── TooLate           a write could not begin in time
     ├── AnswerLost            a write went out and its answer did not arrive: in doubt
     ├── CredentialsRefused    401 or 403: stop and tell a person
     ├── RequestRejected       another 4xx: the vendor looked at it and said no
@@ -67,6 +68,10 @@ class BudgetFull(Throttled):
 
 class Unreachable(VendorUnavailable):
     """Not sent: no connection could be made."""
+
+
+class TooLate(VendorUnavailable):
+    """Not sent: what came before it took so long that somebody else may be sending it by now."""
 
 
 class AnswerLost(TransportError):

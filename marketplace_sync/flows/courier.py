@@ -6,6 +6,7 @@ One that dies is followed by another, which first asks the vendor about what the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,6 +16,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import Outbound
+from marketplace_sync.connectors.wire import no_write_after
 from marketplace_sync.domain.effects import (
     BULK_LANES,
     URGENT_LANES,
@@ -40,6 +42,8 @@ _BULK_BATCHES = 4
 PATIENCE = 10.0
 """Seconds that one call of a courier may wait for its vendor's rate budget before the effect is put back, so that
 something more urgent on another budget is not kept waiting."""
+_MARGIN = 5.0
+"""Seconds between the last moment at which a write can be under way and that at which somebody else may ask for it."""
 _REVIEW_EVERY = 5.0
 """Seconds between two looks at what does not get through, while a courier is at work."""
 
@@ -90,9 +94,10 @@ class _Round:
         self._size = self._outbound.concurrency()
         self._kept_free = max(1, self._size // _KEPT_FREE) if self._size > 1 else 0
         settings = context.connections[name]
-        # the longest that a claimed effect can be under way: its turn for the rate budget, then the request itself
-        seconds = PATIENCE + 2 * settings.timeout_seconds + settings.connect_timeout_seconds + 5
-        self._hold = timedelta(seconds=seconds)
+        # Whatever is read before it, a write begins within so many seconds of its claim or is not made; and it ends
+        # within the time of one request. So what is claimed is under way no longer than it is held.
+        self._begins_within = PATIENCE + settings.timeout_seconds + settings.connect_timeout_seconds
+        self._hold = timedelta(seconds=self._begins_within + settings.timeout_seconds + _MARGIN)
         self._under_way: dict[Future[Sequence[Resolution]], _Task] = {}
 
     def work(self, until: Callable[[], bool], progress: Callable[[DrainReport], None]) -> None:
@@ -106,8 +111,9 @@ class _Round:
                 # Told to stop, it still brings what is urgent for as long as bulk that is under way keeps it: nobody
                 # else may until then.
                 if broken is None and (not over or any(map(_is_bulk, self._under_way.values()))):
+                    last_moment = time.monotonic() + self._begins_within  # counted from before the claim
                     for task in self._next(self._urgent, () if over else self._bulk):
-                        self._under_way[pool.submit(self._call, task)] = task
+                        self._under_way[pool.submit(self._call, task, last_moment)] = task
                 if not self._under_way:
                     break
                 for future in wait(self._under_way, _LOOK_AGAIN, FIRST_COMPLETED).done:
@@ -221,11 +227,13 @@ class _Round:
             effects += outbox.claim(connection, self._name, [last.lane], more, self._hold)
         return effects
 
-    def _call(self, task: _Task) -> Sequence[Resolution]:
+    def _call(self, task: _Task, last_moment: float) -> Sequence[Resolution]:
+        harmless = self._outbound.is_idempotent(task.effects[0].kind)
         if not task.doubt:
-            return self._outbound.deliver([self._as_of_now(effect) for effect in task.effects])
+            with no_write_after(math.inf if harmless else last_moment):
+                return self._outbound.deliver([self._as_of_now(effect) for effect in task.effects])
         (effect,) = task.effects
-        return [NotThere() if self._outbound.is_idempotent(effect.kind) else self._outbound.resolve(effect)]
+        return [NotThere() if harmless else self._outbound.resolve(effect)]
 
     def _as_of_now(self, effect: Effect) -> Effect:
         if effect.kind is not EffectKind.TRACK_EVENT:

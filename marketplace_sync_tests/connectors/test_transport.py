@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,13 +19,14 @@ from starlette.routing import Route
 from marketplace_sync.connectors.budget import FixedWindow, LocalBudget
 from marketplace_sync.connectors.statuses import retry_after
 from marketplace_sync.connectors.transport import Exchange
-from marketplace_sync.connectors.wire import Answer, Wire
+from marketplace_sync.connectors.wire import Answer, Wire, no_write_after
 from marketplace_sync.domain.errors import (
     AnswerLost,
     AnswerUnreadable,
     CredentialsRefused,
     RequestRejected,
     Throttled,
+    TooLate,
     TransportError,
     Unreachable,
     VendorUnavailable,
@@ -373,3 +375,30 @@ def test_many_threads_use_one_wire(vendor: Vendor, url: str) -> None:
 
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(call, range(200))) == [{"path": f"/{n}/", "body": str(n)} for n in range(200)]
+
+
+def test_a_write_whose_time_is_up_is_not_made_and_a_read_is(vendor: Vendor, url: str) -> None:
+    wire = wire_to(url)
+    with no_write_after(time.monotonic()):
+        assert wire.request("GET", "/orders").status == 200
+        with pytest.raises(TooLate, match="orders was not sent"):
+            wire.request("POST", "/orders", json={}, write=True)
+        assert [request.method for request, _ in vendor.asked] == ["GET"]
+    assert wire.request("POST", "/orders", json={}, write=True).status == 200
+
+
+def test_a_write_is_too_late_when_its_sign_in_took_too_long(vendor: Vendor, url: str) -> None:
+    class SlowToSignIn:
+        def headers(self, wire: Wire, *, refused: bool) -> Mapping[str, str]:
+            wire.request("POST", "/sign-in", authenticated=False)
+            return {"authorization": "Bearer t"}
+
+    def slow(request: Request, body: bytes) -> Response:
+        time.sleep(0.2)
+        return JSONResponse({})
+
+    vendor.answer(slow)
+    wire = wire_to(url, authentication=SlowToSignIn())
+    with no_write_after(time.monotonic() + 0.1), pytest.raises(TooLate):
+        wire.request("POST", "/orders", json={}, write=True)
+    assert [request.url.path for request, _ in vendor.asked] == ["/sign-in"]

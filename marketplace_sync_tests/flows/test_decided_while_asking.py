@@ -108,3 +108,21 @@ def test_a_defect_of_our_own_met_while_asking_brings_back_nothing_that_was_skipp
     here.settle(3)
     assert effects(here, SHOP)[0].state == "superseded"
     assert here.shopify_orders(order_id) == []
+
+
+def test_what_could_not_begin_in_time_is_not_sent_late(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its successor may be sending it by then, if the courier has lost its lease and does not know yet."""
+    order_id = here.place()
+    here.read_marketplace()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(courier, "PATIENCE", -24.0)  # a write has to begin within a second of its claim
+        slow = {"kind": "delay", "seconds": 1.5}  # what is read before it takes longer
+        here.sandbox.control("PUT", f"{SHOP}/faults", [slow])
+        here.deliver(SHOP)
+    here.sandbox.control("PUT", f"{SHOP}/faults", [])
+    (injection,) = effects(here, SHOP)
+    assert (injection.state, injection.attempts) == ("pending", 0)
+    assert "was not sent: what had to be read before it took too long" in injection.last_problem
+    assert here.shopify_orders(order_id) == []
+    here.settle()
+    assert len(here.shopify_orders(order_id)) == 1

@@ -21,6 +21,7 @@ from marketplace_sync.domain.errors import (
     CredentialsRefused,
     RequestRejected,
     Throttled,
+    TooLate,
     TransportError,
     VendorUnavailable,
 )
@@ -162,6 +163,8 @@ def no_answer(problem: TransportError) -> Postponed | InDoubt:
             return InDoubt(str(problem))
         case Throttled():
             return Postponed(str(problem), after=max(_SHORTEST_WAIT, problem.retry_after), counts_as_attempt=False)
+        case TooLate():
+            return Postponed(str(problem), counts_as_attempt=False, shown=True)
         case CredentialsRefused():
             return Postponed(str(problem), after=CREDENTIALS_WAIT, counts_as_attempt=False, shown=True)
         case _:
