@@ -147,6 +147,8 @@ class RouteSettings(BaseModel):
     acknowledge_within: Duration = timedelta(hours=24)
     dispatch_lead_days: int = Field(default=2, ge=0, le=30)
     """Working days before the promised delivery date by which a parcel must leave."""
+    warn_at: float = Field(default=0.8, gt=0, lt=1)
+    """The part of the time from an order to its deadline after which a person is warned (John Lewis, A2)."""
     late_event_after: Duration = timedelta(hours=24)
     """An event older than this when it is sent is sent as history, so that no message goes out to the buyer."""
     whole_within: Duration = timedelta(minutes=5)

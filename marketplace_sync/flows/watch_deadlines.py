@@ -15,8 +15,8 @@ from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.ledger import orders, work_items
 from marketplace_sync.ledger import returns as ledger_returns
 
-WARN_AT = 0.8
-"""The part of the window after which a person is warned."""
+LOOKED_AT = 5000
+"""At most so many orders are looked at in one pass, those with the closest deadlines first."""
 
 
 @dataclass
@@ -30,8 +30,8 @@ class DeadlineReport:
 
 
 def acknowledgements(connection: Connection, context: Context, route: Route) -> DeadlineReport:
-    """Orders not acknowledged yet: a warning after four fifths of the window, an error after it. None where the
-    marketplace takes no acknowledgements."""
+    """Orders not acknowledged yet: a warning after the part of the window that the route's `warn_at` says, an error
+    after it. None where the marketplace takes no acknowledgements."""
     if not context.marketplaces[route.marketplace].capabilities.needs_acknowledgement:
         codes, because = ("ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"), f"{route.display_name} takes no acknowledgements"
         work_items.report_all(connection, codes, route.marketplace, [], because)
@@ -91,16 +91,23 @@ def _late_return(route: Route, return_id: str, lines: Sequence[Return], referenc
 def _watch(
     connection: Connection, context: Context, route: Route, column: str, condition: str, code: str, verb: str
 ) -> DeadlineReport:
-    now = context.now()
+    now, name = context.now(), route.marketplace
+    waiting = f"FROM ledger.orders WHERE connection = :name AND {condition} AND NOT is_test AND {column} IS NOT NULL"
     rows = connection.execute(
         text(
             f"SELECT order_id, reference, placed_at, {column} AS deadline, currency, document->>'total' AS total"
-            f" FROM ledger.orders WHERE connection = :name AND {condition} AND NOT is_test AND {column} IS NOT NULL"
-            f" ORDER BY {column} LIMIT 5000"
+            f" {waiting} ORDER BY {column} LIMIT :limit"
         ),
-        {"name": route.marketplace},
+        {"name": name, "limit": LOOKED_AT},
     ).all()
-    report = DeadlineReport(waiting=len(rows))
+    further: Sequence[str] = ()
+    if len(rows) == LOOKED_AT:
+        seen = [row.order_id for row in rows]
+        found = connection.execute(
+            text(f"SELECT order_id {waiting} AND NOT order_id = ANY(:seen)"), {"name": name, "seen": seen}
+        )
+        further = found.scalars().all()
+    report = DeadlineReport(waiting=len(rows) + len(further))
     soon: list[Problem] = []
     late: list[Problem] = []
     for row in rows:
@@ -108,11 +115,14 @@ def _watch(
         window = max(row.deadline - row.placed_at, timedelta(minutes=1))
         if row.deadline <= now:
             late.append(_problem(f"{code}_OVERDUE", route, row, verb, now))
-        elif row.placed_at + window * WARN_AT <= now:
+        elif row.placed_at + window * route.settings.warn_at <= now:
             soon.append(_problem(f"{code}_DUE", route, row, verb, now))
     report.due_soon, report.overdue = len(soon), len(late)
-    codes = (f"{code}_DUE", f"{code}_OVERDUE")
-    work_items.report_all(connection, codes, route.marketplace, [*soon, *late], "it is no longer so")
+    work_items.report(connection, [*soon, *late])
+    not_looked_at = [source_identifier(name, order_id) for order_id in further]
+    for each, problems in ((f"{code}_DUE", soon), (f"{code}_OVERDUE", late)):
+        still = [problem.subject for problem in problems]
+        work_items.close_others(connection, each, name, [*still, *not_looked_at], "it is no longer so")
     return report
 
 

@@ -64,6 +64,10 @@ _INSERT = (
 )
 
 
+def _held(effect: Effect) -> dict[str, Any]:
+    return {"effect_id": effect.effect_id, "held_by": effect.held_by}
+
+
 def record(connection: Connection, wishes: Iterable[Wish]) -> int:
     """Store wishes; those whose natural key is known are left alone. Returns how many are new; wakes their couriers."""
     rows = [
@@ -226,10 +230,7 @@ def delivered(connection: Connection, results: Sequence[tuple[int, dict[str, Any
             " result = r.result::json, last_problem = CASE e.state WHEN 'superseded' THEN e.last_problem END"
             " FROM unnest(%s::bigint[], %s::text[]) AS r (effect_id, result)"
             " WHERE e.effect_id = r.effect_id AND e.state <> 'delivered' RETURNING e.effect_id",
-            (
-                [effect_id for effect_id, _ in results],
-                [msgspec.json.encode(plain_value(result)).decode() for _, result in results],
-            ),
+            ([key for key, _ in results], [msgspec.json.encode(plain_value(it)).decode() for _, it in results]),
         )
         .fetchall()
     )
@@ -257,8 +258,7 @@ def postponed(
             f" WHERE {_AS_IT_WAS}"
         ),
         {
-            "effect_id": effect.effect_id,
-            "held_by": effect.held_by,
+            **_held(effect),
             "after": after,
             "problem": plain(problem),
             "refund": 0 if counts_as_attempt else 1,
@@ -295,8 +295,7 @@ def in_doubt(
             " RETURNING now() - in_doubt_since"
         ),
         {
-            "effect_id": effect.effect_id,
-            "held_by": effect.held_by,
+            **_held(effect),
             "after": after,
             "problem": plain(problem),
             "ask_by": msgspec.json.encode(plain_value(dict(ask_by))).decode() if ask_by else None,
@@ -316,12 +315,7 @@ def finish(connection: Connection, effect: Effect, state: EffectState, problem: 
             "UPDATE ledger.effects SET state = :state, finished_at = now(), sending_until = NULL,"
             f" last_problem = :problem WHERE {_AS_IT_WAS}"
         ),
-        {
-            "effect_id": effect.effect_id,
-            "held_by": effect.held_by,
-            "state": state.value,
-            "problem": plain(problem),
-        },
+        {**_held(effect), "state": state.value, "problem": plain(problem)},
     )
     return changed.rowcount > 0
 
