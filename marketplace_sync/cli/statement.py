@@ -25,6 +25,7 @@ def statement(
     ] = None,
     month: Annotated[str | None, typer.Option(help="Like 2026-09.  [default: the last month]")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Sales, refunds, effective commission rate, fees, payout and days to cash of a month, one row per channel and
     currency. Lines count in the month they are dated in, a payout in the month it was paid.
@@ -37,6 +38,10 @@ def statement(
     from marketplace_sync.flows.settlement_feed import is_settled
     from marketplace_sync.flows.settlement_statement import statement as state
 
+    if json:
+        if form is Format.CSV:
+            raise typer.BadParameter("JSON or another format, not both", param_hint="--json")
+        form = Format.JSON
     first = _month(month)
     with opened(prepare=True) as project:
         context = project.context

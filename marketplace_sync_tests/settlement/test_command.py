@@ -252,6 +252,8 @@ def test_a_months_statement_as_a_person_asks_for_it(shell: Shell) -> None:
     shell.import_all()
     code, said = shell("statement", "--month", "2026-09", "--format", "json")
     assert code == 0
+    assert shell("statement", "--month", "2026-09", "--json") == (0, said)
+    assert shell("statement", "--month", "2026-09", "--json", "--format", "csv")[0] == 2
     (row,) = json.loads(said)
     assert (row["channel"], row["month"], row["currency"]) == (NAME, "2026-09", "GBP")
     assert (row["sales"], row["payout"], row["received"]) == ("135.00", "75.10", "70.00")
