@@ -16,7 +16,7 @@ from marketplace_sync.domain.effects import (
 )
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
 from marketplace_sync.domain.orders import Order
-from marketplace_sync.domain.store import StoreOrder, StoreRefund
+from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import began_in_store
 from marketplace_sync.flows.began_in_store import REFERENCE, Given
@@ -161,7 +161,7 @@ def told_by_store(
                             for line in shipped
                         ),
                         currency=order.currency,
-                        amounts=tuple(line.amount for line in shipped),
+                        amounts=tuple(_asked(order, mapping[line.line_id], line) for line in shipped),
                         reason=refund.note,
                     ),
                     order_connection=route.marketplace,
@@ -169,6 +169,16 @@ def told_by_store(
                 )
             ],
         )
+
+
+def _asked(order: Order, line_id: str, refunded: RefundedLine) -> int | None:
+    """What the marketplace is asked to give back. A unit's price in a store may be a rounding: where a whole line was
+    given back for what its units come to there, the buyer gets back its total."""
+    line = order.line(line_id)
+    total = line.price_of(line.quantity) if line is not None and line.quantity == refunded.quantity else None
+    if total is None or refunded.amount is None or abs(total - refunded.amount) >= refunded.quantity:
+        return refunded.amount
+    return total
 
 
 def _units(order: Order, event: OrderEvent) -> tuple[LineUnits, ...]:

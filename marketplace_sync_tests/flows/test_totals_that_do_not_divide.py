@@ -83,3 +83,20 @@ def test_three_units_are_ordered_shipped_and_given_back_to_the_penny(
         stored = here.stored(key, name)
         assert (stored.credited, stored.given_back) == ({MUG: 3}, total)
         assert here.work_items() == {}
+
+
+@pytest.mark.parametrize("store", [ShopifySide, MagentoSide])
+def test_what_staff_gives_back_of_a_whole_line_is_its_total_to_the_buyer(
+    database_url: str, tmp_path: Path, store: type[ShopifySide] | type[MagentoSide]
+) -> None:
+    with mirakl(database_url, tmp_path, store()) as (here, (name, key, _, _)):
+        market.live(here)
+        here.ship(key, at=name)
+        market.live(here)
+        here.refund_in_store(key, MUG, 3, at=name)
+        market.live(here)
+        (order,) = here.sandbox.documents(name, "orders")
+        (refund,) = order["lines"][0]["refunds"]
+        assert (refund["quantity"], refund["amount"], refund["tax"]) == (3, 831, 166)
+        assert here.stored(key, name).credits == 1
+        assert here.work_items() == {}
