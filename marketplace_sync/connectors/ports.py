@@ -88,6 +88,9 @@ class MarketplaceCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     shows_tracking: bool = False
     """Whether its orders show the tracking numbers of parcels that others stated. Where no store of ours ships, buyers
     are told a number only then."""
+    dispatches_shown_by: str = ""
+    """The feed that, once it is read to its end, has stated every order again of which a parcel was taken before the
+    reading began: so one that was taken and lost can be found. Empty: none is sure to."""
     keeps_our_reference: bool = False
     """Whether it keeps the store's own number of an order and states it again: then it is told, once the store has
     the order."""

@@ -90,6 +90,8 @@ def _comparison_check(key: dg.AssetKey, route: Route, name: str, code: str) -> d
             found = drift.events_in_klaviyo(context, route, ALL_METRICS)
         rows = [*found.missing, *found.extra]
         metadata = {"compared": found.compared, "missing": len(found.missing), "too_many": len(found.extra)}
+        if code == "DISPATCH_NOT_AT_MARKETPLACE":
+            metadata["as_stated_since"] = found.as_stated
         return _result(found.agrees, code, rows, metadata)
 
     return check

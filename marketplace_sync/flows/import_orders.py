@@ -68,6 +68,7 @@ def _import_feed(context: Context, name: str, feed: str, progress: Callable[[Fee
     marketplace = context.marketplaces[name]
     with context.ledger.begin() as connection:
         watermark = watermarks.get(connection, name, feed)
+        began = watermarks.moment(connection)
         advance.blocked(connection, context, name)
     report = FeedReport(name, feed)
     # This thread fetches; a second one parses what was fetched before, and a third waits for the database to take what
@@ -97,7 +98,7 @@ def _import_feed(context: Context, name: str, feed: str, progress: Callable[[Fee
             stored.result()
             progress(report)
     with context.ledger.begin() as connection:
-        watermarks.advance(connection, name, feed, None, read=0, changed=0)
+        watermarks.ended(connection, name, feed, began)
     return report
 
 

@@ -81,6 +81,20 @@ def statement_heads(connection: Connection, name: str, kind: str, keys: Sequence
     return {row[0]: Head(bytes(row[1]), row[2]) for row in rows}
 
 
+def last_statements(connection: Connection, name: str, order_ids: Sequence[str]) -> dict[str, bytes]:
+    """What a marketplace stated last of each of these orders, verbatim."""
+    rows = (
+        driver(connection)
+        .execute(
+            "SELECT DISTINCT ON (key) key, payload FROM ledger.statements"
+            f" WHERE connection = %s AND kind = 'order' AND key {AMONG} ORDER BY key, version DESC",
+            (name, listed(order_ids)),
+        )
+        .fetchall()
+    )
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
 def load(connection: Connection, name: str, order_ids: Sequence[str], *, lock: bool = False) -> dict[str, Order]:
     """Orders as last stated and carried forward. `lock`: nobody else changes them until this transaction ends."""
     rows = (

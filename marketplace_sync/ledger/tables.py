@@ -222,6 +222,7 @@ watermarks = Table(
     Column("feed", Text, primary_key=True),
     Column("value", Text),
     _time("read_at"),
+    _time("whole_from", nullable=True),
     Column("read_count", BigInteger, nullable=False, server_default="0"),
     Column("changed_count", BigInteger, nullable=False, server_default="0"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, text
 
 
@@ -11,6 +13,32 @@ def get(connection: Connection, name: str, feed: str) -> str | None:
         {"name": name, "feed": feed},
     ).scalar()
     return None if value is None else str(value)
+
+
+def whole_from(connection: Connection, name: str, feed: str) -> datetime | None:
+    """When the last reading that came to its end began: what was so then was read. None: none did yet."""
+    value = connection.execute(
+        text("SELECT whole_from FROM ledger.watermarks WHERE connection = :name AND feed = :feed"),
+        {"name": name, "feed": feed},
+    ).scalar()
+    assert value is None or isinstance(value, datetime)
+    return value
+
+
+def moment(connection: Connection) -> datetime:
+    """Now, by the clock of the ledger."""
+    value = connection.execute(text("SELECT now()")).scalar_one()
+    assert isinstance(value, datetime)
+    return value
+
+
+def ended(connection: Connection, name: str, feed: str, began: datetime) -> None:
+    """The feed was read to its end, from `began` on (`moment`)."""
+    advance(connection, name, feed, None, read=0, changed=0)
+    connection.execute(
+        text("UPDATE ledger.watermarks SET whole_from = :began WHERE connection = :name AND feed = :feed"),
+        {"name": name, "feed": feed, "began": began},
+    )
 
 
 def advance(connection: Connection, name: str, feed: str, value: str | None, *, read: int, changed: int) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from marketplace_sync.flows import drift
 from marketplace_sync.flows.context import Context, Route
-from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
+from marketplace_sync_tests.flows.market_sides import MarketplacerSide, MarketSide, MiraklSide
+from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, SHOPIFY, Town, town
 
 
 @pytest.fixture
@@ -103,6 +104,56 @@ def test_a_dispatch_that_the_marketplace_does_not_show_is_missed_until_it_does(h
     here.settle()
     assert drift.dispatches_at_marketplace(later(here), route(here)).agrees
     assert here.work_items() == {}
+
+
+def test_a_dispatch_that_the_marketplace_took_and_lost_is_missed_once_it_is_read_again(here: Town) -> None:
+    lost, kept = here.place(quantity=2), here.place()
+    here.settle()
+    here.sandbox.act(JL, "configure", dispatches_lost=True)
+    here.ship(lost)
+    here.settle()
+    here.sandbox.act(JL, "configure", dispatches_lost=False)
+    here.ship(kept)
+    here.settle()
+    believed = drift.dispatches_at_marketplace(later(here), route(here))
+    assert (believed.compared, believed.as_stated, believed.agrees) == (2, 0, True), "nothing was read since"
+    aged(here)
+    here.read_marketplace("sweep")
+    found = drift.dispatches_at_marketplace(later(here), route(here))
+    assert [(row["units_left"], row["units_at_marketplace"]) for row in found.missing] == [(2, 0)]
+    assert (found.compared, found.as_stated) == (2, 2)
+    ((order_id, _, message, _),) = items(here, "DISPATCH_NOT_AT_MARKETPLACE")
+    assert order_id == str(lost)
+    assert "states the order without it since" in message
+    here.sandbox.act(JL, "dispatch_in_portal", order_id=lost)
+    here.read_marketplace("sweep")
+    assert drift.dispatches_at_marketplace(later(here), route(here)).agrees
+    assert here.work_items() == {}
+
+
+@pytest.mark.parametrize("side", [MiraklSide(), MarketplacerSide()], ids=lambda side: type(side).__name__)
+def test_what_was_dispatched_is_seen_in_what_the_marketplace_states_next(
+    database_url: str, tmp_path: Path, side: MarketSide
+) -> None:
+    with side.town(database_url, tmp_path, SHOPIFY, True) as here:
+        here.settle()
+        order = side.place(here, "MUG-RED", quantity=2)
+        for _ in range(2):  # what we write makes a marketplace state more
+            here.settle()
+        here.ship(order.key, at=side.name)
+        here.settle()
+        aged(here)
+        feed = here.context.marketplaces[side.name].capabilities.dispatches_shown_by
+        here.read_marketplace(feed, at=side.name)
+        (its,) = (one for one in here.context.routes if one.marketplace == side.name)
+        found = drift.dispatches_at_marketplace(later(here), its)
+        assert (found.compared, found.as_stated, found.agrees) == (1, 1, True)
+
+
+def aged(here: Town) -> None:
+    """Everything was delivered so long ago that its vendor shows it."""
+    with here.project.ledger.begin() as session:
+        session.execute(text("UPDATE ledger.effects SET finished_at = finished_at - interval '3 min'"))
 
 
 def test_an_event_that_klaviyo_does_not_have_is_missed_until_it_has_it(here: Town) -> None:

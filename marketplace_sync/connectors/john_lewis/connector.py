@@ -29,6 +29,7 @@ def declared(settings: JohnLewisSettings) -> MarketplaceCapabilities:
         seller_refunds=False,
         has_returns=True,
         has_stock=True,
+        dispatches_shown_by="sweep",  # `orders` lists none that was dispatched
         # Whether its record of buyers' consent can be had is agreed with John Lewis, so the route decides.
         has_consent=True,
     )

@@ -63,6 +63,7 @@ def declared(settings: MarketplacerSettings, silence: Silence = Silence.NONE) ->
         has_stock=True,
         has_consent=settings.key_of == "operator",
         shows_tracking=True,
+        dispatches_shown_by="invoices",  # a shipment moves its invoice; whether it moves the order is not said
         silence=silence,
     )
 

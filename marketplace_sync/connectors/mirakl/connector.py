@@ -61,6 +61,7 @@ def declared(settings: MiraklSettings, basis: PriceBasis | None = None) -> Marke
         has_settlement_api=True,
         has_consent=False,
         shows_tracking=True,
+        dispatches_shown_by="orders",
         keeps_our_reference=True,
     )
 

@@ -153,7 +153,8 @@ class SellerActions:
             moved += move(order, rows, request.quantity, sources, target, suffix_refs=suffixed)
         for request in requests:
             self._record(action, order, request)
-        self._book.put(order)
+        if not (action == "dispatch" and self.settings.dispatches_lost):
+            self._book.put(order)
         return order, moved
 
     def _record(self, action: str, order: Order, request: Request) -> None:

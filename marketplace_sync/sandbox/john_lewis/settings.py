@@ -44,6 +44,8 @@ class EdgeSettings:
     """Slugs that John Lewis accepts of all the carriers the platform knows."""
     partial_seller_cancel: bool = False
     """Whether a seller may cancel part of a line that nobody asked to cancel (whole lines only, says the practice)."""
+    dispatches_lost: bool = False
+    """A dispatch is answered as if it were done, and the order stays as it was."""
     split_line_reference: str = "same"
     """Line reference of the row split off a line: `same`, or `suffixed` (1, 1/2, 1/3)."""
     fulfilment_route_required: bool = False
