@@ -269,7 +269,8 @@ class Teller:
             item["Attributes"] = [f"{name}: {value}" for name, value in sorted(line.attributes.items())]
         if price is not None:
             item["ItemPrice"] = json_number(price, order.currency)
-            item["RowTotal"] = json_number(price * quantity, order.currency)
+        if (total := self._price_of(order, line, quantity)) is not None:
+            item["RowTotal"] = json_number(total, order.currency)
         if variant and variant.url:
             item["ProductURL"] = variant.url
         if variant and variant.image_url:
@@ -284,6 +285,13 @@ class Teller:
             told: TrackEvent | None = wished.payload(self._connection, self.marketing, placed_key(self.route, order))
             noted = self._noted[order.order_id] = (told and told.prices) or {}
         return noted[line.line_id] if line.line_id in noted else self._asked(order, line)
+
+    def _price_of(self, order: Order, line: OrderLine, units: int) -> int | None:
+        """What the buyer paid for so many units, to the penny; a price of one may be a rounding."""
+        if order.price_basis is PriceBasis.RETAIL:
+            return line.price_of(units)
+        price = self._unit_price(order, line)
+        return None if price is None else price * units
 
     def _asked(self, order: Order, line: OrderLine) -> int | None:
         """What the store asks for one unit now, in the order's currency."""
@@ -300,10 +308,10 @@ class Teller:
             quantity = units.get(line.line_id, 0)
             if not quantity:
                 continue
-            price = self._unit_price(order, line)
+            price = self._price_of(order, line, quantity)
             if price is None:
                 return None
-            total += price * quantity
+            total += price
         return total
 
     def _basis(self, order: Order) -> str:

@@ -67,6 +67,12 @@ def marketplacer(database_url: str, folder: Path, store: StoreSide) -> Iterator[
         yield here, (market.MARKET, order["id"], 1000, give_back)
 
 
+def values(here: Town) -> dict[str, float]:
+    """What Klaviyo was told that it is worth, by metric."""
+    told = [event for event in here.event_list() if event["name"] in ("Placed Order", "Refunded Order")]
+    return {event["name"]: event["value"] for event in told}
+
+
 @pytest.mark.parametrize("store", [ShopifySide, MagentoSide])
 @pytest.mark.parametrize("sold_by", [john_lewis, mirakl, marketplacer])
 def test_three_units_are_ordered_shipped_and_given_back_to_the_penny(
@@ -76,12 +82,16 @@ def test_three_units_are_ordered_shipped_and_given_back_to_the_penny(
         market.live(here)
         stored = here.stored(key, name)
         assert (stored.units, stored.total) == ({MUG: 3}, total)
+        # John Lewis states cost, and revenue is what the store asks
+        revenue = {"Placed Order": 42.0 if name == JL else total / 100}
+        assert values(here) == revenue
         here.ship(key, at=name)
         market.live(here)
         give_back()
         market.live(here)
         stored = here.stored(key, name)
         assert (stored.credited, stored.given_back) == ({MUG: 3}, total)
+        assert values(here) == {**revenue, "Refunded Order": revenue["Placed Order"]}
         assert here.work_items() == {}
 
 
