@@ -199,6 +199,7 @@ def _announce(
         return
     number = tracking.number(connection, route, order, fulfilment, subject, now) if stated is None else stated
     if number is None:
+        _show_carrier(connection, route, order, fulfilment, units, subject)
         return
     if stated is None:
         _dispatch(connection, route, order, fulfilment, units, number, subject, _nothing_left(left))
@@ -234,14 +235,8 @@ def _dispatch(
     completes: bool,
 ) -> None:
     """Wish the marketplace knew of a fulfilment, once its carrier is one that the marketplace takes."""
-    confirmed = {line.line_id: line.dispatched for line in order.lines}
-    if all(
-        confirmed.get(line_id, 0) >= line.quantity - line.cancelled
-        for line_id in units
-        for line in order.lines
-        if line.line_id == line_id
-    ):
-        return  # somebody stated it at the marketplace by hand
+    if _is_stated_by_hand(order, units):
+        return
     parcel = tracking.parcel_of(fulfilment)
     carrier = route.settings.carriers.get(parcel.company)
     if carrier is None:
@@ -259,6 +254,22 @@ def _dispatch(
         completes=completes,
     )
     outbox.record(connection, [_wish(route, order, fulfilment, payload)])
+
+
+def _is_stated_by_hand(order: Order, units: Mapping[str, int]) -> bool:
+    return all(line.dispatched >= line.quantity - line.cancelled for line in order.lines if line.line_id in units)
+
+
+def _show_carrier(
+    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, units: Mapping[str, int], subject: str
+) -> None:
+    """A carrier that nobody mapped is shown while the number is still waited for: both are missing, and the person who
+    maps one may take as long as the number. No carrier at all is what comes with the number."""
+    parcel = tracking.parcel_of(fulfilment)
+    if parcel.company in route.settings.carriers:
+        work_items.close(connection, ["UNMAPPED_CARRIER"], [subject], "the carrier is mapped now")
+    elif parcel.company and not _is_stated_by_hand(order, units):
+        work_items.report(connection, [_unmapped(route, order, fulfilment, parcel, subject)])
 
 
 def _stated_before(connection: Connection, route: Route, order: Order) -> dict[str, int]:

@@ -57,6 +57,21 @@ def test_a_parcel_waits_for_its_number_and_then_marketplace_and_buyer_are_told_i
     assert here.work_items() == {}
 
 
+def test_a_carrier_that_nobody_mapped_is_shown_before_its_number_comes(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    parcel = here.ship(order_id, company="Parrot Post", tracking_numbers=[])
+    here.settle()
+    assert here.work_items() == {"TRACKING_MISSING": 1, "UNMAPPED_CARRIER": 1}
+    here.sandbox.act(SHOP, "edit_tracking", fulfillment_id=parcel["id"], company="DPD UK", tracking_numbers=[])
+    here.settle()
+    assert here.work_items() == {"TRACKING_MISSING": 1}
+    here.sandbox.act(SHOP, "edit_tracking", fulfillment_id=parcel["id"], company="DPD UK", tracking_numbers=["1550"])
+    here.settle()
+    assert numbers(here, order_id) == ["1550"]
+    assert here.work_items() == {}
+
+
 def test_a_number_that_does_not_come_is_stood_in_for_and_one_that_comes_after_that_is_a_persons(here: Town) -> None:
     order_id, parcel = shipped_without_number(here)
     with three_hours_later(here):
