@@ -374,6 +374,9 @@ class NotThere(msgspec.Struct, frozen=True):
 WAITS_FOR_THE_REST = "WAITS_FOR_THE_REST"
 """The code of a `Refused` that asks nobody: the marketplace ships orders as a whole, and more of this one is to leave.
 The parcel is told with the one that completes the order."""
+CALLED_OFF = "CALLED_OFF"
+"""The same where what is answered is not asked any more: the buyer keeps what was to come back."""
+ASKS_NOBODY = (WAITS_FOR_THE_REST, CALLED_OFF)
 
 Outcome = Delivered | Refused | Postponed | InDoubt
 Resolution = Delivered | NotThere | Refused | Postponed | InDoubt

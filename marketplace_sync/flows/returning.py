@@ -15,14 +15,14 @@ from marketplace_sync.domain.effects import (
     RefundLines,
 )
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
-from marketplace_sync.domain.orders import Order
+from marketplace_sync.domain.orders import Order, ReturnState
 from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import began_in_store
 from marketplace_sync.flows.began_in_store import REFERENCE, Given
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
-from marketplace_sync.ledger import outbox, wished, work_items
+from marketplace_sync.ledger import outbox, returns, wished, work_items
 
 
 def mirror(
@@ -38,9 +38,10 @@ def mirror(
         asking = any(one.unsettled for one in asked)
         staff = made_by_staff(connection, route, order, store_order)
         answered = began_in_store.answered(connection, route, order, store_order, events, staff)
+    called_off = _called_off(connection, route, order, events)
     for event in events:
         units = _units(order, event)
-        if event.kind is EventKind.RETURN_REQUESTED:
+        if event.kind is EventKind.RETURN_REQUESTED and event.key not in called_off:
             wishes.append(
                 outbox.Wish(
                     connection=route.marketplace,
@@ -105,6 +106,14 @@ def made_by_staff(connection: Connection, route: Route, order: Order, store_orde
         for refund in store_order.refunds
         if not refund.reference.startswith(REFERENCE) and refund.refund_id not in recorded
     ]
+
+
+def _called_off(connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent]) -> frozenset[str]:
+    """Ids of the returns that were asked for and are not any more: there is nothing to answer."""
+    if not any(event.kind is EventKind.RETURN_REQUESTED for event in events):
+        return frozenset()
+    stated = returns.of_order(connection, route.marketplace, order.order_id)
+    return frozenset(one.return_id for one in stated if one.state is ReturnState.CANCELLED)
 
 
 def told_by_store(

@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from marketplace_sync.domain.effects import (
-    WAITS_FOR_THE_REST,
+    ASKS_NOBODY,
     Delivered,
     Effect,
     EffectState,
@@ -184,9 +184,9 @@ def _refused(connection: Connection, context: Context, effect: Effect, result: R
     """False: somebody decided meanwhile, and nothing follows from it."""
     report.last_problem = result.reason
     outcomes.lock_order(connection, effect)
-    if result.code == WAITS_FOR_THE_REST:
+    if result.code in ASKS_NOBODY:
         report.postponed += 1
-        if not outbox.finish(connection, effect, EffectState.SUPERSEDED, WAITS_FOR_THE_REST):
+        if not outbox.finish(connection, effect, EffectState.SUPERSEDED, result.code):
             return False
     else:
         report.refused += 1

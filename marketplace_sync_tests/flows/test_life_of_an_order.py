@@ -262,6 +262,23 @@ def test_a_return_is_acknowledged_mirrored_and_told_step_by_step(here: Town) -> 
     assert [line["quantity"] for refund in stored["refunds"] for line in refund["lines"]] == [1]
 
 
+@pytest.mark.parametrize("fault", ["", "lost_answer"])
+def test_a_return_called_off_before_it_was_answered_asks_nobody(here: Town, fault: str) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    here.ship(order_id)
+    here.settle()
+    returned = here.sandbox.act(JL, "request_return", order_id=order_id, line_ref="1", quantity=1)
+    here.read_marketplace("returns")
+    here.sandbox.act(JL, "withdraw_return", return_id=returned["return_id"])
+    here.sandbox.control(
+        "PUT", f"{JL}/faults", [{"kind": fault, "path": "/return_ack", "remaining": 1}] if fault else []
+    )
+    here.settle(40)
+    assert here.jl_actions("return_acknowledge", order_id) == []
+    assert here.work_items() == {}
+
+
 def test_a_second_return_is_its_own_refund(here: Town) -> None:
     order_id = here.place("MUG-RED", quantity=2)
     here.settle()

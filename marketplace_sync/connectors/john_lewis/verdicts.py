@@ -17,6 +17,7 @@ from enum import Enum
 
 from marketplace_sync.connectors.john_lewis.statuses import Progress
 from marketplace_sync.domain.effects import (
+    CALLED_OFF,
     AcknowledgeOrder,
     AcknowledgeReturn,
     CancelLines,
@@ -60,7 +61,8 @@ def verdict(action: Action, lines: Mapping[str, Progress]) -> Resolution:
             return Refused(f"the order has no line {units.line_id}", code="NO_SUCH_LINE")
         seen, impossible = judge(units, counts)
         if impossible:
-            return Refused(f"line {units.line_id}: {impossible}", code="NOT_POSSIBLE_ANY_MORE")
+            code = CALLED_OFF if isinstance(action, AcknowledgeReturn) else "NOT_POSSIBLE_ANY_MORE"
+            return Refused(f"line {units.line_id}: {impossible}", code=code)
         found.append((units, seen))
     if all(seen is _Seen.YES for _, seen in found):
         return Delivered({"found": True})
@@ -130,4 +132,4 @@ def _return_taken(units: LineUnits, counts: Progress) -> tuple[_Seen, str]:
         return _Seen.NO, ""
     if counts.returning:
         return _Seen.YES, ""
-    return _Seen.NO, "no return is asked for"
+    return _Seen.NO, "no return is asked for"  # the buyer keeps it after all: a return that is called off vanishes
