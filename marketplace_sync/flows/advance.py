@@ -257,8 +257,14 @@ def progressed(
     now = context.now()
     events = changes(name, before, after, now)
     if initiator is not None:
+        # whose doing it is that the marketplace asked, it may have said itself
+        asked = initiator is Initiator.CUSTOMER
+        said = {line.line_id for line in after.lines if asked and line.cancelled_by}
         events = [
-            replace(event, initiator=initiator) if event.kind is EventKind.CANCELLED else event for event in events
+            replace(event, initiator=initiator)
+            if event.kind is EventKind.CANCELLED and event.line_id not in said
+            else event
+            for event in events
         ]
     new = orders.record_events(connection, events, now)
     orders.save(connection, name, after, now)

@@ -220,7 +220,9 @@ def _take_off(
     """Wish for the units to leave the store's order; False when a person has to take them off."""
     assert route.store is not None
     identifier = source_identifier(route.marketplace, order.order_id)
-    initiator = "customer" if any(line.cancellation_requested for line in order.lines) else "marketplace"
+    asked = [line for line in order.lines if line.cancellation_requested]
+    said = next((line.cancelled_by for line in asked or order.lines if line.cancelled_by), "")
+    initiator = said or ("customer" if asked else "marketplace")
     reason = next((line.cancel_reason for line in order.lines if line.cancel_reason), "")
     whole = not any(shipped.values()) and all(
         have.get(line_id, 0) + remove.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()

@@ -163,6 +163,13 @@ def test_a_cancel_reason_is_told_in_words() -> None:
     assert lines({"status": "ORDER", "cancel_reason_code": "126"}).lines[0].cancel_reason == ""
 
 
+@pytest.mark.parametrize(
+    ("code", "who"), [("101", "seller"), ("131", "seller"), ("102", "unknown"), ("132", "customer"), ("999", "")]
+)
+def test_the_reason_says_whose_doing_a_cancellation_is(code: str, who: str) -> None:
+    assert lines({"status": "CANCEL", "cancel_reason_code": code}).lines[0].cancelled_by == who
+
+
 def test_what_may_be_absent_may_be_absent() -> None:
     order = parse_order(
         json.dumps({"url": ORDER["url"], "order_date": ORDER["order_date"], "items": []}).encode(), LONDON, "GBP"

@@ -177,6 +177,19 @@ def test_a_buyers_cancellation_leaves_the_store_before_the_marketplace_is_answer
     assert cancelled["unique_id"] == f"{JL}:{order_id}", "so that Klaviyo nets lifetime value"
 
 
+def test_a_cancellation_for_a_parcel_that_is_late_is_the_sellers_doing_everywhere(here: Town) -> None:
+    here.sandbox.act(JL, "configure", show_cancel_reason=True)
+    order_id = here.place("MUG-RED")
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id, reason_code=131)
+    here.settle()
+    (stored,) = here.shopify_orders(order_id)
+    assert stored["cancelReason"] == "OTHER"
+    assert len(here.jl_actions("cancel_acknowledge", order_id)) == 1
+    cancelled = next(e for e in here.event_list(order_id) if e["name"] == "Cancelled Order")
+    assert cancelled["properties"]["InitiatedBy"] == "seller"
+
+
 def test_a_partial_cancellation_takes_only_its_units_off(here: Town) -> None:
     order_id = here.place("MUG-RED", "BOWL-BLUE", quantity=2)
     here.settle()

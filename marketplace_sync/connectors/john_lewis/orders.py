@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from marketplace_sync.connectors.john_lewis import fields
-from marketplace_sync.connectors.john_lewis.statuses import CANCEL_REASONS, Progress, progress
+from marketplace_sync.connectors.john_lewis.statuses import CANCEL_REASONS, CANCELLED_BY, Progress, progress
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.orders import Address, Order, OrderLine, PriceBasis
@@ -188,6 +188,7 @@ def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warn
         elif promised is None or stated_day < promised:
             promised = stated_day
     price, total, tax, rate = _amounts(line_id, rows, counts, currency)
+    why = _cancel_code(rows, counts)
     return OrderLine(
         line_id=line_id,
         quantity=counts.quantity,
@@ -204,7 +205,8 @@ def _line(line_id: str, rows: list[Item], stated: EdgeOrder, currency: str, warn
         dispatched=counts.dispatched,
         cancellation_requested=counts.cancellation_requested,
         cancelled=counts.cancelled,
-        cancel_reason=_cancel_reason(rows, counts),
+        cancel_reason=f"{CANCEL_REASONS[why]} ({why})" if why in CANCEL_REASONS else why,
+        cancelled_by=CANCELLED_BY[why].value if why in CANCELLED_BY else "",
     )
 
 
@@ -265,12 +267,12 @@ def _sum(amounts: list[int | None]) -> int | None:
     return sum(stated) if stated and len(stated) == len(amounts) else None
 
 
-def _cancel_reason(rows: list[Item], counts: Progress) -> str:
+def _cancel_code(rows: list[Item], counts: Progress) -> str:
+    """Why units are cancelled, or are to be, where the Edge states it."""
     if not counts.cancellation_requested and not counts.cancelled and counts.quantity:
         return ""
     codes = [fields.words(row.cancel_reason_code) for row in rows]
-    code = next((code for code in codes if code), "")
-    return f"{CANCEL_REASONS[code]} ({code})" if code in CANCEL_REASONS else code
+    return next((code for code in codes if code), "")
 
 
 def _address(stated: ShippingAddress | None, warnings: list[str]) -> Address:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from marketplace_sync.connectors.john_lewis import fields
-from marketplace_sync.domain.orders import ReturnState
+from marketplace_sync.domain.orders import Initiator, ReturnState
 
 NEW = "ORDER"
 BACKORDER = "BACKORDER"
@@ -44,6 +44,18 @@ CANCEL_REASONS = {
     "131": "late or delayed",
     "132": "wants a delivery time",
 }
+CANCELLED_BY = {
+    "101": Initiator.SELLER,
+    "102": Initiator.UNKNOWN,
+    "126": Initiator.CUSTOMER,
+    "127": Initiator.CUSTOMER,
+    "128": Initiator.CUSTOMER,
+    "129": Initiator.CUSTOMER,
+    "130": Initiator.CUSTOMER,
+    "131": Initiator.SELLER,
+    "132": Initiator.CUSTOMER,
+}
+"""Whose doing a cancellation with this reason is (John Lewis, cancellations and returns)."""
 RETURN_REASONS = {
     "200": "faulty",
     "225": "damaged",
