@@ -16,7 +16,9 @@ A vendor's package exposes, at its top:
 
 and may expose:
 
-    THROTTLED_SECONDS: float                      how long a 429 without Retry-After asks us to wait (default 10)
+    THROTTLED_SECONDS: float | tuple[float, ...]  how long a 429 without Retry-After asks us to wait (default 10), the
+                                                  first time and each further time in a row
+    THROTTLED_BY: tuple[int, ...]                 other answers that mean the same (default none)
     WEBHOOK_REFUSAL: int                          what a delivery that is not genuine is answered with (default 401)
     DEFAULT_HEADERS: dict[str, str]               headers of every request (a vendor's API revision, ...)
     DIALECTS: dict[str, Dialect]                  accounts of it that speak another platform's protocol, by the value of
@@ -121,6 +123,7 @@ def open_wire(
         vendor.secrets(settings),
         getattr(vendor, "DEFAULT_HEADERS", {}),
         throttled_seconds=getattr(vendor, "THROTTLED_SECONDS", 10.0),
+        throttled_by=getattr(vendor, "THROTTLED_BY", ()),
         patience=max(patience, vendor.patience(settings) if hasattr(vendor, "patience") else 0.0),
         write_patience=write_patience,
         on_exchange=on_exchange,

@@ -11,7 +11,7 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +25,7 @@ from marketplace_sync.connectors.budget import Grant, NoRoom, RateBudget
 from marketplace_sync.connectors.memory import LocalMemory, Memory
 from marketplace_sync.connectors.statuses import Redaction, failure, is_html, retry_after, unusable_json
 from marketplace_sync.connectors.streams import Deadline, pool
+from marketplace_sync.connectors.throttling import Waits
 from marketplace_sync.connectors.wire import Answer, Authentication, Signature, too_late_to_write
 from marketplace_sync.domain.errors import (
     AnswerLost,
@@ -63,7 +64,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 class HttpWire:
     """`wire.Wire` over HTTP/1.1: one per connection and process, shared by its threads.
 
-    `throttled_seconds` is the wait that a 429 without Retry-After stands for. `patience` is how long a call may wait
+    `throttled_seconds` is the wait that a 429 without Retry-After stands for, or several for refusals in a row;
+    `throttled_by` are the other answers by which this vendor says the same. `patience` is how long a call may wait
     for room in the budget before it raises Throttled (nothing was sent); `write_patience` the same for writes, when
     whoever writes has more urgent things to do than to wait. A read is tried `attempts` times, the first
     repeat after about `first_pause` seconds.
@@ -79,13 +81,15 @@ class HttpWire:
         secrets: Sequence[str] = (),
         default_headers: Mapping[str, str] | None = None,
         *,
-        throttled_seconds: float = 10.0,
+        throttled_seconds: float | Sequence[float] = 10.0,
+        throttled_by: Collection[int] = (),
         patience: float = 120.0,
         write_patience: float | None = None,
         attempts: int = 4,
         first_pause: float = 0.25,
         on_exchange: Callable[[Exchange], None] | None = None,
         memory: Memory | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connection = connection
         self._base_url = base_url.rstrip("/")
@@ -93,7 +97,8 @@ class HttpWire:
         self._budget = budget
         self._authentication = authentication
         self._redaction = Redaction(secrets)
-        self._throttled_seconds = throttled_seconds
+        self._waits = Waits(throttled_seconds, clock)
+        self._throttled_by = frozenset((429, *throttled_by))
         self._patience = patience
         self._write_patience = patience if write_patience is None else write_patience
         self._attempts = attempts
@@ -235,17 +240,18 @@ class HttpWire:
         )
         wants_json = "json" in call.headers.get("accept", "")
         if answer.status in call.reads and not (wants_json and is_html(answer.headers, answer.body)):
-            self._closed_for(call, answer)
+            self._closed(call, answer)
             return answer
         if answer.status == 401:
             self.learn(call.bucket)
             return answer
+        closed_for = self._closed(call, answer)
         problem = failure(
             answer.status,
             answer.headers,
             self._redaction.body(answer.body) if answer.status >= 400 else b"",
             write=call.write,
-            throttled_seconds=self._throttled_seconds,
+            throttled_seconds=closed_for,
             **about,
         )
         if problem is None and call.decoder is not None:
@@ -254,17 +260,19 @@ class HttpWire:
         if problem is None and wants_json and (broken := unusable_json(answer.headers, answer.body)):
             problem = self._lost(call, broken, sent=True)
         if problem is not None:
-            if not self._closed_for(call, answer):
+            if not closed_for:
                 self.learn(call.bucket)
             raise problem
         return answer
 
-    def _closed_for(self, call: _Call, answer: Answer) -> bool:
-        """Whether the vendor asked to be left alone for a while; the budget knows it then."""
-        asked = answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
-        if asked:
-            self.learn(call.bucket, blocked_seconds=retry_after(answer.headers, default=self._throttled_seconds))
-        return asked
+    def _closed(self, call: _Call, answer: Answer) -> float:
+        """Seconds for which the vendor asks to be left alone, 0 where it does not; the budget knows it then."""
+        asked = answer.status in self._throttled_by or (answer.status == 503 and "retry-after" in answer.headers)
+        if not asked:
+            return 0.0
+        seconds = retry_after(answer.headers, default=0.0) or self._waits.after_refusal(call.bucket)
+        self.learn(call.bucket, blocked_seconds=seconds)
+        return seconds
 
     def _exchange(self, call: _Call, credentials: Mapping[str, str], grant: Grant) -> Answer:
         sent = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -94,7 +95,9 @@ def wire_to(
     attempts: int = 4,
     patience: float = 5,
     write_patience: float | None = None,
-    throttled_seconds: float = 0.05,
+    throttled_seconds: float | Sequence[float] = 0.05,
+    throttled_by: Sequence[int] = (),
+    clock: Callable[[], float] = time.monotonic,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> HttpWire:
     return HttpWire(
@@ -111,6 +114,8 @@ def wire_to(
         authentication,
         secrets,
         throttled_seconds=throttled_seconds,
+        throttled_by=throttled_by,
+        clock=clock,
         patience=patience,
         write_patience=write_patience,
         attempts=attempts,

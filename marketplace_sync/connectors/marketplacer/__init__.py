@@ -13,8 +13,10 @@ from marketplace_sync.connectors.wire import Authentication, Wire
 
 ROLE = "marketplace"
 SETTINGS = MarketplacerSettings
-THROTTLED_SECONDS = 60.0
-"""A 429 may come without Retry-After: then a minute at least (sheet, 1: limits)."""
+THROTTLED_SECONDS = (60.0, 120.0, 240.0)
+"""A refusal may come without Retry-After: then a minute at least, and longer each further time (sheet, 1: limits)."""
+THROTTLED_BY = (503,)
+"""Too many calls are answered with a 429 or with this (sheet, 1: limits)."""
 WEBHOOK_REFUSAL = 200
 """A 4xx switches the hook off for good and is not repeated (sheet, 6): what is refused is dropped and answered so."""
 
