@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -79,6 +80,19 @@ def test_a_parcel_of_two_sellers_is_a_shipment_of_each_and_is_completed_when_cut
     assert isinstance(connector.deliver([effect(parcel(order_id, ("nothing", 1)))])[0], Refused)
     (last,) = box.document("CreateShipment")[-1:]
     assert last["input"]["dispatchedAt"] == "2026-03-02"
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Australia/Sydney", "2026-11-20"), ("Europe/London", "2026-11-19")])
+def test_a_parcel_left_on_the_day_that_it_was_where_the_instance_is(
+    pots: tuple[Instance, str], zone: str, day: str
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1))
+    box.orders[order_id]["createdAt"] = "2026-11-19T20:00:00Z"
+    wish = replace(parcel(order_id, (L1, 1)), shipped_at=datetime(2026, 11, 19, 21, tzinfo=UTC))
+    assert connector_to(url, time_zone=zone).deliver([effect(wish)]) == [Delivered()]
+    (sent,) = box.document("CreateShipment")
+    assert sent["input"]["dispatchedAt"] == day
 
 
 def refund_of(order_id: str, key: str = "refund", attempts: int = 1) -> Effect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from marketplace_sync.connectors.marketplacer import documents, fields, stated
 from marketplace_sync.connectors.marketplacer.account import Account
@@ -47,7 +48,9 @@ class Shipping:
             return unresolved(problem)  # nothing but reads so far
         if isinstance(carrier, Refused):
             return carrier
-        shipped_on = max([wish.shipped_at, *([now.placed_at] if now.placed_at else [])]).date()
+        shipped_at = max([wish.shipped_at, *([now.placed_at] if now.placed_at else [])])
+        # The day where the instance is: by the clock of UTC it may be the one before the order (sheet, 7).
+        shipped_on = shipped_at.astimezone(ZoneInfo(self._settings.time_zone)).date()
         for invoice_id, units in missing.items():
             given = {
                 "invoiceId": invoice_id,

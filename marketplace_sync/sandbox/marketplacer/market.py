@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 from marketplace_sync.sandbox.clock import Clock
@@ -51,13 +51,24 @@ class Market:
 
     # --- time and numbers
 
+    @property
+    def _zone(self) -> timezone:
+        return timezone(timedelta(hours=self.settings.utc_offset_hours))
+
     def now(self) -> str:
         return self.written(self.clock.now())
 
     def written(self, moment: datetime) -> str:
         """A moment as the API writes it: whole seconds, in the instance's zone."""
-        zone = timezone(timedelta(hours=self.settings.utc_offset_hours))
-        return moment.astimezone(zone).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return moment.astimezone(self._zone).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    def day(self, moment: datetime) -> date:
+        """The day that it is in the instance's zone."""
+        return moment.astimezone(self._zone).date()
+
+    def begin_of(self, day: str) -> str:
+        """The midnight, in the instance's zone, at which a day begins that the API was given."""
+        return self.written(datetime.combine(date.fromisoformat(day), time(), self._zone))
 
     def moment(self, given: str | None) -> str | None:
         """A moment an act was given, as it is kept."""

@@ -153,7 +153,7 @@ def shipment_create(call: Call, given: Given) -> Thing:
     parcel = {
         "carrier": carrier["name"],
         "trackingNumber": given["trackingNumber"],
-        "dispatchedAt": given["dispatchedAt"],
+        "dispatchedAt": market.begin_of(given["dispatchedAt"]),
         "note": given.get("note"),
     }
     return Thing("Shipment", workflow.ship(market, invoice, units, parcel))

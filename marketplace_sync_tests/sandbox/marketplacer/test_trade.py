@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,31 @@ def test_a_parcel_that_cannot_be_is_refused_and_nothing_is_kept(market: Client, 
     assert answer["shipment"] is None
     assert answer["errors"][0]["messages"]
     assert market.invoice(order)["shipments"] == []
+
+
+def test_the_day_on_which_a_parcel_left_is_one_where_the_instance_is(market_with: Start) -> None:
+    now = datetime.now(UTC)
+    hours = 12 if now.hour >= 12 else -12  # another day than in Greenwich
+    market = market_with(utc_offset_hours=hours)
+    order = market.order()
+    carrier = market.ask("{ shipmentCarriers { nodes { id } } }")["nodes"][0]["id"]
+    document = """mutation($input: ShipmentCreateMutationInput!) { shipmentCreate(input: $input) {
+      errors { messages } shipment { dispatchedAt } } }"""
+    today = now.astimezone(timezone(timedelta(hours=hours)))
+    for days, refused in ((-1, "before the order was placed"), (0, "")):
+        day = (today + timedelta(days=days)).date().isoformat()
+        sent = {
+            "invoiceId": order["invoices"][0]["id"],
+            "postageCarrierId": carrier,
+            "trackingNumber": "1",
+            "dispatchedAt": day,
+            "shippedItems": [{"lineItemId": order["lines"][0]["id"], "quantity": 1}],
+        }
+        answer = market.ask(document, input=sent)
+        if refused:
+            assert refused in answer["errors"][0]["messages"][0]
+        else:
+            assert answer["shipment"]["dispatchedAt"].startswith(day)
 
 
 def test_an_order_can_be_created_once_for_one_external_id_and_its_unit_price_is_rounded_up(market: Client) -> None:
