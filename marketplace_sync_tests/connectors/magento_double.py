@@ -79,6 +79,8 @@ class Double:
         self.tables |= {"categories/list": [], "inventory/source-items": [], "inventory/sources": []}
         self.tables["inventory/stock-source-links"] = []
         self.salable: dict[str, int] | None = {}
+        self.websites = {"base": 2}
+        """Website -> its stock. Each has one store view."""
         self.clock = "2026-11-20 10:00:00"
         self.forbidden: dict[str, str] = {}
         """Path -> the permission that is missing for it."""
@@ -157,16 +159,19 @@ class Double:
     def _read(self, path: str, request: Request) -> Response:
         match path:
             case "store/storeConfigs":
-                return JSONResponse([{"id": 1, "code": "default", "website_id": 1, "base_currency_code": "GBP"}])
+                codes = ("default" if website == "base" else f"view_of_{website}" for website in self.websites)
+                return JSONResponse([{"id": number, "code": code, "website_id": number, "base_currency_code": "GBP"}
+                                     for number, code in enumerate(codes, 1)])  # fmt: skip
             case "store/websites":
-                return JSONResponse([{"id": 1, "code": "base", "name": "Main", "default_group_id": 1}])
-            case "inventory/stock-resolver/website/base":
-                return JSONResponse({"stock_id": 2, "name": "UK"})
+                return JSONResponse([{"id": number, "code": code, "name": code, "default_group_id": number}
+                                     for number, code in enumerate(self.websites, 1)])  # fmt: skip
+            case _ if path.startswith("inventory/stock-resolver/website/"):
+                return JSONResponse({"stock_id": self.websites[path.rpartition("/")[2]], "name": "UK"})
             case "products/attributes/manufacturer":
                 return JSONResponse({"attribute_code": "manufacturer", "options": [{"label": "Acme", "value": "7"}]})
             case "orders/items":
                 items = [
-                    {**item, "store_id": 1, "created_at": order["created_at"]}
+                    {**item, "store_id": order["store_id"], "created_at": order["created_at"]}
                     for order in self.tables["orders"]
                     for item in order["items"]
                 ]

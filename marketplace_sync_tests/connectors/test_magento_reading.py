@@ -312,6 +312,17 @@ def test_units_that_magento_forgot_to_reserve_are_taken_off_as_the_setting_says(
     assert sellable(here.anew(**keys)) == {"MUG": expected, "BOWL": 7}
 
 
+@pytest.mark.parametrize(("stock", "expected"), [(2, 36), (3, 38)])
+def test_orders_of_another_website_are_taken_off_where_it_draws_on_the_same_stock(
+    here: Shop, stock: int, expected: int
+) -> None:
+    here.double.websites = {"base": 2, "trade": stock}
+    here.double.salable = {"MUG": 40}
+    inject(here, 1)
+    inject(here.anew(store_view="view_of_trade"), 2)
+    assert sellable(here.anew(reservations="subtract"))["MUG"] == expected
+
+
 def test_a_repaired_shop_is_believed_but_for_the_latest_orders(here: Shop) -> None:
     here.double.salable = {"MUG": 40}
     inject(here, 1)

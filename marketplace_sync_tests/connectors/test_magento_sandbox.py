@@ -152,6 +152,14 @@ def test_what_can_be_sold_is_right_whatever_becomes_of_our_orders_and_again_afte
         assert sellable(repaired) == 25
 
 
+def test_orders_of_another_connection_in_another_view_of_the_website_are_taken_off_too() -> None:
+    with simulated(reservations="subtract") as (sandbox, here):
+        sandbox.act("magento", "set_stock", sku=MUG, available=30)
+        outlet = here.anew(**{**KEYS, "reservations": "subtract", "store_view": "outlet"})
+        ordered(outlet, 1)
+        assert (sellable(here), sellable(outlet)) == (28, 28)
+
+
 def test_an_integration_that_was_deactivated_is_told_from_one_that_lacks_a_permission() -> None:
     with simulated() as (sandbox, here):
         sandbox.act("magento", "deactivate_integration")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -36,6 +36,8 @@ class View(msgspec.Struct, frozen=True):
     website: str
     currency: str
     """The base currency, in which the shop keeps its books."""
+    views: Mapping[str, tuple[int, ...]]
+    """Website -> the ids of its store views, of every website of the shop."""
 
 
 class Shop:
@@ -70,10 +72,15 @@ class Shop:
                 operation="store views",
             )
         websites = self._calls.get("/store/websites", list[_Website], operation="websites", view="all")
-        website = next((one.code for one in websites if one.id == config.website_id), "")
+        views = {
+            website.code: ids
+            for website in websites
+            if (ids := tuple(one.id for one in configs if one.website_id == website.id))
+        }
         return View(
             store_id=config.id,
             website_id=config.website_id,
-            website=website,
+            website=next((one.code for one in websites if one.id == config.website_id), ""),
             currency=config.base_currency_code,
+            views=views,
         )

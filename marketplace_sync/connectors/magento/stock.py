@@ -132,11 +132,11 @@ class Stock:
 
     def _on_hand(self, view: View) -> dict[str, int]:
         """What lies in the enabled sources of the website's stock."""
-        stock = self._calls.get(f"/inventory/stock-resolver/website/{view.website}", _Stock, operation="stock")
+        stock_id = self._stock_of(view.website)
         linked = {
             link.source_code
             for link in self._paged("/inventory/stock-source-links", _Link, "sources of the stock", "source_code",
-                                    ((Filter("stock_id", str(stock.stock_id)),),))
+                                    ((Filter("stock_id", str(stock_id)),),))
         }  # fmt: skip
         enabled = {
             source.source_code
@@ -151,6 +151,17 @@ class Stock:
                 units = int(Decimal(item.quantity or 0)) if item.status == 1 else 0
                 found[folded(item.sku)] = found.get(folded(item.sku), 0) + units
         return found
+
+    def _stock_of(self, website: str) -> int:
+        return self._calls.get(f"/inventory/stock-resolver/website/{website}", _Stock, operation="stock").stock_id
+
+    def _views(self, view: View) -> list[int]:
+        """The store views whose orders draw on the same stock, ours first: what other connections put there is missing
+        as well (Magento, the reservation trap: per SKU and stock)."""
+        others = [(website, ids) for website, ids in view.views.items() if website != view.website]
+        mine = self._stock_of(view.website) if others else None
+        sharing = [one for website, ids in others if self._stock_of(website) == mine for one in ids]
+        return [view.store_id, *(one for one in view.views.get(view.website, ()) if one != view.store_id), *sharing]
 
     def _paged(
         self, path: str, kind: type[T], operation: str, sort: str, groups: tuple[tuple[Filter, ...], ...] = ()
@@ -169,7 +180,7 @@ class Stock:
             page += 1
 
     def _of_ours(self, view: View, units: Callable[[SoldItem], int], since: datetime | None) -> dict[str, int]:
-        """Folded SKU -> units of our orders, made since then."""
+        """Folded SKU -> units of orders over the API, whichever connection put them there, made since then."""
         found: dict[str, int] = {}
         for item in self._sold(view, since):
             sku = folded(item.sku or "")
@@ -179,7 +190,7 @@ class Stock:
     def _sold(self, view: View, since: datetime | None) -> Iterator[SoldItem]:
         groups = [
             (Filter("ext_order_item_id", "1", "notnull"),),
-            (Filter("store_id", str(view.store_id)),),
+            (Filter("store_id", ",".join(map(str, self._views(view))), "in"),),
         ]
         if since is not None:
             groups.append((Filter("created_at", since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"), "gteq"),))
