@@ -162,6 +162,9 @@ class RefundLines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     currency: str
     amounts: tuple[int | None, ...]
     """Minor units per line, gross; None: what the units are worth at the marketplace. Of 0 nothing is given back."""
+    delivery: int = 0
+    """Minor units, gross, given back besides the lines': delivery, as a rule. What of it the marketplace does not take
+    is `not_given_back` in the result."""
     reason: str = ""
 
 

@@ -64,13 +64,13 @@ def answered(
     and named. The others are told by what they give back: one by one, the oldest first, one of the same amount before
     another. What the store took from us answers nothing; what it did not take may have been booked by hand."""
     ours: set[str] = set()
-    known: set[str] = set()
+    known: dict[str, int] = {}
     for one in asked_for(connection, route, order):
         named = [str(refund_id) for refund_id in one.result.get("refund_ids") or ()]
         ours.update(named)
         if named:
-            known.add(one.payload.refund_key)
-    free = _given([refund for refund in staff if refund.refund_id not in known], line_ids(order, store_order))
+            known[one.payload.refund_key] = not_given_back(one)
+    free = _given(staff, line_ids(order, store_order), known)
     refunds = [event for event in events if event.kind is EventKind.REFUNDED]
     found: dict[str, Given | None] = {event.key: None for event in refunds if event.key in ours}
     for event in sorted(refunds, key=lambda one: (one.occurred_at, one.key)):
@@ -92,16 +92,33 @@ def _is_booked(connection: Connection, route: Route, order: Order, event: OrderE
     return ours is not None and ours.state not in _NOT_BOOKED
 
 
-def _given(refunds: Sequence[StoreRefund], mapping: Mapping[str, str]) -> list[Given]:
+def beyond_units(refund: StoreRefund) -> int:
+    """Minor units that staff gave back besides what the units are worth: delivery, as a rule. As much as rounding makes
+    of single lines is nothing."""
+    amounts = [line.amount for line in refund.lines]
+    if refund.amount is None or None in amounts:
+        return 0
+    rest = refund.amount - sum(amount or 0 for amount in amounts)
+    return rest if rest > len(amounts) else 0
+
+
+def not_given_back(one: Wished) -> int:
+    """Minor units of what we asked for that the marketplace did not take."""
+    return int(one.result.get("not_given_back") or 0)
+
+
+def _given(refunds: Sequence[StoreRefund], mapping: Mapping[str, str], known: Mapping[str, int]) -> list[Given]:
     """What was given back for shipped units, or as money alone, oldest first. `mapping`: the store's line id -> the
-    marketplace's."""
+    marketplace's; `known`: refund -> what the marketplace left of it, of those that it made for us."""
     found = []
     for refund in sorted(refunds, key=lambda one: one.refunded_at):
-        if not refund.lines and refund.amount:
-            found.append(Given("", 0, refund.amount))
-        found += [
-            Given(mapping[line.line_id], line.quantity, line.amount)
-            for line in refund.lines
-            if not line.unshipped and line.line_id in mapping
-        ]
+        if refund.refund_id not in known:
+            found += [
+                Given(mapping[line.line_id], line.quantity, line.amount)
+                for line in refund.lines
+                if not line.unshipped and line.line_id in mapping
+            ]
+        alone = known.get(refund.refund_id, beyond_units(refund))
+        if alone:
+            found.append(Given("", 0, alone))
     return found

@@ -15,11 +15,12 @@ from marketplace_sync.domain.effects import (
     RefundLines,
 )
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent
+from marketplace_sync.domain.money import decimal_text
 from marketplace_sync.domain.orders import Order, ReturnState
 from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import began_in_store
-from marketplace_sync.flows.began_in_store import REFERENCE, Given
+from marketplace_sync.flows.began_in_store import REFERENCE, Given, beyond_units
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.ledger import outbox, returns, wished, work_items
@@ -119,65 +120,97 @@ def _called_off(connection: Connection, route: Route, order: Order, events: Sequ
 def told_by_store(
     connection: Connection, route: Route, order: Order, store_order: StoreOrder, seller_refunds: bool
 ) -> None:
-    """Refunds that staff made in the store for shipped units, or of money alone, which names no line to refund. Units
-    that came back without money are no refund at the marketplace."""
+    """Refunds that staff made in the store for shipped units, with what was given back besides, as delivery; or of
+    money alone, which names no line to refund. Units that came back without money are no refund at the marketplace."""
     mapping = line_ids(order, store_order)
     for refund in made_by_staff(connection, route, order, store_order):
-        shipped = [
-            line for line in refund.lines if not line.unshipped and line.amount != 0 and mapping.get(line.line_id)
-        ]
-        if not shipped and (refund.lines or not refund.amount):
+        taken_off = [line for line in refund.lines if line.unshipped]
+        paid = [line for line in refund.lines if not line.unshipped and line.amount != 0 and mapping.get(line.line_id)]
+        besides = beyond_units(refund)
+        if not paid and (not besides or taken_off):
             continue
-        subject = f"{source_identifier(route.marketplace, order.order_id)}:{refund.refund_id}"
-        if not seller_refunds or not shipped:
-            what = "units" if shipped else "money, without naming units,"
+        if not seller_refunds:
+            what = "units" if paid else "money, without naming units,"
+            why = f"The store refunded {what} of order {order.reference}. {route.display_name} makes the refunds of its"
+            _show(connection, route, order, refund, paid, refund.amount, f"{why} orders itself")
+            continue
+        if not paid:
+            why = f"The store refunded money, without naming units, of order {order.reference}. {route.display_name}"
+            _show(connection, route, order, refund, paid, besides, f"{why} has to be told by hand for which line")
+            continue
+        # cancelled units bring their own delivery: how much of it that was, a person sees
+        delivery = 0 if taken_off else besides
+        _tell(connection, route, order, refund, [(mapping[line.line_id], line) for line in paid], delivery)
+        asked = began_in_store.asked_for(connection, route, order)
+        left = sum(began_in_store.not_given_back(one) for one in asked if one.payload.refund_key == refund.refund_id)
+        left += besides - delivery
+        if left:
             why = (
-                f"{route.display_name} has to be told by hand for which line"
-                if seller_refunds
-                else f"{route.display_name} makes the refunds of its orders itself"
+                f"The store gave back {decimal_text(left, order.currency)} {order.currency} of order {order.reference}"
+                f" besides its units, as delivery is, that {route.display_name} was not told of"
             )
-            work_items.report(
-                connection,
-                [
-                    Problem(
-                        code="SELLER_REFUND",
-                        subject=subject,
-                        connection=route.marketplace,
-                        order_id=order.order_id,
-                        message=f"The store refunded {what} of order {order.reference}. {why}, so the buyer did not get"
-                        " this money.",
-                        impact=refund.amount,
-                        currency=order.currency,
-                        evidence={"refund": refund.refund_id, "skus": [line.sku for line in shipped]},
-                    )
-                ],
+            _show(connection, route, order, refund, paid, left, why)
+
+
+def _show(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    refund: StoreRefund,
+    paid: Sequence[RefundedLine],
+    amount: int | None,
+    why: str,
+) -> None:
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="SELLER_REFUND",
+                subject=f"{source_identifier(route.marketplace, order.order_id)}:{refund.refund_id}",
+                connection=route.marketplace,
+                order_id=order.order_id,
+                message=f"{why}, so the buyer did not get this money.",
+                impact=amount,
+                currency=order.currency,
+                evidence={"refund": refund.refund_id, "skus": [line.sku for line in paid]},
             )
-            continue
-        outbox.record(
-            connection,
-            [
-                outbox.Wish(
-                    connection=route.marketplace,
-                    kind=EffectKind.REFUND_LINES,
-                    natural_key=f"refund:{order.order_id}:{refund.refund_id}",
-                    subject=order.order_id,
-                    lane=Lane.REVERSALS,
-                    payload=RefundLines(
-                        order_id=order.order_id,
-                        refund_key=refund.refund_id,
-                        lines=tuple(
-                            LineUnits(line_id=mapping[line.line_id], quantity=line.quantity, sku=line.sku)
-                            for line in shipped
-                        ),
-                        currency=order.currency,
-                        amounts=tuple(_asked(order, mapping[line.line_id], line) for line in shipped),
-                        reason=refund.note,
-                    ),
-                    order_connection=route.marketplace,
+        ],
+    )
+
+
+def _tell(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    refund: StoreRefund,
+    paid: Sequence[tuple[str, RefundedLine]],
+    delivery: int,
+) -> None:
+    outbox.record(
+        connection,
+        [
+            outbox.Wish(
+                connection=route.marketplace,
+                kind=EffectKind.REFUND_LINES,
+                natural_key=f"refund:{order.order_id}:{refund.refund_id}",
+                subject=order.order_id,
+                lane=Lane.REVERSALS,
+                payload=RefundLines(
                     order_id=order.order_id,
-                )
-            ],
-        )
+                    refund_key=refund.refund_id,
+                    lines=tuple(
+                        LineUnits(line_id=line_id, quantity=line.quantity, sku=line.sku) for line_id, line in paid
+                    ),
+                    currency=order.currency,
+                    amounts=tuple(_asked(order, line_id, line) for line_id, line in paid),
+                    delivery=delivery,
+                    reason=refund.note,
+                ),
+                order_connection=route.marketplace,
+                order_id=order.order_id,
+            )
+        ],
+    )
 
 
 def _asked(order: Order, line_id: str, refunded: RefundedLine) -> int | None:

@@ -126,8 +126,10 @@ def test_only_what_gets_money_is_asked_for_and_all_of_it_is_paid(
     box, url = pots
     order_id = box.place(1, line(1), line(2))
     both = (LineUnits(line_id=L1, quantity=1), LineUnits(line_id=L2, quantity=1))
-    given = RefundLines(order_id=order_id, refund_key="r", lines=both, currency="AUD", amounts=amounts)
-    assert isinstance(connector_to(url).deliver([effect(given)])[0], Delivered)
+    given = RefundLines(order_id=order_id, refund_key="r", lines=both, currency="AUD", amounts=amounts, delivery=250)
+    (outcome,) = connector_to(url).deliver([effect(given)])
+    assert isinstance(outcome, Delivered)
+    assert outcome.result["not_given_back"] == 250, "a refund of lines has no room for delivery"
     (asked,) = box.document("CreateRefund")
     assert [one["lineItemId"] for one in asked["input"]["lineItems"]] == lines
     (paid,) = box.document("GiveBack")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
 from marketplace_sync.domain.effects import (
@@ -132,6 +134,38 @@ def test_a_refund_without_an_amount_is_the_units_price_and_tax_on_top_is_split(m
         {"order_line_id": "O1-A-1", "quantity": 1, "amount": 10.0, "shipping_amount": 0, "currency_iso_code": "GBP",
          "reason_code": "20", "taxes": [{"code": "VAT", "amount": 2.0}]}
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("on_top", [False, True], ids=["tax included", "tax on top"])
+def test_delivery_goes_with_the_lines_as_far_as_is_left_of_theirs(mugs: Shop, on_top: bool) -> None:
+    more: dict[str, Any] = {"shipping_price": 3.0}
+    if on_top:
+        more |= {"taxes": [{"code": "VAT", "amount": 2.0}], "shipping_taxes": [{"code": "VAT", "amount": 0.6}]}
+    lines = [line(number, "MUG", 1, 10.0, **more) for number in (1, 2)]
+    mode = "TAX_EXCLUDED" if on_top else "TAX_INCLUDED"
+    mugs.marketplace.place("O1-A", *lines, state="RECEIVED", order_tax_mode=mode)
+    each = 360 if on_top else 300
+    both = (units("O1-A-1"), units("O1-A-2"))
+    wish = RefundLines(
+        order_id="O1-A", refund_key="r", lines=both, currency="GBP", amounts=(100, 100), delivery=each + 120
+    )
+    done = mugs.deliver(wish)
+    assert isinstance(done, Delivered)
+    assert "not_given_back" not in done.result
+    (sent,) = mugs.sent("/api/orders/refund")
+    assert [one["shipping_amount"] for one in sent["refunds"]] == [3.0, 1.0 if on_top else 1.2]
+    if on_top:
+        assert sent["refunds"][1]["shipping_taxes"] == [{"code": "VAT", "amount": 0.2}]
+    assert [one.shipping_amount for one in mugs.read_order("O1-A")[1]] == [each, 120]
+    more_than_left = msgspec.structs.replace(wish, delivery=each)
+    mugs.marketplace.lose_answers_of.add("/api/orders/refund")
+    assert isinstance(mugs.deliver(more_than_left, 2), InDoubt)
+    found = mugs.resolve(more_than_left, 2)
+    assert isinstance(found, Delivered)
+    assert found.result["not_given_back"] == 120
+    last = mugs.deliver(more_than_left, 3)
+    assert isinstance(last, Delivered)
+    assert last.result["not_given_back"] == each
 
 
 def test_a_line_that_gets_nothing_back_is_not_refunded(mugs: Shop) -> None:

@@ -121,7 +121,9 @@ class MagentoSide:
         return sandbox.act(self.name, "remove_unit", order_id=order_id, sku=sku, quantity=quantity)
 
     def refund(self, sandbox: RunningSandbox, order_id: Any, sku: str, quantity: int) -> Any:
-        return sandbox.act(self.name, "refund", order_id=order_id, lines=[{"sku": sku, "quantity": quantity}])
+        # the units alone, as the other store does it: else what is left of the delivery is given back with them
+        lines = [{"sku": sku, "quantity": quantity}]
+        return sandbox.act(self.name, "refund", order_id=order_id, lines=lines, shipping=0)
 
 
 def _magento(order: dict[str, Any], memos: list[dict[str, Any]]) -> Stored:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from marketplace_sync.flows import decide
+from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, mirakl_town, writes
 from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
 from marketplace_sync_tests.flows.town import SHOP, Town
@@ -133,3 +134,37 @@ def test_money_for_goods_that_the_store_took_back_without_is_booked_without_the_
     found = here.stored(order_id, BAZAAR)
     assert (found.credited, found.credits) == ({"MUG-RED": 1}, 2)
     assert here.work_items() == {}
+
+
+@IN_MAGENTO
+def test_delivery_that_staff_gives_back_with_units_reaches_the_buyer_too(here: Town) -> None:
+    order_id = shipped(here)
+    paid = bazaar_order(here, order_id)["lines"][0]["shipping"]
+    assert paid > 100
+    mugs = [{"sku": "MUG-RED", "quantity": 1}]
+    stored = here.stored(order_id, BAZAAR).order_id
+    here.sandbox.act(here.store.name, "refund", order_id=stored, lines=mugs, shipping=100)
+    live(here)
+    here.sandbox.act(here.store.name, "refund", order_id=stored, lines=mugs, shipping=paid - 100)
+    live(here)
+    refunds = writes(here, "OR28")
+    assert [(one["amount"], one["shipping_amount"]) for one in refunds] == [(1400, 100), (1400, paid - 100)]
+    assert credits(here, order_id) == 2
+    assert here.work_items() == {}
+
+
+def test_what_the_marketplace_does_not_take_of_it_is_shown_to_a_person_and_not_booked_again(here: Town) -> None:
+    order_id = shipped(here)
+    paid = bazaar_order(here, order_id)["lines"][0]["shipping"]
+    mugs = [{"sku": "MUG-RED", "quantity": 1}]
+    stored = here.stored(order_id, BAZAAR).order_id
+    here.sandbox.act(SHOP, "refund", order_id=stored, lines=mugs, amount=1400 + paid + 150)
+    live(here)
+    (refund,) = writes(here, "OR28")
+    assert (refund["amount"], refund["shipping_amount"]) == (1400, paid)
+    with here.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection)
+    assert (item["code"], item["impact"]) == ("SELLER_REFUND", 150)
+    by_hand(here, order_id, 150, quantity=0)
+    live(here)
+    assert credits(here, order_id) == 1

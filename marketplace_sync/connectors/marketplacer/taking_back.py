@@ -88,7 +88,7 @@ class TakingBack:
             return InDoubt(str(problem))
         except TransportError as problem:
             return unresolved(problem)
-        return Delivered({"found": True, "refund_ids": found})
+        return Delivered({"found": True, "refund_ids": found, **_missing(wish)})
 
     def _carry_out(self, effect: Effect, wish: CancelLines | RefundLines, amounts: Mapping[str, int]) -> Outcome:
         now = order_now(self._reader, self._settings, wish.order_id)
@@ -120,7 +120,7 @@ class TakingBack:
                 # whoever tried again would not know what was made and make it a second time
                 return InDoubt(f"{problem} (refund request{made} was made before and carries no mark)")
             return outcome_of(problem)
-        return Delivered({"refund_ids": found})
+        return Delivered({"refund_ids": found, **_missing(wish)})
 
     def _create(self, asked: Asked, order_id: str, invoice_id: str, reason: str) -> RefundRequest:
         items: list[dict[str, Any]] = []
@@ -181,6 +181,11 @@ def _paid(wish: RefundLines) -> RefundLines:
 def _amounts(wish: RefundLines) -> dict[str, int]:
     """Line id -> minor units, of the lines whose amount is stated."""
     return {units.line_id: amount for units, amount in zip(wish.lines, wish.amounts, strict=True) if amount is not None}
+
+
+def _missing(wish: CancelLines | RefundLines) -> dict[str, int]:
+    """Of delivery nothing can be given back by a refund of lines: a person does it."""
+    return {"not_given_back": wish.delivery} if isinstance(wish, RefundLines) and wish.delivery else {}
 
 
 def _asked(

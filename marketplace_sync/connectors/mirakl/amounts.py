@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.now import OrderNow
-from marketplace_sync.connectors.mirakl.orders import Tax
+from marketplace_sync.connectors.mirakl.orders import Reversal, Tax
 from marketplace_sync.domain.money import json_number
 
 
@@ -71,21 +71,40 @@ def cancelation(now: OrderNow, line_id: str, quantity: int, reason: str) -> dict
     return entry
 
 
-def refund(now: OrderNow, line_id: str, quantity: int, gross: int, reason: str) -> dict[str, Any]:
-    """One entry of OR28 for `gross` minor units with tax, shipping left alone. Where tax comes on top, the amount is
-    split as the line itself is. Raises Malformed."""
-    net, taxes = split(now, line_id, gross)
+def refund(now: OrderNow, line_id: str, quantity: int, gross: int, delivery: int, reason: str) -> dict[str, Any]:
+    """One entry of OR28 for `gross` minor units of goods and `delivery` of shipping, with tax. Where tax comes on top,
+    both are split as the line itself is. Raises Malformed."""
+    whole = worth(now, line_id)
+    net, taxes = _parts(now, whole.price, whole.taxes, gross)
+    shipping, shipping_taxes = _parts(now, whole.shipping, whole.shipping_taxes, delivery)
     entry: dict[str, Any] = {
         "order_line_id": line_id,
         "quantity": quantity,
         "amount": json_number(net, now.currency),
-        "shipping_amount": 0,
+        "shipping_amount": json_number(shipping, now.currency),
         "currency_iso_code": now.currency,
         "reason_code": reason,
     }
     if taxes:
         entry["taxes"] = taxes
+    if delivery and shipping_taxes:
+        entry["shipping_taxes"] = shipping_taxes
     return entry
+
+
+def delivery_left(now: OrderNow, line_id: str) -> int:
+    """Minor units of a line's shipping, with tax, that were not given back yet. Raises Malformed."""
+    whole = worth(now, line_id)
+    gross = whole.shipping + (sum(amount for _, amount in whole.shipping_taxes) if now.tax_on_top else 0)
+    return max(0, gross - sum(delivery_of(now, one) for one in now.lines[line_id].refunds or ()))
+
+
+def delivery_of(now: OrderNow, made: Reversal) -> int:
+    """Minor units of shipping, with tax, that a refund gave back. Raises Malformed."""
+    taxes = made.shipping_taxes or () if now.tax_on_top else ()
+    return fields.amount(made.shipping_amount, now.currency, "refunds shipping_amount") + sum(
+        fields.amount(tax.amount, now.currency, "refunds shipping_taxes") for tax in taxes
+    )
 
 
 def split(now: OrderNow, line_id: str, gross: int) -> tuple[int, list[dict[str, Any]]]:

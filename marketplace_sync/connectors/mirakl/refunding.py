@@ -10,7 +10,14 @@ import msgspec
 
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.account import Account
-from marketplace_sync.connectors.mirakl.amounts import gross_of, refund, split, worth
+from marketplace_sync.connectors.mirakl.amounts import (
+    delivery_left,
+    delivery_of,
+    gross_of,
+    refund,
+    split,
+    worth,
+)
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import OrderNow, order_now
 from marketplace_sync.connectors.mirakl.reading import Reader
@@ -68,7 +75,7 @@ class Refunding:
                 return Refused(
                     "the marketplace lists no reason for which sellers may refund; set refund_reason", code="NO_REASON"
                 )
-            entries = [refund(now, line_id, quantity, gross, reason) for line_id, quantity, gross in wanted(wish, now)]
+            entries, left = _entries(wish, now, reason)
         except Malformed as problem:
             return Refused(f"order {wish.order_id} cannot be read: {problem}", code="MALFORMED")
         except TransportError as problem:
@@ -84,7 +91,7 @@ class Refunding:
         except TransportError as problem:
             return outcome_of(problem)
         self._forget(effect_id)
-        return Delivered({"refund_ids": [fields.text(one.refund_id) for one in made.refunds]})
+        return Delivered({"refund_ids": [fields.text(one.refund_id) for one in made.refunds], **_missing(left)})
 
     def verdict(self, effect_id: int, wish: RefundLines) -> Resolution:
         """Whether the refund is there. Known for certain by comparing with what was there before the call; in a new
@@ -101,7 +108,8 @@ class Refunding:
                 return NotThere()
             if before is not None or not _room_for_another(wish, now):
                 self._forget(effect_id)
-                return Delivered({"found": True, "refund_ids": fitting})
+                left = wish.delivery - _delivery_in(now, fitting)
+                return Delivered({"found": True, "refund_ids": fitting, **_missing(left)})
         except Malformed as problem:
             return InDoubt(f"order {wish.order_id} cannot be read to find out: {problem}")
         return InDoubt(
@@ -134,6 +142,26 @@ def wanted(wish: RefundLines, now: OrderNow) -> list[tuple[str, int, int]]:
     ]
 
 
+def _entries(wish: RefundLines, now: OrderNow, reason: str) -> tuple[list[dict[str, Any]], int]:
+    """OR28's, and what of the delivery is more than is left of these lines' own. Raises Malformed."""
+    left, entries = wish.delivery, []
+    room = {units.line_id: delivery_left(now, units.line_id) for units in wish.lines}
+    for line_id, quantity, gross in wanted(wish, now):
+        part = min(left, room.pop(line_id, 0))
+        left -= part
+        entries.append(refund(now, line_id, quantity, gross, part, reason))
+    return entries, left
+
+
+def _delivery_in(now: OrderNow, ids: list[str]) -> int:
+    made = [one for line in now.lines.values() for one in line.refunds or () if fields.text(one.id) in ids]
+    return sum(delivery_of(now, one) for one in made)
+
+
+def _missing(left: int) -> dict[str, int]:
+    return {"not_given_back": left} if left > 0 else {}
+
+
 def _unfit(wish: RefundLines, now: OrderNow) -> Refused | None:
     """What could only be refused, or would give back the wrong money."""
     if not wish.lines or len(wish.lines) != len(wish.amounts):
@@ -142,7 +170,7 @@ def _unfit(wish: RefundLines, now: OrderNow) -> Refused | None:
         return Refused(
             f"the refund is in {wish.currency} and order {wish.order_id} in {now.currency}", code="OTHER_CURRENCY"
         )
-    if any(amount is not None and amount < 0 for amount in wish.amounts):
+    if any(amount is not None and amount < 0 for amount in (*wish.amounts, wish.delivery)):
         return Refused("an amount is negative", code="NEGATIVE_AMOUNT")
     if not any(amount is None or amount for amount in wish.amounts):
         return Refused("it gives no money back", code="NO_AMOUNT")
