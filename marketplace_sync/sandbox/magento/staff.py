@@ -33,8 +33,11 @@ class Staff:
         return [self._listed(order) for order in itertools.islice(wanted, limit)]
 
     def act_order_by_source(self, source_identifier: str) -> dict[str, Any] | None:
-        """The first order with this number of the marketplace (ext_order_id or increment_id), and the ids of all."""
-        named = [one for column in NAMES for one in self.shop.orders_named(column, source_identifier)]
+        """The first order with this number of the marketplace (ext_order_id or increment_id, or else what whoever
+        entered it wrote beside its payment), and the ids of all."""
+        named = [one for column in NAMES for one in self.shop.orders_named(column, source_identifier)] or [
+            one for one in self.shop.orders.values() if _says(one, source_identifier)
+        ]
         found = list({one["entity_id"]: one for one in named}.values())
         if not found:
             return None
@@ -225,6 +228,11 @@ class Staff:
 def _track(company: str | None, tracking_number: str) -> dict[str, Any]:
     code = CARRIER_CODES.get(company or "", "custom")
     return {"track_number": tracking_number, "title": company, "carrier_code": code}
+
+
+def _says(order: Document, source_identifier: str) -> bool:
+    said = (order.get("payment") or {}).get("additional_information") or ()
+    return any(str(entry).rpartition(" ")[2] == source_identifier for entry in said)
 
 
 def _unsent_shipping(order: Document) -> Any:
