@@ -60,6 +60,15 @@ def test_one_number_is_taken_once_in_each_store_view_while_the_external_id_is_no
     assert len(caller.act("order_by_source", source_identifier="JL-1")["all_ids"]) == 3
 
 
+def test_staff_find_an_order_by_the_number_that_whoever_entered_it_wrote_beside_its_payment(caller: Caller) -> None:
+    said = {**caller.entity()["payment"], "additional_information": ["Bazaar", "source: bazaar:B-10001-A"]}
+    made = caller.ordered(number="JL-1", payment=said)
+    caller.ordered(number="JL-2")
+    found = caller.act("order_by_source", source_identifier="bazaar:B-10001-A")
+    assert found["all_ids"] == [made["entity_id"]]
+    assert caller.act("order_by_source", source_identifier="bazaar:B-10001") is None
+
+
 def test_an_order_without_an_assignment_has_nowhere_to_go(caller: Caller) -> None:
     order_id = caller.invoiced(extension_attributes={})
     assert caller.order(order_id)["is_virtual"] == 1
