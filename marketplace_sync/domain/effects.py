@@ -87,6 +87,8 @@ class LineUnits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class AcknowledgeOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_id: str
     lines: tuple[LineUnits, ...]
+    placed_at: datetime | None = None
+    """When the buyer ordered: deliveries are promised from there on. None: not known."""
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -182,7 +182,9 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
                 subject=order.order_id,
                 lane=Lane.ACKNOWLEDGEMENTS,
                 payload=AcknowledgeOrder(
-                    order_id=order.order_id, lines=fulfilment.line_units(order, units, before=before)
+                    order_id=order.order_id,
+                    lines=fulfilment.line_units(order, units, before=before),
+                    placed_at=order.placed_at,
                 ),
                 order_connection=name,
                 order_id=order.order_id,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -80,6 +81,19 @@ def test_acknowledging_states_route_and_delivery_date_and_a_second_time_is_no_er
     assert [line.acknowledged for line in account.order(order.order_id).lines] == [2, 1]
     assert isinstance(deliver(account, wish), Delivered)
     assert len(account.actions("acknowledge", order.order_id)) == len(order.lines)
+
+
+@pytest.mark.parametrize(("ago", "ahead"), [(2, 5), (30, 0)])
+def test_delivery_is_promised_from_the_day_of_the_order_on_and_for_no_day_that_is_over(
+    account: Account, ago: int, ahead: int
+) -> None:
+    order = account.place(("MUG-RED", 1))
+    now = datetime.now(UTC)
+    wish = AcknowledgeOrder(order_id=order.order_id, lines=all_units(order), placed_at=now - timedelta(days=ago))
+    assert deliver(account, wish) == Delivered()
+    (sent,) = json.loads(account.exchanges[-1].request_body)["items"]
+    today = now.astimezone(ZoneInfo("Europe/London")).date()
+    assert sent["supplier_delivery_date"][:10] == (today + timedelta(days=ahead)).isoformat()
 
 
 def test_parts_of_a_line_are_dispatched_one_after_the_other(account: Account) -> None:

@@ -185,7 +185,7 @@ class Actions:
         ]
         further: dict[str, Any] = {}
         if isinstance(action, AcknowledgeOrder):
-            further = self._acknowledgement()
+            further = self._acknowledgement(action)
         elif isinstance(action, Dispatch):
             further = {
                 "carrier": action.carrier,
@@ -198,12 +198,13 @@ class Actions:
             further = {"comment": action.reason[:_LONGEST_TEXT]}
         return [{**item, **further} for item in items]
 
-    def _acknowledgement(self) -> dict[str, Any]:
+    def _acknowledgement(self, action: AcknowledgeOrder) -> dict[str, Any]:
+        """Delivery is promised from the day of the order on (John Lewis, order writes), and for no day that is over."""
         further: dict[str, Any] = {}
         if self._settings.acknowledgement_delivery_days is not None:
-            promised = datetime.now(UTC).astimezone(self._zone).date() + timedelta(
-                days=self._settings.acknowledgement_delivery_days
-            )
+            today = datetime.now(UTC).astimezone(self._zone).date()
+            ordered = today if action.placed_at is None else action.placed_at.astimezone(self._zone).date()
+            promised = max(today, ordered + timedelta(days=self._settings.acknowledgement_delivery_days))
             further["supplier_delivery_date"] = f"{promised.isoformat()}T00:00:00"
         if self._settings.fulfilment_route:
             further["fulfillment_route"] = self._settings.fulfilment_route

@@ -36,7 +36,7 @@ class JohnLewisSettings(ConnectionSettings):
     """Calls under way at once."""
 
     acknowledgement_delivery_days: int | None = Field(default=7, ge=0, le=60)
-    """Delivery is promised this many days after the day of acknowledgement; null states no date."""
+    """Delivery is promised this many days after the day of the order; null states no date."""
     fulfilment_route: str = "Direct to customer"
     """Sent with acknowledgements; empty sends none."""
     approved_carriers: tuple[str, ...] = ()
