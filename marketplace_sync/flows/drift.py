@@ -119,7 +119,11 @@ def dispatches_at_marketplace(context: Context, route: Route) -> Comparison:
                 " AND e.natural_key = 'dispatch:' || d.order_id || ':' || d.key"
                 " WHERE d.connection = :name AND d.kind = 'dispatched' AND d.seen_at BETWEEN :since AND :until"
                 # a fulfilment that the store took back before it was stated has not left
-                " AND (e.state IS NULL OR e.state <> 'superseded')"
+                " AND e.state IS DISTINCT FROM 'superseded'"
+                " AND (e.state IS NOT NULL OR NOT EXISTS (SELECT FROM ledger.store_orders s,"
+                " json_array_elements(s.document->'fulfilments') f"
+                " WHERE s.order_connection = d.connection AND s.order_id = d.order_id"
+                " AND f->>'fulfilment_id' = d.key AND NOT (f->>'succeeded')::boolean))"
                 " GROUP BY d.order_id, d.line_id, o.reference, o.currency, l.dispatched, l.quantity, l.cancelled"
                 " ORDER BY first_left"
             ),

@@ -33,15 +33,17 @@ def test_a_parcel_of_an_unmapped_carrier_is_replaced_by_one_that_the_marketplace
     here.settle()
     wrong = here.ship(order_id, company="Parrot Post", tracking_numbers=["WRONG"])
     here.settle()
-    assert here.work_items() == {"UNMAPPED_CARRIER": 1}
+    later = replace(here.context, now=lambda: here.project.ledger.now() + timedelta(minutes=5))
+    assert not drift.dispatches_at_marketplace(later, here.context.routes[0]).agrees
+    assert here.work_items() == {"UNMAPPED_CARRIER": 1, "DISPATCH_NOT_AT_MARKETPLACE": 1}
     take_back(here, wrong)
     here.settle()
+    assert drift.dispatches_at_marketplace(later, here.context.routes[0]).agrees
     assert here.work_items() == {}
     here.ship(order_id, tracking_numbers=["RIGHT"])
     here.settle()
     assert numbers(here, order_id) == ["RIGHT"]
     assert here.work_items() == {}
-    later = replace(here.context, now=lambda: here.project.ledger.now() + timedelta(minutes=5))
     assert drift.dispatches_at_marketplace(later, here.context.routes[0]).agrees
 
 
