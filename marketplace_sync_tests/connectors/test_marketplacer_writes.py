@@ -265,6 +265,78 @@ def test_what_the_buyer_asked_to_cancel_is_agreed_to_and_not_asked_again(pots: t
     assert parsed(url, order_id)[0].lines[0].cancelled == 2
 
 
+def asked_in_two(box: Instance, order_id: str) -> None:
+    """The buyer asks for a unit of each line, in two requests; so does somebody for what is not to be cancelled."""
+    for number, line_id in enumerate((L1, L2), 1):
+        asked = refunded(line_id, 1, 1000, number, dispatched=False, status="PENDING_APPROVAL")
+        requests_of(box, order_id).append(refund(number, asked, status="AWAITING", refundedAt=None))
+    too_many = refunded(L1, 3, 3000, 3, dispatched=False, status="PENDING_APPROVAL")
+    requests_of(box, order_id).append(refund(3, too_many, status="AWAITING", refundedAt=None))
+
+
+@pytest.mark.parametrize("lost", ["AcceptLine", "GiveBack"])
+@LACKING
+def test_two_requests_of_the_buyers_are_each_agreed_to_whatever_is_lost(
+    pots: tuple[Instance, str], lacking: tuple[str, ...], lost: str
+) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", *lacking)
+    order_id = box.place(1, line(1, quantity=4), line(2))
+    asked_in_two(box, order_id)
+    both = (LineUnits(line_id=L1, quantity=1), LineUnits(line_id=L2, quantity=1))
+    wish = effect(CancelLines(order_id=order_id, lines=both, requested_by_marketplace=True))
+    connector = connector_to(url)
+    assert connector.resolve(wish) == NotThere()
+    box.lose_answer_of = lost
+    assert isinstance(connector.deliver([wish])[0], InDoubt)
+    if "notes" in lacking and lost == "GiveBack":
+        assert isinstance(connector.resolve(wish), InDoubt), "one was refunded, and nothing says by whom"
+        return
+    assert connector.resolve(wish) == NotThere(), "half of it is done"
+    (outcome,) = connector.deliver([replace(wish, attempts=2)])
+    assert isinstance(outcome, Delivered)
+    assert sorted(outcome.result["refund_ids"]) == sorted(one["id"] for one in requests_of(box, order_id)[:2])
+    assert box.document("CreateRefund") == []
+    assert len(box.document("GiveBack")) == 2
+    if "notes" not in lacking:
+        assert isinstance(connector.resolve(wish), Delivered)
+    order = parsed(url, order_id)[0]
+    assert [(one.cancelled, one.cancellation_requested) for one in order.lines] == [(1, 3), (1, 0)]
+
+
+def test_what_the_buyer_did_not_ask_for_is_asked_for_besides(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=4), line(2))
+    asked_in_two(box, order_id)
+    more = (LineUnits(line_id=L1, quantity=2), LineUnits(line_id=L2, quantity=1))
+    wish = effect(CancelLines(order_id=order_id, lines=more, requested_by_marketplace=True))
+    connector = connector_to(url)
+    box.lose_answer_of = "CreateRefund"
+    assert isinstance(connector.deliver([wish])[0], InDoubt)
+    assert connector.resolve(wish) == NotThere(), "what was made is not agreed to yet"
+    assert isinstance(connector.deliver([replace(wish, attempts=2)])[0], Delivered)
+    assert isinstance(connector.resolve(wish), Delivered)
+    (made,) = box.document("CreateRefund")
+    assert [(one["lineItemId"], one["quantity"]) for one in made["input"]["lineItems"]] == [(L1, 1)]
+    assert [one.cancelled for one in parsed(url, order_id)[0].lines] == [2, 1]
+
+
+def test_what_a_seller_asked_for_besides_and_cannot_be_told_is_for_a_person(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    box.lacks("RefundRequest", "externalIds", "notes")
+    order_id = box.place(1, line(1, quantity=4), line(2))
+    asked_in_two(box, order_id)
+    more = (LineUnits(line_id=L1, quantity=2), LineUnits(line_id=L2, quantity=1))
+    invoice_id = box.invoices(order_id)[0]["id"]
+    wish = effect(CancelLines(order_id=invoice_id, lines=more, requested_by_marketplace=True))
+    connector = connector_to(url, key_of="seller", currency="AUD")
+    box.lose_answer_of = "CreateRefund"
+    assert isinstance(connector.deliver([wish])[0], InDoubt)
+    for said in (connector.resolve(wish), *connector.deliver([replace(wish, attempts=2)])):
+        assert isinstance(said, InDoubt)
+    assert len(box.document("CreateRefund")) == 1
+
+
 def test_stock_is_set_by_exact_sku_and_an_unknown_one_is_refused(pots: tuple[Instance, str]) -> None:
     box, url = pots
     connector = connector_to(url)

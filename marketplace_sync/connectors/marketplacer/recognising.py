@@ -7,8 +7,9 @@ request of the same units and amounts may be ours or not: that is for a person.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import GraphQL
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.marketplacer.stated import Invoice, RefundRequest
+from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.domain.effects import Effect
 from marketplace_sync.domain.errors import CredentialsRefused, RequestRejected
 
@@ -37,14 +39,21 @@ class Asked:
 
     def is_alike(self, request: RefundRequest) -> bool:
         """The same units and amounts, sent or not sent."""
-        asked = {line.line_item.id: line.quantity for line in request.line_items if line.line_item}
-        if asked != dict(self.units) or any(line.dispatched is self.cancelling for line in request.line_items):
+        if _units(request) != dict(self.units) or not self.is_of_the_kind(request):
             return False
         return all(
             line.amount_cents in (None, each * line.quantity)
             for line in request.line_items
             if line.line_item and (each := per_item(self.amounts, self.units, line.line_item.id))
         )
+
+    def is_part_of_it(self, request: RefundRequest) -> bool:
+        """Some of the units that are to be cancelled, and no others."""
+        asked = _units(request)
+        return self.cancelling and bool(asked) and asked <= Counter(self.units) and self.is_of_the_kind(request)
+
+    def is_of_the_kind(self, request: RefundRequest) -> bool:
+        return not any(line.dispatched is self.cancelling for line in request.line_items)
 
 
 def per_item(amounts: Mapping[str, int], units: Mapping[str, int], line_id: str) -> int:
@@ -87,9 +96,10 @@ class Recognising:
         """What is noted with everything that this effect does, for people and for `ours`."""
         return [{"note": words}, {"note": self._note(effect)}]
 
-    def ours(self, asked: Asked, invoice: Invoice, *, repeated: bool) -> RefundRequest | None:
-        """The request that this effect made; else the one by which these units are asked to be cancelled, which we
-        agree to. `repeated`: the effect may have been sent before. Raises TransportError, Undecided."""
+    def ours(self, asked: Asked, invoice: Invoice, *, repeated: bool) -> tuple[list[RefundRequest], dict[str, int]]:
+        """The requests that this effect made or agreed to, with those by which the buyer asks for units that are to be
+        cancelled, which we agree to; and the units for which there is none yet. `repeated`: the effect may have been
+        sent before. Raises TransportError, Undecided."""
         key, marker = asked.effect.natural_key, self._settings.marker_key
         pairs = {
             request.id: [fields.text(one.value) for one in request.external_ids or () if fields.text(one.key) == marker]
@@ -97,24 +107,32 @@ class Recognising:
         }
         for request in invoice.refund_requests:
             if key in pairs[request.id]:
-                return request
+                return [request], {}
         others = [request for request in invoice.refund_requests if not pairs[request.id]]
         notes = self._notes(invoice) if others else {}
-        for request in others:
-            if self._note(asked.effect) in notes.get(request.id, ()):
-                return request
+        noted = [request for request in others if self._note(asked.effect) in notes.get(request.id, ())]
+        if any(not asked.cancelling or _initiator(request) == "SELLER" for request in noted):
+            return noted, {}  # made by it, for all that nobody had asked for
         free = [
             request
             for request in others
-            if asked.is_alike(request) and not any(note.startswith(f"{marker} ") for note in notes.get(request.id, ()))
+            if (asked.is_alike(request) or asked.is_part_of_it(request))
+            and not any(note.startswith(f"{marker} ") for note in notes.get(request.id, ()))
         ]
-        for request in free:
+        found = noted
+        rest = Counter(asked.units)
+        for request in noted:
+            rest -= _units(request)
+        for request in sorted(free, key=lambda one: -_units(one).total()):
             told = _initiator(request) not in ("", "SELLER") or self._shows_marks(asked, request, notes)
-            if asked.cancelling and told and all(fields.text(line.status) not in _OVER for line in request.line_items):
-                return request
-        if repeated:
-            self._decide(asked, free, notes)
-        return None
+            waits = all(fields.text(line.status) not in _OVER for line in request.line_items)
+            if asked.cancelling and told and waits and _units(request) <= rest:
+                found = [*found, request]
+                rest -= _units(request)
+        if repeated and rest:
+            missing = replace(asked, units=dict(rest))
+            self._decide(missing, [request for request in free if request not in found], notes)
+        return found, dict(rest)
 
     def can_tell(self, asked: Asked) -> bool:
         """Whether a request that is made now is recognised afterwards."""
@@ -125,6 +143,8 @@ class Recognising:
         for request in free:
             # one that we agreed to has no external id of ours, and a refund is never agreed to
             agreed = asked.cancelling and _initiator(request) != "SELLER"
+            if not agreed and not asked.is_alike(request):
+                continue
             known = not asked.purged and request.id in notes if agreed else self._shows_marks(asked, request, notes)
             if not known and (asked.cancelling or _initiator(request) != "BUYER"):
                 what = "cancellation" if asked.cancelling else "refund"
@@ -160,6 +180,18 @@ class Recognising:
 
     def _note(self, effect: Effect) -> str:
         return f"{self._settings.marker_key} {effect.natural_key}"
+
+
+def _units(request: RefundRequest) -> Counter[str]:
+    """Line -> units. Raises Undecided for what cannot be read."""
+    found: Counter[str] = Counter()
+    try:
+        for line in request.line_items:
+            if line.line_item:
+                found[line.line_item.id] += fields.units(line.quantity, "quantity")
+    except Malformed as problem:
+        raise Undecided(f"refund request {request.id} cannot be read: {problem}; look at it in the portal") from None
+    return found
 
 
 def _initiator(request: RefundRequest) -> str:

@@ -7,6 +7,7 @@ is gone on with and never repeated.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replaced
 from typing import Any
 
 import msgspec
@@ -80,10 +81,10 @@ class TakingBack:
         try:
             for invoice_id, units in wanted.items():
                 asked = _asked(effect, wish, now, invoice_id, units)
-                request = self._recognising.ours(asked, now.invoices[invoice_id], repeated=True)
-                if request is None or not self._done(request):
+                requests, rest = self._recognising.ours(asked, now.invoices[invoice_id], repeated=True)
+                if rest or not all(self._done(request) for request in requests):
                     return NotThere()
-                found += _ids(request)
+                found += [each for request in requests for each in _ids(request)]
         except Undecided as problem:
             return InDoubt(str(problem))
         except TransportError as problem:
@@ -105,14 +106,19 @@ class TakingBack:
             for invoice_id, units in wanted.items():
                 asked = _asked(effect, wish, now, invoice_id, units)
                 recognisable = self._recognising.can_tell(asked)
-                request = self._recognising.ours(asked, now.invoices[invoice_id], repeated=effect.attempts > 1)
-                if request is None:
-                    request = self._create(asked, now.order_id, invoice_id, wish.reason)
-                    made = made if recognisable else f"{made} {request.id}"
+                invoice = now.invoices[invoice_id]
+                requests, rest = self._recognising.ours(asked, invoice, repeated=effect.attempts > 1)
                 stated = all(line_id in amounts for line_id in units)
                 # what a line is worth whose amount is not stated, the instance works out itself
-                self._finish(effect, request, sum(amounts[line_id] for line_id in units) if stated else 0)
-                found += _ids(request)
+                cash = sum(amounts[line_id] for line_id in units) if stated else 0
+                for request in requests:
+                    self._finish(effect, request, cash)
+                if rest:
+                    request = self._create(replaced(asked, units=rest), now.order_id, invoice_id, wish.reason)
+                    made = made if recognisable else f"{made} {request.id}"
+                    self._finish(effect, request, cash)
+                    requests = [*requests, request]
+                found += [each for request in requests for each in _ids(request)]
         except Undecided as problem:
             return InDoubt(str(problem))
         except TransportError as problem:
