@@ -159,6 +159,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     shipping_tax: int | None = None
     total: int | None = None
     tax: int | None = None
+    paid: int | None = None
+    """What the buyer paid for the whole purchase, delivery included, where the marketplace goes on stating that when
+    units are cancelled or stated later; None: it does not, and a total says only what is left or there."""
     is_test: bool = False
     awaiting_release: bool = False
     """The marketplace still waits for our acceptance or the buyer's money: nothing may be shipped yet, and there may be

@@ -1,8 +1,9 @@
 """What Klaviyo is told of an order: which event, of whom, with which properties and what value.
 
-Value: marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asked for the
-SKUs when the order was told as placed, whatever it asks later. Where any SKU's price was unknown no value is sent
-rather than a wrong one.
+Value: what the buyer paid, delivery included, where the marketplace keeps saying that (`Order.paid`), else the goods.
+Marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asked for the SKUs when
+the order was told as placed, whatever it asks later. Where any SKU's price was unknown no value is sent rather than a
+wrong one.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Teller:
         if order.price_basis is PriceBasis.COST:
             self._noted[order.order_id] = prices = {line.line_id: self._asked(order, line) for line in order.lines}
         whole = self._value(order, lines)
-        stated = whole + order.to_come if whole is not None and order.to_come else None
+        stated = order.paid
+        if stated is None and whole is not None and order.to_come:
+            stated = whole + order.to_come
         placed = self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
         told = msgspec.structs.replace(placed.payload, prices=prices)
         yield msgspec.structs.replace(placed, payload=told, waits=self._waits(order))
@@ -121,6 +124,9 @@ class Teller:
         amounts = [event.amount for event in events]
         retail = all(event.detail.get("basis", order.price_basis) == PriceBasis.RETAIL for event in events)
         stated = None if not retail or None in amounts else sum(a for a in amounts if a)
+        nothing_left = not order.to_come and all(line.cancelled >= line.quantity for line in order.lines)
+        if kind is EventKind.CANCELLED and nothing_left and order.paid is not None:
+            stated = self._not_taken_back(order, order.paid)
         return self._event(
             order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
         )
@@ -299,6 +305,13 @@ class Teller:
         if variant is None or variant.price is None or variant.currency not in ("", order.currency):
             return None
         return variant.price
+
+    def _not_taken_back(self, order: Order, paid: int) -> int:
+        """What of `paid` no earlier Cancelled Order took back: delivery goes with the last unit of an order."""
+        kind, metric = EffectKind.TRACK_EVENT, METRICS[EventKind.CANCELLED]
+        told = wished.of_order(self._connection, self.marketing, kind, self.route.marketplace, order.order_id)
+        events: list[TrackEvent] = [one.payload for one in told]
+        return max(0, paid - sum(event.value or 0 for event in events if event.metric == metric))
 
     def _value(self, order: Order, units: Units) -> int | None:
         if not any(units.values()):

@@ -126,7 +126,7 @@ def _as_told(wish: CreateOrder) -> CreateOrder:
     lines = tuple(
         replace(line, acknowledged=0, cancellation_requested=0, cancel_reason="") for line in wish.order.lines
     )
-    order = replace(wish.order, lines=lines, status="", acknowledge_by=None, dispatch_by=None, warnings=())
+    order = replace(wish.order, lines=lines, status="", acknowledge_by=None, dispatch_by=None, paid=None, warnings=())
     return replace(wish, order=order)
 
 

@@ -49,13 +49,13 @@ def test_a_purchase_from_two_sellers_is_one_order_in_the_instances_currency(pots
     assert [one.key for one in stated["orders"]] == [order_id]
     assert stated["invoices"] == stated["orders"], "one statement in the same bytes, whichever list named it"
     order, _ = parsed(url, order_id)
-    assert (order.currency, order.customer_order_number, order.total) == ("AUD", "7", 2900)
+    assert (order.currency, order.customer_order_number, order.total, order.paid) == ("AUD", "7", 2900, 2900)
     assert [(one.sku, one.unit_price, one.attributes["Seller"]) for one in order.lines] == [
         ("MUG", 1000, "Pots Ltd"), ("PAN", 900, "Pans Inc"),
     ]  # fmt: skip
     assert (order.shipping_address.country, order.shipping_address.problems()) == ("AU", [])
     only, _ = parsed(url, order_id, sellers=["Pans Inc"])
-    assert ([one.sku for one in only.lines], only.total) == (["PAN"], 900)
+    assert ([one.sku for one in only.lines], only.total, only.paid) == (["PAN"], 900, 900)
 
 
 def test_orders_that_are_not_paid_or_born_in_a_shop_are_left_alone(pots: tuple[Instance, str]) -> None:

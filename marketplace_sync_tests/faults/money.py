@@ -11,8 +11,9 @@ All amounts are whole pence of one currency; money in any other counts as none. 
   holds by less than a penny for each unit ordered is booked with what it holds (there too): so much may be missing
   where nothing is left, and nothing elsewhere.
 * **Klaviyo** (DESIGN, rules that are easy to get wrong: value) is told of goods at the store's price where the
-  marketplace states cost, else at the marketplace's; without delivery, which no line of the event accounts for. Without
-  a price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
+  marketplace states cost, else at the marketplace's; with delivery where that is stated of the order as a whole, and
+  goes on being stated (Marketplacer's sheet, what the brief needs), and it is taken back with the last unit. Without a
+  price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
   marketplace states that, else as the store's price of their units.
 """
 
@@ -84,11 +85,12 @@ class Stated:
             for one in self.refunds
         )
         lines = self.lines.values()
-        return {
-            "Placed Order": sum(self._worth(line, line.ordered) for line in lines),
-            "Cancelled Order": sum(self._worth(line, line.cancelled) for line in lines),
-            "Refunded Order": refunded,
-        }
+        placed = sum(self._worth(line, line.ordered) for line in lines)
+        cancelled = sum(self._worth(line, line.cancelled) for line in lines)
+        if self.prices is None:
+            placed += self.delivery
+            cancelled += self.delivery if all(line.cancelled == line.ordered for line in lines) else 0
+        return {"Placed Order": placed, "Cancelled Order": cancelled, "Refunded Order": refunded}
 
     def _worth(self, line: Sold, units: int) -> int:
         return _share(line.goods, units, line.ordered) if self.prices is None else self.prices[line.sku] * units

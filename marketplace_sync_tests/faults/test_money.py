@@ -142,3 +142,12 @@ def test_an_order_of_which_a_price_is_not_known_has_no_value() -> None:
     assert [one.text() for one in at_klaviyo(stated, told) if one.matters] == [
         "value of Placed Order at Klaviyo: 10.00 GBP instead of 0.00 GBP"
     ]
+
+
+@pytest.mark.parametrize(("cancelled", "taken_back"), [(0, 0), (1, 500), (2, 1395)])
+def test_delivery_that_is_stated_of_the_whole_order_is_told_with_it_and_goes_with_its_last_unit(
+    cancelled: int, taken_back: int
+) -> None:
+    stated = Stated({"1": Sold("MUG-RED", ordered=2, cancelled=cancelled, goods=1000)}, delivery=395)
+    values = stated.values()
+    assert (values["Placed Order"], values["Cancelled Order"]) == (1395, taken_back)

@@ -189,6 +189,31 @@ def test_an_invoice_that_comes_before_the_store_and_klaviyo_are_told_makes_both_
         assert here.work_items() == {}
 
 
+def test_klaviyo_counts_what_the_buyer_paid_with_delivery_and_takes_all_of_it_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, **PROMPT) as here:
+        line = {"sku": "MUG-RED", "quantity": 3, "unit": 333, "discount": -1, "postage": 501}
+        kept = act(here, "place_order", lines=[line])
+        cancelled = act(here, "place_order", lines=[line])
+        never_seen_whole = act(here, "place_order", lines=[line])
+        act(here, "buyer_cancel", order_id=never_seen_whole["order_id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
+        live(here)
+        for order in (kept, cancelled, never_seen_whole):
+            (placed,) = named(here, "Placed Order", order)
+            assert round(placed["value"] * 100) == order["total_cents"] == 3 * 333 - 1 + 501
+        act(here, "buyer_cancel", order_id=cancelled["order_id"])
+        live(here)
+        (gone,) = named(here, "Cancelled Order", cancelled)
+        assert (round(gone["value"] * 100), gone["properties"]["Partial"]) == (cancelled["total_cents"], False)
+        (part,) = named(here, "Cancelled Order", never_seen_whole)
+        assert (round(part["value"] * 100), part["properties"]["Partial"]) == (333, True)
+        act(here, "buyer_cancel", order_id=never_seen_whole["order_id"])
+        live(here)
+        taken_back = sum(event["value"] for event in named(here, "Cancelled Order", never_seen_whole))
+        assert round(taken_back * 100) == never_seen_whole["total_cents"]
+
+
 def test_what_had_happened_to_an_old_order_when_it_was_first_seen_is_history_too(
     database_url: str, tmp_path: Path
 ) -> None:

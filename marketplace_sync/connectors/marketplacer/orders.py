@@ -53,6 +53,8 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
         raise Malformed("lineItems: an id comes twice")
     whole = len(invoices) == len([one for one in (order.invoices.nodes if order.invoices else None) or () if one])
     to_come = _to_come(order, invoices, currency) if whole else 0
+    # what the buyer is charged stays as it was, whatever is cancelled of it or still to come (sheet, 3 and 10)
+    paid = _sum(order, invoices, "total", currency, whole)
     whole = whole and not to_come
     purged = order.purged_at is not None
     if purged:
@@ -78,6 +80,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
             shipping_price=shipping,
             total=_sum(order, invoices, "total", currency, whole),
             tax=_sum(order, invoices, "tax_total", currency, whole),
+            paid=paid,
             parcels=_parcels(invoices, said.carriers),
             consent=None if purged else _consent(said, order, settings, placed_at),
             to_come=to_come,
