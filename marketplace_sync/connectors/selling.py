@@ -27,7 +27,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OfferChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole offer: what is not stated is reset at the marketplace, also its quantity, so nothing has a default."""
+    """A whole offer: what is not stated here is left as the marketplace has it, so nothing of this has a default."""
 
     sku: str
     product_id: str
@@ -40,8 +40,9 @@ class OfferChange(msgspec.Struct, frozen=True, kw_only=True):
     """The marketplace's code of the offer's condition (`11` is new in most places)."""
     description: str
     lead_time_days: int | None
+    """None: as it is."""
     discount: Price | None
-    """Its `discount`, `discount_from` and `discount_until` count."""
+    """Its `discount`, `discount_from` and `discount_until` count. None: there is none any more."""
     delete: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -128,6 +129,42 @@ def test_offers_are_read_to_the_end_and_sent_whole() -> None:
         here.later(60)
         sold_out = next(offer for page in connector.offers() for offer in page if offer.sku == MUG)
         assert (sold_out.active, sold_out.inactive_because) == (False, ("ZERO_QUANTITY",))
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_a_change_of_an_offer_does_not_state_stays_as_it_is(together: bool) -> None:
+    shown = {
+        "msrp": 29.99,
+        "logistic_class": "BULKY",
+        "min_order_quantity": 2,
+        "max_order_quantity": 9,
+        "product_tax_code": "FOOD",
+        "internal_description": "shelf 3",
+        "available_started": "2026-01-01T00:00:00Z",
+        "available_ended": "2099-01-01T00:00:00Z",
+        "leadtime_to_ship": 4,
+        "retail_prices": [{"unit_origin_price": 27.5}],
+    }
+    whole = {"shop_sku": MUG, "product_id": EAN, "product_id_type": "EAN", "price": 20, "quantity": 5,
+             "state_code": "11", "update_delete": "update", **shown}  # fmt: skip
+    with life(OFFERS - {"OF03"}) as here:
+        connector = here.with_settings(page_size=3).connector
+        at, key = here.shop.settings.base_url, here.shop.settings.api_key.reveal()
+        answer = httpx.post(f"{at}/api/offers", json={"offers": [whole]}, headers={"authorization": key}, timeout=10)
+        assert answer.status_code == 201
+        here.later(60)
+        connector.offer_report(str(answer.json()["import_id"]))
+        (before,) = [one for one in here.sandbox.documents(ACCOUNT, "offers") if one["sku"] == MUG]
+        assert (before["logistic_class"], before["msrp"], before["retail_prices"]) == ("BULKY", 2999, [2750])
+        change = OfferChange(
+            sku=MUG, product_id=EAN, product_id_type="EAN", amount=2100, quantity=7, condition="11",
+            description="A mug", lead_time_days=None, discount=None,
+        )  # fmt: skip
+        import_id = connector.send_offers([change, *([replace(change, sku="NEW")] if together else [])])
+        here.later(60)
+        assert connector.offer_report(import_id).state is ImportState.DONE
+        (after,) = [one for one in here.sandbox.documents(ACCOUNT, "offers") if one["sku"] == MUG]
+        assert after == {**before, "price": 2100, "quantity": 7, "description": "A mug"}
 
 
 def test_products_come_back_with_the_report_of_the_stage_they_failed_in() -> None:

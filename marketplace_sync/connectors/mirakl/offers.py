@@ -1,4 +1,4 @@
-"""Offers read back, and whole offers sent: what a change does not state is reset, so every field is stated."""
+"""Offers read back, and whole offers sent: what is not stated is reset, so what a change leaves out is read first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import msgspec
 
 from marketplace_sync.connectors.mirakl import fields, files
 from marketplace_sync.connectors.mirakl.calls import Calls
+from marketplace_sync.connectors.mirakl.kept_fields import kept
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
 from marketplace_sync.connectors.selling import ImportReport, ImportState, OfferChange, OfferState, RowProblem
+from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.money import json_number
 
 _OFFERS = "/api/offers"
@@ -39,6 +41,15 @@ class _Stated(msgspec.Struct):
 class _Page(msgspec.Struct):
     offers: list[_Stated]
     total_count: int
+
+
+class _Rows(msgspec.Struct):
+    offers: list[msgspec.Raw]
+    total_count: int
+
+
+class _Named(msgspec.Struct):
+    shop_sku: Any = None
 
 
 class _Import(msgspec.Struct):
@@ -87,13 +98,15 @@ class Offers:
 
     def send(self, offers: Sequence[OfferChange], currency: str) -> str:
         """OF24. An import that is sent twice within moments is one: it answers with the earlier number (Mirakl,
-        basics: idempotency). Raises ValueError for nothing to send."""
+        basics: idempotency). What the marketplace has of an offer beyond what its change states is read and sent back
+        as it is. Raises ValueError for nothing to send."""
         if not offers:
             raise ValueError("an import of offers names at least one")
+        known = self._kept({offer.sku for offer in offers if not offer.delete})
         answer = self._calls.send(
             "POST",
             _OFFERS,
-            json={"offers": [_body(offer, currency) for offer in offers]},
+            json={"offers": [{**known.get(offer.sku, {}), **_body(offer, currency)} for offer in offers]},
             bucket="offers",
             operation="send offers",
         )
@@ -101,6 +114,27 @@ class Offers:
         if not import_id:
             raise self._calls.unreadable("send offers", "it gives the import no number", answer.status)
         return import_id
+
+    def _kept(self, skus: set[str]) -> dict[str, dict[str, object]]:
+        """SKU -> what its offer keeps, by OF21; of one offer alone, or of the whole list until all were seen."""
+        found: dict[str, dict[str, object]] = {}
+        params: dict[str, str | int] = {"max": self._settings.page_size}
+        if len(skus) == 1:
+            params["sku"] = next(iter(skus))
+        offset = 0
+        while skus - found.keys():
+            page = self._calls.get(_OFFERS, _Rows, params={**params, "offset": offset}, operation="read offers")
+            offset += len(page.offers)
+            try:
+                for row in page.offers:
+                    sku = fields.text(decoded(row, _Named).shop_sku)
+                    if sku in skus:
+                        found[sku] = kept(row)
+            except (msgspec.DecodeError, KeyError) as problem:
+                raise self._calls.unreadable("read offers", str(problem)[:200], 200) from None
+            if self._calls.is_over("read offers", page.offers, offset, page.total_count):
+                break
+        return found
 
     def report(self, import_id: str) -> ImportReport:
         """OF02, and OF03 where rows failed: COMPLETE with errors is normal (Mirakl, offers)."""

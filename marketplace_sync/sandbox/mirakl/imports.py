@@ -192,6 +192,10 @@ class Imports:
         for name in ("available_started", "available_ended"):
             if row.get(name):
                 fields[name] = moment(str(row[name]), name)
+        if row.get("msrp") is not None:
+            fields["msrp"] = self._positive(row["msrp"], "msrp")
+        retail = [self._positive(one["unit_origin_price"], "retail price") for one in row.get("retail_prices") or ()]
+        fields["retail_prices"] = retail
         discount = row.get("discount")
         if isinstance(discount, dict):
             ends = discount.get("start_date"), discount.get("end_date")

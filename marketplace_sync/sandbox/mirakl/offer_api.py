@@ -251,6 +251,10 @@ class OfferApi:
         }
         for name in ("min_order_quantity", "max_order_quantity", "package_quantity", "min_quantity_alert"):
             row[name] = offer[name]
+        retail = [money(one, currency) for one in offer["retail_prices"]]
+        row["retail_prices"] = [{"price": one, "unit_origin_price": one} for one in retail]
+        if offer["msrp"] is not None:
+            row["msrp"] = money(offer["msrp"], currency)
         if discount is not None:
             row["discount"] = {
                 "discount_price": money(discount["price"], currency),

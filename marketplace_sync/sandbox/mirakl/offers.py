@@ -28,6 +28,7 @@ FRESH: Offer = {
     "product_tax_code": None,
     "logistic_class": "DEFAULT",
     "msrp": None,
+    "retail_prices": [],
     "warehouses": [],
 }
 """What a field of an offer is when it was not sent: OF24 resets it to this. (Mirakl, offers)"""
