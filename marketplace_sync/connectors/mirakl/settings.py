@@ -69,7 +69,9 @@ class MiraklSettings(ConnectionSettings):
     orders_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
     """Further pages of the list of orders, where they do not count."""
     lookups_per_minute: int = Field(default=60, ge=1, le=100_000)
-    """Single orders and returns, read when something is to be said about them."""
+    """Single orders and returns, read when something is to be said about them. Operators allow one read of orders a
+    minute and any for a person who views a page: that looks at single orders are free like those is assumed. 1 where
+    they count; then each single parcel, cancellation and refund takes a minute of its own."""
     returns_requests_per_minute: int = Field(default=20, ge=1, le=100_000)
     """The same of returns."""
     stock_files_per_minute: int = Field(default=1, ge=1, le=100_000)

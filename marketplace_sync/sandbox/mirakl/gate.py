@@ -112,7 +112,7 @@ class Gate:
         # The log's ceiling is one of pages; elsewhere they belong to the call that asked for the first one.
         if further and operation != "TL02" and not self.settings.pages_count:
             return None
-        if "order_ids" in query:  # a look at named orders is a person's page
+        if "order_ids" in query:  # assumed to be free like a person's page
             return None
         wait = self._cadence.wait(operation, request.url.path)
         if wait is None:
