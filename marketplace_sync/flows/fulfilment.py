@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -25,6 +25,10 @@ from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, fulfilled_key
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, renewal, wished, work_items
+
+_SEEN_LATE = timedelta(minutes=5)
+"""A parcel that is heard of so long after it left may have been told already: by an installation that has since been
+put back to an earlier moment, or by a person while it stood still."""
 
 
 def line_ids(order: Order, store_order: StoreOrder) -> dict[str, str]:
@@ -103,6 +107,31 @@ def fulfil(
         ]
         orders.record_events(connection, events, now)
         _announce(connection, route, order, fulfilment, units, left, subject, now)
+        if now - fulfilment.shipped_at > _SEEN_LATE and _is_shown(order, mapping, store_order, known, units):
+            key = dispatch_key(route, order, fulfilment.fulfilment_id)
+            outbox.supersede(connection, route.marketplace, key, "the marketplace showed it before it was known here")
+        known[fulfilment.fulfilment_id] = units
+
+
+def _is_shown(
+    order: Order,
+    mapping: Mapping[str, str],
+    store_order: StoreOrder,
+    known: Mapping[str, Mapping[str, int]],
+    units: Mapping[str, int],
+) -> bool:
+    """Whether the marketplace shows a parcel that nobody here has told it: as many units of each of its lines beyond
+    those of the parcels that are known. Units that the store never had say nothing of its parcels."""
+    had: dict[str, int] = {}
+    for stored in store_order.lines:
+        line_id = mapping.get(stored.line_id, "")
+        had[line_id] = had.get(line_id, 0) + stored.quantity
+    return all(
+        had.get(line.line_id, 0) >= line.quantity
+        and line.dispatched - sum(told.get(line.line_id, 0) for told in known.values()) >= units[line.line_id]
+        for line in order.lines
+        if line.line_id in units
+    )
 
 
 def _overtaken(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str) -> None:
