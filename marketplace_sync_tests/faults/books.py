@@ -26,6 +26,9 @@ class Books:
     crossed: set[str] = field(default_factory=set)
     """Orders of which units left the store while they were cancelled: a person has to get them back."""
 
+    untold: set[str] = field(default_factory=set)
+    """Orders of which staff gave back delivery that no marketplace can be told of: a person has to see to it."""
+
     @property
     def balanced(self) -> bool:
         return not self.missing and not self.repeated and not self.different
@@ -44,6 +47,8 @@ class Books:
     ) -> None:
         """What an order's marketplace says of it, against what one store order and all of its events say."""
         found = money.in_store(said, stored[0].ordered, stored[0].money) if len(stored) == 1 else []
+        if len(stored) == 1 and money.beyond(said, stored[0].money):
+            self.untold.add(order_id)
         if stored or events:  # else it died before anybody was told of it
             found += money.at_klaviyo(said, events)
         for one in found:

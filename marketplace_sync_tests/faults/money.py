@@ -9,7 +9,8 @@ All amounts are whole pence of one currency; money in any other counts as none. 
 * **Refunds** come to the same money on both sides, whoever made them, delivery that was given back included: line by
   line where every refund of the order is about one line, else for the order. One that is above what the store still
   holds by less than a penny for each unit ordered is booked with what it holds (there too): so much may be missing
-  where nothing is left, and nothing elsewhere.
+  where nothing is left, and nothing elsewhere. Delivery that staff give back with units beyond that of their lines is
+  the store's alone, and a person is shown it (work items, SELLER_REFUND).
 * **Klaviyo** (DESIGN, rules that are easy to get wrong: value) is told of goods at the store's price where the
   marketplace states cost, else at the marketplace's; with delivery where that is stated of the order as a whole, and
   goes on being stated (Marketplacer's sheet, what the brief needs), and it is taken back with the last unit. Without a
@@ -37,6 +38,8 @@ class GivenBack:
     amount: int
     units: Counter[str] = field(default_factory=Counter)
     """By the marketplace's line; empty where it is about money alone."""
+    delivery: int = 0
+    """Part of the amount, where staff gave it back."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class Sold:
     """Where each line has its own."""
     taken: Sequence[tuple[int, int, int]] = ()
     """(units, goods, delivery) of its cancellations, the first one first, where the marketplace states their money."""
+
+    @property
+    def delivery_left(self) -> int:
+        return self.delivery - sum(off_delivery for _, _, off_delivery in self.taken)
 
     def sent(self, units: int) -> int:
         """What it came to when so many units of it were left."""
@@ -132,8 +139,19 @@ def in_store(said: Stated, units: Mapping[str, int], store: InStore) -> list[Dif
     return [
         Difference("order in the store", store.total, wanted),
         Difference("payment in the store", store.paid, wanted),
-        *_refunds(said.refunds, store.refunds, sum(units.values()) if store.is_empty else 0),
+        *_refunds(said.refunds, store.refunds, beyond(said, store), sum(units.values()) if store.is_empty else 0),
     ]
+
+
+def beyond(said: Stated, store: InStore) -> Counter[str]:
+    """Delivery that staff gave back beyond that of the lines they named, by the first of these lines."""
+    found: Counter[str] = Counter()
+    for one in store.refunds:
+        found[next(iter(one.units), "")] += one.delivery
+    for one in store.refunds:
+        if one.delivery:
+            found[next(iter(one.units), "")] -= sum(said.lines[ref].delivery_left for ref in one.units)
+    return +found
 
 
 def at_klaviyo(said: Stated, events: Sequence[Mapping[str, Any]]) -> list[Difference]:
@@ -144,12 +162,14 @@ def at_klaviyo(said: Stated, events: Sequence[Mapping[str, Any]]) -> list[Differ
     return [Difference(f"value of {name} at Klaviyo", told[name], wanted) for name, wanted in said.values().items()]
 
 
-def _refunds(there: Sequence[GivenBack], store: Sequence[GivenBack], missing: int) -> list[Difference]:
-    """`missing`: by less than so much the store may have less."""
+def _refunds(
+    there: Sequence[GivenBack], store: Sequence[GivenBack], more: Counter[str], missing: int
+) -> list[Difference]:
+    """`more`: what the store alone has, by line. `missing`: by less than so much it may have less."""
     if any(len(one.units) > 1 for one in (*there, *store)):
-        sums = sum(one.amount for one in store), sum(one.amount for one in there)
+        sums = sum(one.amount for one in store), sum(one.amount for one in there) + more.total()
         return [Difference("refunds in the store", *sums, missing)]
-    by_line = [Counter[str](), Counter[str]()]
+    by_line = [more, Counter[str]()]
     for side, refunds in zip(by_line, (there, store), strict=True):
         for one in refunds:
             side[next(iter(one.units), "")] += one.amount

@@ -12,7 +12,7 @@ import pytest
 
 from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.installation import CARRIERS
-from marketplace_sync_tests.faults.money import GivenBack, InStore, Sold, Stated, at_klaviyo, in_store
+from marketplace_sync_tests.faults.money import GivenBack, InStore, Sold, Stated, at_klaviyo, beyond, in_store
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
 
 Change = Callable[[Any], None]
@@ -124,6 +124,17 @@ def test_units_that_were_cancelled_before_the_store_had_them_are_not_in_its_sum(
     assert order.wanted == 2000 + 263
     (order, _) = in_store(Stated({"1": line}), {"1": 3}, InStore(3395, 3395))
     assert order.wanted == 3395
+
+
+def test_delivery_that_staff_give_back_beyond_that_of_the_line_is_the_stores_alone() -> None:
+    lines = {ref: Sold("MUG-RED", ordered=1, cancelled=0, goods=1000, delivery=395) for ref in "12"}
+    stated = Stated(lines, [GivenBack(1395, Counter({"1": 1}))])
+    store = InStore(2790, 2790, [GivenBack(1790, Counter({"1": 1}), delivery=790)])
+    assert not any(one.matters for one in in_store(stated, {"1": 1, "2": 1}, store))
+    assert beyond(stated, store) == {"1": 395}
+    short = Stated(lines, [GivenBack(1000, Counter({"1": 1}))])
+    (said,) = [one.text() for one in in_store(short, {"1": 1, "2": 1}, store) if one.matters]
+    assert said == "refunds in the store of line 1: 17.90 GBP instead of 13.95 GBP"
 
 
 def test_refunds_about_several_lines_are_compared_as_one_sum() -> None:

@@ -149,7 +149,7 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
             back[line] += quantity - taken
             found.refunds[reference, line] += quantity - taken
         if +back or reference.startswith("refund:"):
-            refunds.append(given_back_by(memo, +back))
+            refunds.append(given_back_by(memo, +back, of_staff=not reference))
     found.money = kept_by_magento(order, refunds)
     return found
 

@@ -78,6 +78,7 @@ def kept_by_magento(order: Document, refunds: Sequence[GivenBack]) -> InStore:
     return InStore(pence(order["grand_total"]), paid, refunds, is_empty=given_back == paid)
 
 
-def given_back_by(memo: Document, units: Counter[str]) -> GivenBack:
-    """Of a credit memo, for these units of it: those that had left."""
-    return GivenBack(pence(memo["grand_total"]), units)
+def given_back_by(memo: Document, units: Counter[str], *, of_staff: bool) -> GivenBack:
+    """Of a credit memo, for these units of it: those that had left. Staff give back all of an order's delivery with the
+    first of them."""
+    return GivenBack(pence(memo["grand_total"]), units, pence(memo["shipping_incl_tax"]) if of_staff else 0)

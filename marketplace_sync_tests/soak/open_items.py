@@ -11,6 +11,9 @@ CROSSED = "SHIPPED_MORE_THAN_ORDERED"
 """A buyer at the Marketplacer instance may cancel what left the store a moment ago, and Magento sends what it has
 credited already: then a person has goods to get back. Nobody in the simulation does, so these stay; there is one for
 exactly the orders of which the books say so."""
+UNTOLD = "SELLER_REFUND"
+"""Staff of Magento give back the delivery of a whole order with the first line that comes back, and Mirakl takes no
+more than that line's own: a person has to make the rest good. Nobody does here either."""
 
 
 def unexplained(project: Project, books: Books) -> list[str]:
@@ -19,11 +22,16 @@ def unexplained(project: Project, books: Books) -> list[str]:
         rows = connection.execute(
             text("SELECT code, order_id, message FROM ledger.work_items WHERE state = 'open' ORDER BY work_item_id")
         ).all()
-    shown = {row.order_id for row in rows if row.code == CROSSED}
+    about = {CROSSED: books.crossed, UNTOLD: books.untold}
+    shown = {code: {row.order_id for row in rows if row.code == code} for code in about}
     return [
-        *(f"{row.code}: {row.message}" for row in rows if row.code != CROSSED or row.order_id not in books.crossed),
+        *(f"{row.code}: {row.message}" for row in rows if row.order_id not in about.get(row.code, ())),
         *(
             f"order {order_id}: units left while they were cancelled, and nobody is told"
-            for order_id in sorted(books.crossed - shown)
+            for order_id in sorted(books.crossed - shown[CROSSED])
+        ),
+        *(
+            f"order {order_id}: delivery that was given back did not reach the buyer, and nobody is told"
+            for order_id in sorted(books.untold - shown[UNTOLD])
         ),
     ]
