@@ -3,6 +3,7 @@ person did by hand, or the marketplace said no at first."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from marketplace_sync.domain.store import StoreOrder, StoreRefund
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.flows.withdrawing import GIVEN_UP
-from marketplace_sync.ledger import wished
+from marketplace_sync.ledger import orders, wished
 from marketplace_sync.ledger.wished import Wished
 
 _NOT_BOOKED = (*GIVEN_UP, EffectState.SUPERSEDED)
@@ -29,6 +30,7 @@ REFERENCE = "refund:"
 class Given:
     """What a refund in the store gave back for one line of the marketplace's order; without a line, money alone."""
 
+    refund_id: str
     line_id: str
     quantity: int
     amount: int | None
@@ -84,6 +86,28 @@ def answered(
     return found
 
 
+def booked_by_hand(
+    connection: Connection, route: Route, order: Order, store_order: StoreOrder, staff: Sequence[StoreRefund]
+) -> frozenset[str]:
+    """Refunds of staff's (ids) by which they booked what the marketplace gave back and the store had not taken from us:
+    whatever is in them answers that, and the marketplace is not to pay it once more."""
+    tried = {
+        one.natural_key
+        for one in wished.all_of_order(connection, route.marketplace, order.order_id)
+        if one.kind is EffectKind.RECORD_REFUND and one.connection == route.store and one.state in _NOT_BOOKED
+    }
+    if not tried:
+        return frozenset()
+    told = {one.payload.refund_key for one in asked_for(connection, route, order)}
+    left = [refund for refund in staff if refund.refund_id not in told]
+    stated = orders.events_of(connection, route.marketplace, order.order_id, [EventKind.REFUNDED])
+    events = [event for event in stated if reference(route, order, event.key) in tried]
+    found = answered(connection, route, order, store_order, events, left)
+    answering = Counter(one.refund_id for one in found.values() if one is not None)
+    whole = Counter(one.refund_id for one in _given(left, line_ids(order, store_order), {}))
+    return frozenset(refund_id for refund_id, count in answering.items() if count == whole[refund_id])
+
+
 def _is_booked(connection: Connection, route: Route, order: Order, event: OrderEvent) -> bool:
     """Whether the store has it from us, or is going to."""
     assert route.store is not None
@@ -114,11 +138,11 @@ def _given(refunds: Sequence[StoreRefund], mapping: Mapping[str, str], known: Ma
     for refund in sorted(refunds, key=lambda one: one.refunded_at):
         if refund.refund_id not in known:
             found += [
-                Given(mapping[line.line_id], line.quantity, line.amount)
+                Given(refund.refund_id, mapping[line.line_id], line.quantity, line.amount)
                 for line in refund.lines
                 if not line.unshipped and line.line_id in mapping
             ]
         alone = known.get(refund.refund_id, beyond_units(refund))
         if alone:
-            found.append(Given("", 0, alone))
+            found.append(Given(refund.refund_id, "", 0, alone))
     return found

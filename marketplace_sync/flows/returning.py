@@ -123,7 +123,11 @@ def told_by_store(
     """Refunds that staff made in the store for shipped units, with what was given back besides, as delivery; or of
     money alone, which names no line to refund. Units that came back without money are no refund at the marketplace."""
     mapping = line_ids(order, store_order)
-    for refund in made_by_staff(connection, route, order, store_order):
+    staff = made_by_staff(connection, route, order, store_order)
+    by_hand = began_in_store.booked_by_hand(connection, route, order, store_order, staff) if staff else frozenset()
+    for refund in staff:
+        if refund.refund_id in by_hand:
+            continue
         taken_off = [line for line in refund.lines if line.unshipped]
         paid = [line for line in refund.lines if not line.unshipped and line.amount != 0 and mapping.get(line.line_id)]
         besides = beyond_units(refund)

@@ -123,6 +123,23 @@ def test_money_of_the_stores_that_a_person_gives_back_there_is_not_booked_a_seco
     assert credits(here, order_id) == 2, "that of the store is answered"
 
 
+@IN_MAGENTO
+def test_what_the_store_did_not_take_and_staff_book_by_hand_is_not_paid_a_second_time(here: Town) -> None:
+    order_id = shipped(here)
+    rule = {"kind": "status", "status": 400, "remaining": 1, "path": "/refund"}
+    here.sandbox.control("PUT", f"{here.store.name}/faults", [rule])
+    by_hand(here, order_id, 1400)
+    live(here)
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    here.refund_in_store(order_id, "MUG-RED", at=BAZAAR)
+    live(here)
+    assert writes(here, "OR28") == []
+    here.refund_in_store(order_id, "MUG-RED", at=BAZAAR)
+    live(here)
+    assert len(writes(here, "OR28")) == 1, "one booking answers one refund"
+    assert credits(here, order_id) == 2
+
+
 def test_money_for_goods_that_the_store_took_back_without_is_booked_without_the_goods(here: Town) -> None:
     order_id = shipped(here, quantity=1)
     stored = here.stored(order_id, BAZAAR)
