@@ -160,6 +160,23 @@ def test_orders_of_another_connection_in_another_view_of_the_website_are_taken_o
         assert (sellable(here), sellable(outlet)) == (28, 28)
 
 
+def test_the_check_finds_out_that_no_module_reserves_for_orders_over_the_api() -> None:
+    with simulated(reservations="module") as (sandbox, here):
+
+        def reservations() -> Any:
+            return next(one for one in here.store.check() if one.subject == "reservations")
+
+        assert "no order of ours is open" in reservations().detail
+        ordered(here, 1)
+        found = reservations()
+        assert not found.works
+        assert "'mug-red'" in found.detail
+        sandbox.act("magento", "repair_reservations")  # as if a module had reserved
+        found = reservations()
+        assert found.works
+        assert "nothing speaks against it in the 1 products" in found.detail
+
+
 def test_an_integration_that_was_deactivated_is_told_from_one_that_lacks_a_permission() -> None:
     with simulated() as (sandbox, here):
         sandbox.act("magento", "deactivate_integration")

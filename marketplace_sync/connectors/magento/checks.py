@@ -56,7 +56,11 @@ class Checks:
             ),
             self._look("products", self._products, f"Catalog, Inventory, Products: {_GRANT}"),
             self._look("stock", self._salable, f"Stores, Inventory: {_GRANT}; and enable Magento_InventoryExportStock"),
-            Finding(subject="reservations", works=True, detail=self._reservations()),
+            self._look(
+                "reservations",
+                self._reservations,
+                "see that the module is enabled (bin/magento module:status), or write reservations: subtract",
+            ),
             Finding(
                 subject="writing",
                 works=True,
@@ -99,9 +103,11 @@ class Checks:
         return "salable quantities can be read"
 
     def _reservations(self) -> str:
+        """What is said of them; that a module reserves is held against orders of ours that are there (Magento, the
+        reservation trap)."""
+        if self._settings.reservations == "module":
+            return self._reserved()
         return {
-            "module": "a module of the shop is said to reserve stock for orders over the API: salable quantities are"
-            " believed as they are",
             "repaired": "the shop is said to repair reservations every"
             f" {self._settings.reservations_repaired_every}; units of orders younger than twice that are taken off",
             "subtract": "the units of all our orders are taken off"
@@ -111,6 +117,18 @@ class Checks:
                 else "; if somebody repairs reservations, say when in reservations_repaired_at"
             ),
         }[self._settings.reservations]
+
+    def _reserved(self) -> str:
+        said = "a module of the shop is said to reserve stock for orders over the API"
+        unreserved, looked_at = self._stock.unreserved()
+        if not looked_at:
+            return f"{said}: salable quantities are believed, and no order of ours is open that could show it"
+        if unreserved:
+            raise _Missing(
+                f"{said}, and of {len(unreserved)} products with open orders of ours all that lies there is called"
+                f" salable ({', '.join(map(repr, sorted(unreserved)[:3]))}): they would be sold twice"
+            )
+        return f"{said}, and nothing speaks against it in the {looked_at} products with open orders of ours"
 
 
 class _Missing(Exception):

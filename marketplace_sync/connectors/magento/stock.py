@@ -105,6 +105,21 @@ class Stock:
                 taken = self._of_ours(view, lambda item: whole(item.qty_ordered, "qty_ordered"), since=since)
         return {sku: max(0, units - taken.get(sku, 0)) for sku, units in found.items()}
 
+    def unreserved(self) -> tuple[list[str], int]:
+        """Folded SKUs with open units of our orders of which the shop calls salable all that lies there, so that
+        nothing is reserved of them; and how many were looked at. What changes meanwhile is not held against the shop.
+
+        Where products sell beyond their stock it calls more than that salable, and is not judged."""
+        view = self._shop.view()
+        before = self._of_ours(view, lambda item: max(0, _open(item)), since=None)
+        if not any(before.values()):
+            return [], 0
+        salable = self.salable(view) or {}
+        there = self._on_hand(view)
+        after = self._of_ours(view, lambda item: max(0, _open(item)), since=None)
+        looked_at = [sku for sku, units in before.items() if sku in salable and min(units, after.get(sku, 0)) > 0]
+        return [sku for sku in looked_at if salable[sku] == there.get(sku, 0) > 0], len(looked_at)
+
     def salable(self, view: View, *, first_page_only: bool = False) -> dict[str, int] | None:
         """What Magento calls salable; None where the shop lacks the module that says it for many products at once.
 
