@@ -11,7 +11,8 @@ help:
 	@echo "make up      start everything; ARGS='--port 3100' passes options on"
 	@echo "make test    the whole test suite, against a real PostgreSQL"
 	@echo "make lint    ruff and mypy"
-	@echo "make soak    the long runs: kills, faults, outages; prints what they counted; SOAK_DAYS, SOAK_ORDERS_A_DAY: how long one is"
+	@echo "make soak    the long runs: kills, faults, outages; prints what they counted; SOAK_DAYS, SOAK_ORDERS_A_DAY: how long one is;"
+	@echo "             SOAK_FOLDER=/some/where keeps it there, and the same command goes on after an interruption"
 	@echo "make bench   the programs of benchmarks/"
 	@echo "make lock    both lock files again; UPGRADE=--upgrade takes the newest versions"
 
