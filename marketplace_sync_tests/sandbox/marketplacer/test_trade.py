@@ -168,7 +168,7 @@ def test_a_parcel_that_cannot_be_is_refused_and_nothing_is_kept(market: Client, 
         "invoiceId": order["invoices"][0]["id"],
         "postageCarrierId": carrier,
         "trackingNumber": "1",
-        "dispatchedAt": "2020-01-01" if wrong == "before the order" else "2026-11-28",
+        "dispatchedAt": "2020-01-01" if wrong == "before the order" else f"{datetime.now(UTC):%Y-%m-%d}",
         "shippedItems": [{"lineItemId": line, "quantity": 3 if wrong == "more than is left" else 1}],
     }
     document = """mutation($input: ShipmentCreateMutationInput!) { shipmentCreate(input: $input) {
