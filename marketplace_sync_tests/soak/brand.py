@@ -165,8 +165,9 @@ class Brand:
         self.ask("clock", {"advance_seconds": seconds}, "POST")
         self._clock.shift(seconds)
         for noted in _NOTED_BY_THE_LEDGER:
-            # each by itself: couriers at work lock a vendor's outage before its effects
+            # one table after the other, and whole: whoever works meanwhile locks rows in another sequence
             with self.project.ledger.begin() as connection:
+                connection.execute(text(f"LOCK TABLE {noted.split()[1]} IN EXCLUSIVE MODE"))
                 connection.execute(text(noted), {"by": timedelta(seconds=seconds)})
 
     def fill_the_shelves(self) -> None:
