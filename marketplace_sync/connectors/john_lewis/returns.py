@@ -14,6 +14,7 @@ from marketplace_sync.connectors.john_lewis.orders import Item, line_of, unit_pr
 from marketplace_sync.connectors.john_lewis.statuses import RETURN_REASONS, RETURNING, code
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.decoding import converted, decoder
+from marketplace_sync.domain.money import share
 from marketplace_sync.domain.orders import PriceBasis, Return, ReturnState
 
 
@@ -95,7 +96,7 @@ def _with_tax(amount: int | None, item: dict[str, Any], quantity: int, currency:
     if amount is None or price is None or amount != price[0] * quantity:
         return amount
     if ordered and total is not None and abs(price[1] * ordered - total) <= ordered:
-        return (2 * total * quantity + ordered) // (2 * ordered)  # a unit's price is a rounding of it
+        return share(total, [quantity, ordered - quantity])[0]  # a unit's price is a rounding of it
     return price[1] * quantity
 
 
