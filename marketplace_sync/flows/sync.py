@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Lock
 
-from marketplace_sync.connectors.ports import Malformed
+from marketplace_sync.connectors.ports import Feed, Malformed
 from marketplace_sync.domain.errors import BudgetFull, TransportError, Unreachable
 from marketplace_sync.flows import (
     courier,
@@ -27,8 +28,10 @@ from marketplace_sync.flows import (
     watch_deadlines,
 )
 from marketplace_sync.flows.context import Context
+from marketplace_sync.ledger import watermarks
 
 Tell = Callable[[str], None]
+_DAY = 86_400
 
 
 @dataclass
@@ -68,7 +71,7 @@ def sync(
             reachable.is_down(context, name, why)
 
     def imported(name: str) -> None:
-        for feed in context.marketplaces[name].feeds():
+        for feed in _due(context, name):
             _read(report, tell, context, name, feed.name, partial(_imported, context, name, feed.name))
 
     def settled(name: str) -> None:
@@ -101,6 +104,18 @@ def sync(
             watch_deadlines.returns(connection, context, route)
     housekeeping.clear_inbox(context)
     return report
+
+
+def _due(context: Context, name: str) -> list[Feed]:
+    """What a marketplace can be polled for, without what was read to its end within its day: a pass may come every few
+    minutes."""
+    with context.ledger.begin() as connection:
+        ages = watermarks.ages(connection)
+    return [
+        feed
+        for feed in context.marketplaces[name].feeds()
+        if feed.every_seconds < _DAY or ages.get((name, feed.name), inf) >= feed.every_seconds
+    ]
 
 
 def _beside(names: Iterable[str], work: Callable[[str], object]) -> None:

@@ -162,6 +162,7 @@ MARKETPLACER: Mapping[str, tuple[int, str]] = {
     "GiveBack": (7, ""),
     "Hooks": (6, ""),
     "Instance": (1, ""),
+    "MadeInvoices": (11, ""),
     "MarketplaceSyncSchema": (2, ""),
     "NativeKlaviyo": (8, ""),
     "OptIns": (5, ""),

@@ -39,7 +39,7 @@ def everything_sent(**settings: Any) -> list[tuple[str, dict[str, Any]]]:
         (invoice,) = box.invoices(order_id)
         connector = connector_to(url, webhook_secrets=[SECRET], re_enable_webhooks=True, **settings)
         for feed in connector.feeds():
-            read(connector, feed.name)
+            read(connector, feed.name, read(connector, feed.name)[1])
         key = invoice["id"] if settings.get("key_of") == "seller" else order_id
         units = (LineUnits(line_id=L1, quantity=1),)
         money = RefundLines(order_id=key, refund_key="r", lines=units, currency="AUD", amounts=(10,))

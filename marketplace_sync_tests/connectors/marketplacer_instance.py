@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
+from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse, print_ast
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -138,7 +138,8 @@ class Instance:
         if field == "updatedOrders":
             return self._page([dict(order) for order in self.orders.values()], variables, self.sorted_by)
         if field == "invoices":
-            return self._page([{**invoice, "order": order} for order, invoice in every], variables)
+            by = "createdAt" if "createdSince" in print_ast(node) else "updatedAt"
+            return self._page([{**invoice, "order": order} for order, invoice in every], variables, by, by)
         if field == "updatedRefundRequests":
             return self._page(
                 [
@@ -168,8 +169,12 @@ class Instance:
             return {"totalCount": len(lists[field]), "pageInfo": {"hasNextPage": False}, "nodes": lists[field]}
         return getattr(self, f"_{field}")(given)
 
-    def _page(self, rows: list[Document], variables: Document, sorted_by: str = "updatedAt") -> Document:
-        rows = sorted((row for row in rows if row["updatedAt"] >= variables["since"]), key=lambda row: row[sorted_by])
+    def _page(
+        self, rows: list[Document], variables: Document, sorted_by: str = "updatedAt", by: str = "updatedAt"
+    ) -> Document:
+        """`by`: the time that is asked for."""
+        until = variables.get("until") or "9999"
+        rows = sorted((row for row in rows if variables["since"] <= row[by] <= until), key=lambda row: row[sorted_by])
         start = int(variables["after"] or 0)
         some = rows[start : start + variables["first"]]
         more = start + len(some) < len(rows)

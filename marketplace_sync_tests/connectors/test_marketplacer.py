@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_purchase_from_two_sellers_is_one_order_in_the_instances_currency(pots
     stated = {feed.name: read(connector, feed.name)[0] for feed in connector.feeds()}
     assert [one.key for one in stated["orders"]] == [order_id]
     assert stated["invoices"] == stated["orders"], "one statement in the same bytes, whichever list named it"
+    assert stated["sweep"] == [], "the lists have just read everything"
     order, _ = parsed(url, order_id)
     assert (order.currency, order.customer_order_number, order.total, order.paid) == ("AUD", "7", 2900, 2900)
     assert [(one.sku, one.unit_price, one.attributes["Seller"]) for one in order.lines] == [
@@ -99,6 +101,26 @@ def test_a_list_in_no_order_is_read_to_its_end_although_its_first_page_ascends(
     found, watermark = read(connector_to(url, page_size=2), feed)
     assert {one.key for one in found} == set(ids)
     assert watermark == "2026-03-01T12:00:55+00:00"
+
+
+def test_once_a_day_the_orders_of_the_last_weeks_are_read_whatever_the_lists_say(
+    pots: tuple[Instance, str],
+) -> None:
+    box, url = pots
+    now = datetime.now(UTC)
+    made = {days: box.place(10 + days, line(days)) for days in (0, 1, 2, 30, 34, 36)}
+    made[3] = box.place(50, line(50), line(51, seller="Pans Inc"))
+    for days, order_id in made.items():
+        for invoice in box.invoices(order_id):
+            at = now - timedelta(days=days, minutes=1)
+            invoice["createdAt"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    connector = connector_to(url, page_size=1)
+    found, mark = read(connector, "sweep", now.isoformat())
+    assert sorted(one.key for one in found) == sorted(made[days] for days in (0, 1, 2, 3, 30, 34)), "each once"
+    assert mark is not None
+    shorter, _ = read(connector_to(url, look_back="48h"), "sweep", mark)
+    assert {one.key for one in shorter} == {made[0], made[1]}
+    assert "sweep" not in [feed.name for feed in connector_to(url, look_back="0s").feeds()]
 
 
 def test_a_list_that_shows_fewer_rows_than_it_counts_moves_no_watermark(pots: tuple[Instance, str]) -> None:
@@ -271,7 +293,7 @@ def test_a_sellers_key_reads_invoices_and_asks_for_no_order(pots: tuple[Instance
     box, url = pots
     order_id = box.place(1, line(1), line(2, seller="Pans Inc"))
     connector = connector_to(url, key_of="seller", currency="AUD")
-    assert [feed.name for feed in connector.feeds()] == ["invoices", "refunds", "amendments"]
+    assert [feed.name for feed in connector.feeds()] == ["invoices", "refunds", "amendments", "sweep"]
     statements, _ = read(connector, "invoices")
     assert [one.key for one in statements] == [invoice["id"] for invoice in box.invoices(order_id)]
     (order,) = connector.parse(statements[0])

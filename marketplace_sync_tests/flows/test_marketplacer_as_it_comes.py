@@ -12,13 +12,33 @@ from sqlalchemy import text
 
 from marketplace_sync.domain.orders import Order
 from marketplace_sync.flows import observe_store
-from marketplace_sync.ledger import orders
+from marketplace_sync.ledger import orders, watermarks
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide
 from marketplace_sync_tests.flows.town import KLAVIYO, Town
 from marketplace_sync_tests.sandbox.marketplacer.client import wait_for
 
 PROMPT: dict[str, Any] = {"requests_per_second": 75}
+
+
+def test_what_no_list_told_of_is_found_by_the_nightly_reading_which_a_pass_does_once_a_day(
+    database_url: str, tmp_path: Path
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=ShopifySide(), **PROMPT) as here:
+        live(here)
+        order = place(here)
+        with here.project.ledger.begin() as connection:
+            for feed in ("orders", "invoices", "refunds", "amendments"):
+                later = datetime.now(UTC) + timedelta(hours=1)
+                watermarks.advance(connection, MARKET, feed, later.isoformat(), read=0, changed=0)
+        live(here)
+        assert named(here, "Placed Order", order) == [], "it came too late for every list, and the sweep is of today"
+        with here.project.ledger.begin() as connection:
+            connection.execute(text("UPDATE ledger.watermarks SET read_at = read_at - interval '24 h'"))
+        live(here)
+        assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1}
+        assert len(named(here, "Placed Order", order)) == 1
+        assert here.work_items() == {}
 
 
 def held(here: Town, order: Any) -> Order:

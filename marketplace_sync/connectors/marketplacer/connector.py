@@ -8,7 +8,7 @@ from marketplace_sync.connectors.marketplacer import webhooks
 from marketplace_sync.connectors.marketplacer.account import Account
 from marketplace_sync.connectors.marketplacer.graphql import GraphQL
 from marketplace_sync.connectors.marketplacer.orders import parse_order
-from marketplace_sync.connectors.marketplacer.reading import Reader
+from marketplace_sync.connectors.marketplacer.reading import SWEEP, Reader
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.marketplacer.shipping import Shipping
 from marketplace_sync.connectors.marketplacer.sold import sold_order
@@ -49,7 +49,9 @@ _SAID = {
     "invoices": "Orders of which an invoice changed: parcels, states.",
     "refunds": "Orders of which a refund request changed: cancellations, returns, refunds.",
     "amendments": "Orders of which an invoice was amended, which no webhook tells of.",
+    SWEEP: "Once a day: every order of the last weeks, in case the lists missed one.",
 }
+_DAY = 86_400
 
 
 def declared(settings: MarketplacerSettings, silence: Silence = Silence.NONE) -> MarketplaceCapabilities:
@@ -98,7 +100,10 @@ class Marketplacer:
 
     def feeds(self) -> Sequence[Feed]:
         every = int(self._settings.poll_every.total_seconds())
-        return tuple(Feed(name=name, every_seconds=every, description=_SAID[name]) for name in self._reader.feeds())
+        return tuple(
+            Feed(name=name, every_seconds=_DAY if name == SWEEP else every, description=_SAID[name])
+            for name in self._reader.feeds()
+        )
 
     def read(self, feed: str, watermark: str | None) -> Iterator[Page]:
         """See `ports.Marketplace.read`."""

@@ -191,6 +191,17 @@ def changed_invoices(seller: bool) -> Document:
     )
 
 
+def made_invoices(seller: bool) -> Document:
+    order = "" if seller else f" order {{ {_ORDER_HEAD} }}"
+    return Document(
+        "MadeInvoices",
+        "query MadeInvoices($since: ISO8601DateTime!, $until: ISO8601DateTime, $first: Int!, $after: String) {"
+        " invoices(filters: {createdSince: $since, createdUntil: $until},"
+        " sort: {fields: [CREATED_AT], ordering: ASCENDING},"
+        f" first: $first, after: $after) {{ {_PAGE} nodes {{ id updatedAt{order} }} }} }}",
+    )
+
+
 def changed_refunds(seller: bool) -> Document:
     inside = "invoice { id }" if seller else f"invoice {{ id order {{ {_ORDER_HEAD} }} }}"
     return Document(

@@ -1,7 +1,8 @@
 """Reads four lists of what changed, and the orders concerned, whole: lists are hints, orders are what counts.
 
 Every list only says which orders to read again (sheet, 5: whether an order's own time moves with its invoices is not
-documented), so the same order seen through four lists is one statement in the same bytes, and stored once.
+documented), so the same order seen through four lists is one statement in the same bytes, and stored once. Once a day
+the orders of the last weeks are read whatever the lists said of them (sheet, 11).
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ FEEDS = {
     "invoices": "invoices",
     "refunds": "updatedRefundRequests",
     "amendments": "invoiceAmendments",
+    "sweep": "invoices",
 }
 """Feed -> the root field that it is read from."""
+SWEEP = "sweep"
 _SORTED = ("invoices", "amendments")
 """Lists that are asked for in the order of their changes; the others come in one that nobody documents (sheet, 5)."""
+_DAY = timedelta(days=1)
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SOLD = "COMPLETE"
 _GRAIN = timedelta(seconds=1)
@@ -107,10 +111,14 @@ class Reader:
 
     def feeds(self) -> Sequence[str]:
         """A seller's key may not ask for orders (sheet, 1)."""
-        return [name for name in FEEDS if not (self._account.is_seller and name == "orders")]
+        left_out = {"orders"} if self._account.is_seller else set()
+        if not self._settings.look_back:
+            left_out.add(SWEEP)
+        return [name for name in FEEDS if name not in left_out]
 
     def changed(self, feed: str, watermark: str | None) -> Iterator[Page]:
-        """Orders that one list says have changed since the watermark, whole, page by page.
+        """Orders that one list says have changed since the watermark, whole, page by page. The sweep has all of
+        `look_back`, and nothing the first time: then the lists themselves begin with everything.
 
         A watermark is handed on where the list is sorted for certain, else only at its end, and never past the moment
         at which reading began.
@@ -118,12 +126,14 @@ class Reader:
         if not self._account.is_seller:
             self._account.native_klaviyo()  # learnt before anything is told on
         self._schema()
-        since = datetime.fromisoformat(watermark) - self._settings.overlap if watermark else _BEGINNING
+        if feed == SWEEP and watermark is None:
+            yield Page(statements=(), watermark=datetime.now(UTC).isoformat())
+            return
         began: datetime | None = None
         newest: datetime | None = None
         done: set[str] = set()
         held: list[str] = []
-        for rows, date in self._sorted(feed, since) if feed in _SORTED else self._unsorted(feed, since):
+        for rows, date in self._rows(feed, watermark):
             began = began or date
             moments = [moment for row in rows if (moment := fields.moment(row.updated_at)) is not None]
             newest = max([*moments, *([newest] if newest else [])], default=None)
@@ -147,6 +157,28 @@ class Reader:
         """Read the first page of a list, to see that it can be."""
         variables = {"since": fields.timestamp(datetime.now(UTC)), "first": 1, "after": None}
         self._calls.ask(self._document(feed), variables)
+
+    def _rows(self, feed: str, watermark: str | None) -> Iterator[tuple[list[_Row], datetime]]:
+        if feed == SWEEP:
+            return self._made_lately()
+        since = datetime.fromisoformat(watermark) - self._settings.overlap if watermark else _BEGINNING
+        return self._sorted(feed, since) if feed in _SORTED else self._unsorted(feed, since)
+
+    def _made_lately(self) -> Iterator[tuple[list[_Row], datetime]]:
+        """A day after the other: when an invoice was made does not change, so no row moves while they are read. Days
+        share a moment, for whether the ends belong to them is not said."""
+        now = datetime.now(UTC)
+        since = now - self._settings.look_back
+        while since < now:
+            until = since + _DAY
+            after: str | None = None
+            while True:
+                found, rows, date = self._page(SWEEP, since, after, until + _GRAIN if until < now else None)
+                yield rows, date
+                if not found.page_info.has_next_page:
+                    break
+                after = self._next(self._document(SWEEP), found, after)
+            since = until
 
     def _sorted(self, feed: str, since: datetime) -> Iterator[tuple[list[_Row], datetime]]:
         """Goes on from the time of the last row and not from its place, because rows move while they are read (sheet,
@@ -188,9 +220,13 @@ class Reader:
                 why = f"it says that {found.total_count} rows are there, and shows {len(seen)}"
                 raise self._calls.unreadable(document, why)
 
-    def _page(self, feed: str, since: datetime, after: str | None) -> tuple[Rows, list[_Row], datetime]:
+    def _page(
+        self, feed: str, since: datetime, after: str | None, until: datetime | None = None
+    ) -> tuple[Rows, list[_Row], datetime]:
         document = self._document(feed)
         variables = {"since": fields.timestamp(since), "first": self._settings.page_size, "after": after}
+        if until is not None:
+            variables["until"] = fields.timestamp(until)
         said = self._calls.ask(document, variables)
         found = self._account.rows(document, said.data.get(FEEDS[feed]))
         rows = [self._account.decoded(document, raw, _Row) for raw in found.nodes or () if bytes(raw) != b"null"]
@@ -209,6 +245,7 @@ class Reader:
             "invoices": lambda: documents.changed_invoices(seller),
             "refunds": lambda: documents.changed_refunds(seller),
             "amendments": lambda: documents.changed_amendments(seller),
+            SWEEP: lambda: documents.made_invoices(seller),
         }[feed]()
 
     def _concerned(self, row: _Row) -> str:

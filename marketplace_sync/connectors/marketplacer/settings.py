@@ -61,6 +61,9 @@ class MarketplacerSettings(ConnectionSettings):
     """How far before the last change seen the next read begins."""
     poll_every: Duration = timedelta(minutes=10)
     """How often each of the lists is read."""
+    look_back: Duration = timedelta(days=35)
+    """Once a day every order is read again of which an invoice is no older than this, whatever the lists said; 0s: none
+    is."""
     requests_per_second: int = Field(default=20, ge=1, le=75)
     """Of this key; Marketplacer itself draws the line at 75, and at 60 for one address."""
     concurrency: int = Field(default=4, ge=1, le=16)
