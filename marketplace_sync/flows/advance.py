@@ -29,6 +29,7 @@ from marketplace_sync.flows import (
 )
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.customer_events import METRICS, Teller, first_reversal_key
+from marketplace_sync.flows.telling import to_marketplace
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, store, wished, work_items
 from marketplace_sync.ledger.database import driver
@@ -172,25 +173,12 @@ def acknowledge(connection: Connection, route: Route, order: Order) -> None:
     key = f"acknowledge:{order.order_id}"
     if earlier:
         key += ":" + ",".join(f"{line_id}={before[line_id] + count}" for line_id, count in sorted(units.items()))
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=name,
-                kind=kind,
-                natural_key=key,
-                subject=order.order_id,
-                lane=Lane.ACKNOWLEDGEMENTS,
-                payload=AcknowledgeOrder(
-                    order_id=order.order_id,
-                    lines=fulfilment.line_units(order, units, before=before),
-                    placed_at=order.placed_at,
-                ),
-                order_connection=name,
-                order_id=order.order_id,
-            )
-        ],
+    payload = AcknowledgeOrder(
+        order_id=order.order_id,
+        lines=fulfilment.line_units(order, units, before=before),
+        placed_at=order.placed_at,
     )
+    outbox.record(connection, [to_marketplace(name, kind, key, payload, Lane.ACKNOWLEDGEMENTS)])
 
 
 def _units(lines: Sequence[LineUnits]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import injection
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids, line_units
+from marketplace_sync.flows.telling import to_marketplace
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import outbox, renewal, wished, work_items
 
@@ -288,26 +289,15 @@ def _tell(
     telling = _telling(connection, route, order)
     before = {line.line_id: line.cancelled + telling.get(line.line_id, 0) for line in order.lines}
     totals = ",".join(f"{line_id}={before.get(line_id, 0) + n}" for line_id, n in sorted(units.items()))
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=route.marketplace,
-                kind=EffectKind.CANCEL_LINES,
-                natural_key=f"cancel:{order.order_id}:{totals}",
-                subject=order.order_id,
-                lane=Lane.REVERSALS,
-                payload=CancelLines(
-                    order_id=order.order_id,
-                    lines=line_units(order, units, before),
-                    requested_by_marketplace=requested,
-                    reason=next((line.cancel_reason for line in order.lines if line.cancel_reason), ""),
-                ),
-                order_connection=route.marketplace,
-                order_id=order.order_id,
-            )
-        ],
+    payload = CancelLines(
+        order_id=order.order_id,
+        lines=line_units(order, units, before),
+        requested_by_marketplace=requested,
+        reason=next((line.cancel_reason for line in order.lines if line.cancel_reason), ""),
     )
+    key = f"cancel:{order.order_id}:{totals}"
+    wish = to_marketplace(route.marketplace, EffectKind.CANCEL_LINES, key, payload, Lane.REVERSALS)
+    outbox.record(connection, [wish])
 
 
 def _by_hand(route: Route, order: Order, store_order: StoreOrder, units: Mapping[str, int]) -> Problem:

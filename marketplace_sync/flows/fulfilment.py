@@ -23,6 +23,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import tracking
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.customer_events import Teller, fulfilled_key
+from marketplace_sync.flows.telling import to_marketplace
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, renewal, wished, work_items
 
@@ -172,16 +173,8 @@ def _nothing_left(left: Mapping[str, int]) -> bool:
 
 
 def _wish(route: Route, order: Order, fulfilment: Fulfilment, payload: Dispatch) -> outbox.Wish:
-    return outbox.Wish(
-        connection=route.marketplace,
-        kind=EffectKind.DISPATCH,
-        natural_key=dispatch_key(route, order, fulfilment.fulfilment_id),
-        subject=order.order_id,
-        lane=Lane.URGENT,
-        payload=payload,
-        order_connection=route.marketplace,
-        order_id=order.order_id,
-    )
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    return to_marketplace(route.marketplace, EffectKind.DISPATCH, key, payload, Lane.URGENT)
 
 
 def _subject(route: Route, order: Order, fulfilment: Fulfilment) -> str:

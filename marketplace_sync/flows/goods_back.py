@@ -29,6 +29,7 @@ from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.flows.context import Context, Route
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.flows.returning import made_by_staff
+from marketplace_sync.flows.telling import to_marketplace
 from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import orders, outbox, returns, wished
 
@@ -149,21 +150,8 @@ def receive(
 
 
 def _wish(connection: Connection, name: str, kind: EffectKind, payload: Step) -> None:
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=name,
-                kind=kind,
-                natural_key=_key(kind, payload.return_id),
-                subject=payload.order_id,
-                lane=Lane.REVERSALS,
-                payload=payload,
-                order_connection=name,
-                order_id=payload.order_id,
-            )
-        ],
-    )
+    key = _key(kind, payload.return_id)
+    outbox.record(connection, [to_marketplace(name, kind, key, payload, Lane.REVERSALS)])
 
 
 def _key(kind: EffectKind, return_id: str) -> str:

@@ -23,6 +23,7 @@ from marketplace_sync.flows import began_in_store
 from marketplace_sync.flows.began_in_store import REFERENCE, Given, beyond_units
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
+from marketplace_sync.flows.telling import to_marketplace
 from marketplace_sync.ledger import outbox, returns, wished, work_items
 
 
@@ -43,17 +44,10 @@ def mirror(
     for event in events:
         units = _units(order, event)
         if event.kind is EventKind.RETURN_REQUESTED and event.key not in called_off:
+            accepted = AcknowledgeReturn(order_id=order.order_id, return_id=event.key, lines=units)
+            key = f"return:{event.key}"
             wishes.append(
-                outbox.Wish(
-                    connection=route.marketplace,
-                    kind=EffectKind.ACKNOWLEDGE_RETURN,
-                    natural_key=f"return:{event.key}",
-                    subject=order.order_id,
-                    lane=Lane.REVERSALS,
-                    payload=AcknowledgeReturn(order_id=order.order_id, return_id=event.key, lines=units),
-                    order_connection=route.marketplace,
-                    order_id=order.order_id,
-                )
+                to_marketplace(route.marketplace, EffectKind.ACKNOWLEDGE_RETURN, key, accepted, Lane.REVERSALS)
             )
         if event.kind is EventKind.REFUNDED and route.store and store_order is not None:
             began = answered.get(event.key)
@@ -190,31 +184,18 @@ def _tell(
     paid: Sequence[tuple[str, RefundedLine]],
     delivery: int,
 ) -> None:
-    outbox.record(
-        connection,
-        [
-            outbox.Wish(
-                connection=route.marketplace,
-                kind=EffectKind.REFUND_LINES,
-                natural_key=f"refund:{order.order_id}:{refund.refund_id}",
-                subject=order.order_id,
-                lane=Lane.REVERSALS,
-                payload=RefundLines(
-                    order_id=order.order_id,
-                    refund_key=refund.refund_id,
-                    lines=tuple(
-                        LineUnits(line_id=line_id, quantity=line.quantity, sku=line.sku) for line_id, line in paid
-                    ),
-                    currency=order.currency,
-                    amounts=tuple(_asked(order, line_id, line) for line_id, line in paid),
-                    delivery=delivery,
-                    reason=refund.note,
-                ),
-                order_connection=route.marketplace,
-                order_id=order.order_id,
-            )
-        ],
+    payload = RefundLines(
+        order_id=order.order_id,
+        refund_key=refund.refund_id,
+        lines=tuple(LineUnits(line_id=line_id, quantity=line.quantity, sku=line.sku) for line_id, line in paid),
+        currency=order.currency,
+        amounts=tuple(_asked(order, line_id, line) for line_id, line in paid),
+        delivery=delivery,
+        reason=refund.note,
     )
+    key = f"refund:{order.order_id}:{refund.refund_id}"
+    wish = to_marketplace(route.marketplace, EffectKind.REFUND_LINES, key, payload, Lane.REVERSALS)
+    outbox.record(connection, [wish])
 
 
 def _asked(order: Order, line_id: str, refunded: RefundedLine) -> int | None:
