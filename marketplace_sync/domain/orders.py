@@ -78,6 +78,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     unit_price: int | None = None
     """Gross (including `tax`) for one unit on the order's price basis; None when the marketplace states none."""
     total: int | None = None
+    delivery: int = 0
+    """What the delivery of all its units costs, tax included, where the marketplace states it by line."""
     tax: int | None = None
     """The part of `total` that is tax."""
     tax_rate: str = ""
@@ -160,8 +162,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     total: int | None = None
     tax: int | None = None
     paid: int | None = None
-    """What the buyer paid for the whole purchase, delivery included, where the marketplace goes on stating that when
-    units are cancelled or stated later; None: it does not, and a total says only what is left or there."""
+    """What the buyer paid for the whole purchase, delivery included, whatever was cancelled of it since; None: the
+    marketplace does not say."""
     is_test: bool = False
     awaiting_release: bool = False
     """The marketplace still waits for our acceptance or the buyer's money: nothing may be shipped yet, and there may be

@@ -1,6 +1,6 @@
 """What Klaviyo is told of an order: which event, of whom, with which properties and what value.
 
-Value: what the buyer paid, delivery included, where the marketplace keeps saying that (`Order.paid`), else the goods.
+Value: what the buyer paid, delivery included, where the marketplace says it (`Order.paid`), else the goods.
 Marketplaces that state cost prices say nothing about revenue, so revenue is then what the store asked for the SKUs when
 the order was told as placed, whatever it asks later. Where any SKU's price was unknown no value is sent rather than a
 wrong one.
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from marketplace_sync.domain.buyers import Identity, identity, split_name
 from marketplace_sync.domain.effects import Effect, EffectKind, Lane, TrackEvent, UpsertProfile
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, event_id
-from marketplace_sync.domain.money import json_number
+from marketplace_sync.domain.money import json_number, share
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
 from marketplace_sync.domain.store import Tracking, Variant
 from marketplace_sync.flows import injection
@@ -124,9 +124,8 @@ class Teller:
         amounts = [event.amount for event in events]
         retail = all(event.detail.get("basis", order.price_basis) == PriceBasis.RETAIL for event in events)
         stated = None if not retail or None in amounts else sum(a for a in amounts if a)
-        nothing_left = not order.to_come and all(line.cancelled >= line.quantity for line in order.lines)
-        if kind is EventKind.CANCELLED and nothing_left and order.paid is not None:
-            stated = self._not_taken_back(order, order.paid)
+        if kind is EventKind.CANCELLED and order.paid is not None:
+            stated = self._taken_back(order, order.paid)
         return self._event(
             order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
         )
@@ -306,12 +305,23 @@ class Teller:
             return None
         return variant.price
 
-    def _not_taken_back(self, order: Order, paid: int) -> int:
-        """What of `paid` no earlier Cancelled Order took back: delivery goes with the last unit of an order."""
-        kind, metric = EffectKind.TRACK_EVENT, METRICS[EventKind.CANCELLED]
-        told = wished.of_order(self._connection, self.marketing, kind, self.route.marketplace, order.order_id)
-        events: list[TrackEvent] = [one.payload for one in told]
-        return max(0, paid - sum(event.value or 0 for event in events if event.metric == metric))
+    def _taken_back(self, order: Order, paid: int) -> int | None:
+        """What cancellations took off Placed Order's value, or off `paid` where that is not known, beyond what earlier
+        events took: with the last unit of an order all of it goes."""
+        kind, cancelled = EffectKind.TRACK_EVENT, METRICS[EventKind.CANCELLED]
+        known = wished.of_order(self._connection, self.marketing, kind, self.route.marketplace, order.order_id)
+        told: list[TrackEvent] = [one.payload for one in known]
+        if not order.to_come and all(line.cancelled >= line.quantity for line in order.lines):
+            placed = next((event.value for event in told if event.metric == "Placed Order"), None)
+            off = paid if placed is None else placed
+        else:
+            off = 0
+            for line in (one for one in order.lines if one.cancelled):
+                goods = line.price_of(line.cancelled)
+                if goods is None:
+                    return None
+                off += goods + share(line.delivery, [line.cancelled, line.quantity - line.cancelled])[0]
+        return max(0, off - sum(event.value or 0 for event in told if event.metric == cancelled))
 
     def _value(self, order: Order, units: Units) -> int | None:
         if not any(units.values()):

@@ -112,6 +112,22 @@ def test_cancelled_units_are_counted_with_what_was_ordered(mugs: Shop) -> None:
     assert (found.unit_price, found.total) == (1000, 3000)
 
 
+@pytest.mark.parametrize(("mode", "paid", "delivery"), [("TAX_INCLUDED", 3500, 300), ("TAX_EXCLUDED", 4160, 360)])
+def test_what_a_buyer_paid_is_known_although_totals_shrink_with_cancellations(
+    mugs: Shop, mode: str, paid: int, delivery: int
+) -> None:
+    taken = {
+        "id": "9", "quantity": 1, "amount": 10.0, "shipping_amount": 1.0, "reason_code": "10",
+        "taxes": [{"code": "VAT", "amount": 2.0}], "shipping_taxes": [{"code": "VAT", "amount": 0.2}],
+        "fees": [{"code": "ECO", "amount": 0.5}],
+    }  # fmt: skip
+    left = line(1, "MUG", 2, 20.0, cancelations=[taken], shipping_price=2.0)
+    left |= {"taxes": [{"code": "VAT", "amount": 4.0}], "shipping_taxes": [{"code": "VAT", "amount": 0.4}]}
+    mugs.marketplace.place("O1-A", left, order_tax_mode=mode, total_price=23.5)
+    order = mugs.order("O1-A")
+    assert (order.paid, order.lines[0].delivery) == (paid, delivery)
+
+
 @pytest.mark.parametrize(
     ("state", "acknowledged", "dispatched", "cancelled"),
     [

@@ -12,8 +12,8 @@ All amounts are whole pence of one currency; money in any other counts as none. 
   where nothing is left, and nothing elsewhere. Delivery that staff give back with units beyond that of their lines is
   the store's alone, and a person is shown it (work items, SELLER_REFUND).
 * **Klaviyo** (DESIGN, rules that are easy to get wrong: value) is told of goods at the store's price where the
-  marketplace states cost, else at the marketplace's; with delivery where that is stated of the order as a whole, and
-  goes on being stated (Marketplacer's sheet, what the brief needs), and it is taken back with the last unit. Without a
+  marketplace states cost, else at the marketplace's with the delivery (Klaviyo's sheet, standard order metrics). That
+  is taken back with the units of its line, or with the last unit where it is stated of the whole order. Without a
   price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
   marketplace states that, else as the store's price of their units.
 """
@@ -95,8 +95,11 @@ class Stated:
         placed = sum(self._worth(line, line.ordered) for line in lines)
         cancelled = sum(self._worth(line, line.cancelled) for line in lines)
         if self.prices is None:
-            placed += self.delivery
-            cancelled += self.delivery if all(line.cancelled == line.ordered for line in lines) else 0
+            placed += self.delivery + sum(line.delivery for line in lines)
+            if all(line.cancelled == line.ordered for line in lines):
+                cancelled = placed
+            else:
+                cancelled += sum(_share(line.delivery, line.cancelled, line.ordered) for line in lines)
         return {"Placed Order": placed, "Cancelled Order": cancelled, "Refunded Order": refunded}
 
     def _worth(self, line: Sold, units: int) -> int:

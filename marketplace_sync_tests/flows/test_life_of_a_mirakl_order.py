@@ -48,7 +48,7 @@ def test_an_order_is_accepted_first_and_goes_to_the_store_once_its_address_is_sh
     assert len(writes(here, "OR21")) == 1
     assert here.events(order_id) == {"Placed Order": 1, "Ordered Product": 2}
     (placed,) = events_named(here, "Placed Order", order_id)
-    assert placed["value"] == 2 * (14.00 + 129.00)
+    assert placed["value"] == 2 * (14.00 + 129.00) + 2 * 3.95, "with the delivery of each line"
     assert placed["properties"]["value_basis"] == "marketplace_price"
     assert here.work_items() == {}
 

@@ -12,7 +12,7 @@ import pytest
 from marketplace_sync_tests.flows import marketplacer_town as market
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, mirakl_town
 from marketplace_sync_tests.flows.stores import MagentoSide, ShopifySide, StoreSide
-from marketplace_sync_tests.flows.town import JL, Town, town
+from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
 
 MUG = "MUG-RED"
 Sold = tuple[str, str, int, Callable[[], None]]
@@ -69,8 +69,12 @@ def marketplacer(database_url: str, folder: Path, store: StoreSide) -> Iterator[
 
 def values(here: Town) -> dict[str, float]:
     """What Klaviyo was told that it is worth, by metric."""
-    told = [event for event in here.event_list() if event["name"] in ("Placed Order", "Refunded Order")]
-    return {event["name"]: event["value"] for event in told}
+    valued = ("Placed Order", "Cancelled Order", "Refunded Order")
+    found: dict[str, float] = {}
+    for event in here.event_list():
+        if event["name"] in valued:
+            found[event["name"]] = round(found.get(event["name"], 0) + event["value"], 2)
+    return found
 
 
 @pytest.mark.parametrize("store", [ShopifySide, MagentoSide])
@@ -109,4 +113,31 @@ def test_what_staff_gives_back_of_a_whole_line_is_its_total_to_the_buyer(
         (refund,) = order["lines"][0]["refunds"]
         assert (refund["quantity"], refund["amount"], refund["tax"]) == (3, 831, 166)
         assert here.stored(key, name).credits == 1
+        assert here.work_items() == {}
+
+
+def test_klaviyo_hears_of_the_delivery_that_a_buyer_paid_and_of_all_of_it_that_was_taken_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    untaxed = {BAZAAR: {"order_tax_mode": "TAX_EXCLUDED"}}
+    with mirakl_town(database_url, tmp_path, like=untaxed) as here:
+        lines = [
+            {"sku": MUG, "quantity": 3, "price": 277, "shipping": 100},
+            {"sku": "LAMP-BRASS", "quantity": 1, "price": 1000, "shipping": 200},
+        ]
+        kept, gone = (str(here.sandbox.act(BAZAAR, "place_order", lines=lines)["order_id"]) for _ in range(2))
+        market.live(here)
+        whole = 831 + 166 + 1000 + 200 + 300 + 60
+        assert values(here) == {"Placed Order": 2 * whole / 100}
+        for _ in range(2):  # a third of a line's delivery is no whole pence: the third unit brings it up
+            here.sandbox.act(SHOP, "remove_unit", order_id=here.shopify_order(kept, BAZAAR)["id"], sku=MUG, quantity=1)
+            market.live(here)
+        two = 665 + 80
+        assert values(here)["Cancelled Order"] == two / 100
+        here.sandbox.act(BAZAAR, "cancel_by_operator", order_id=gone)
+        market.live(here)
+        assert values(here)["Cancelled Order"] == (two + whole) / 100
+        here.sandbox.act(BAZAAR, "cancel_by_operator", order_id=kept)
+        market.live(here)
+        assert values(here) == {"Placed Order": 2 * whole / 100, "Cancelled Order": 2 * whole / 100}
         assert here.work_items() == {}

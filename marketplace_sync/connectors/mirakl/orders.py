@@ -37,6 +37,7 @@ class Reversal(msgspec.Struct):
     created_date: Text = None
     taxes: list[Tax] | None = None
     shipping_taxes: list[Tax] | None = None
+    fees: list[Tax] | None = None
 
 
 class Line(msgspec.Struct):
@@ -145,6 +146,11 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
     shipping = fields.money(stated.shipping_price, currency, "shipping_price")
     total = fields.money(stated.total_price, currency, "total_price")
     every_tax = None if tax is None and shipping_tax is None else (tax or 0) + (shipping_tax or 0)
+    if total is not None and on_top:
+        total += every_tax or 0
+    paid = None
+    if total is not None and basis is PriceBasis.RETAIL:
+        paid = total + (_cancelled(stated, currency) if settings.quantity_after_cancelations else 0)
     customer = stated.customer or buyers.Customer()
     email, is_relay = buyers.email(stated.customer_notification_email, stated.order_additional_fields, settings)
     order = Order(
@@ -164,7 +170,8 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
         buyer_locale=fields.text(customer.locale),
         shipping_price=shipping + (shipping_tax or 0) if shipping is not None and on_top else shipping,
         shipping_tax=shipping_tax,
-        total=total + (every_tax or 0) if total is not None and on_top else total,
+        total=total,
+        paid=paid,
         tax=every_tax,
         # Whatever the payment workflow, what may be shipped is told by the state alone (Mirakl, order life cycle).
         on_hold=fields.text(stated.order_state) not in KNOWN,
@@ -211,6 +218,11 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
         cancelled_tax = sum(_taxes(each.taxes, currency) or 0 for each in taken)
         tax = None if tax is None and not cancelled_tax else (tax or 0) + cancelled_tax
     gross = net + (tax or 0) if net is not None and tax_on_top(stated) else net
+    delivery = fields.money(line.shipping_price, currency, f"line {line_id} shipping_price") or 0
+    if tax_on_top(stated):
+        delivery += _taxes(line.shipping_taxes, currency) or 0
+    if settings.quantity_after_cancelations:
+        delivery += sum(_delivery_of(each, stated, currency, f"line {line_id} cancelations") for each in taken)
     rates = {fields.tax_rate(tax.rate) for tax in line.taxes or ()}
     promised = fields.moment(stated.delivery_date.latest) if stated.delivery_date else None
     return OrderLine(
@@ -221,6 +233,7 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
         title=fields.text(line.product_title),
         unit_price=None if gross is None or not counts.quantity else fields.portion(gross, 1, counts.quantity),
         total=gross,
+        delivery=delivery,
         tax=tax,
         tax_rate=rates.pop() if len(rates) == 1 else "",
         promised_on=promised.astimezone(ZoneInfo(settings.time_zone)).date() if promised else None,
@@ -230,6 +243,23 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
         cancelled=counts.cancelled,
         cancel_reason=_cancel_reason(line, stated) if counts.cancelled else "",
     )
+
+
+def _cancelled(stated: Stated, currency: str) -> int:
+    """What cancellations took off the order's total, which shrinks with them. Raises Malformed."""
+    found = 0
+    for each in (one for line in stated.order_lines for one in line.cancelations or ()):
+        found += fields.amount(each.amount, currency, "cancelations amount") + (_taxes(each.fees, currency) or 0)
+        found += _delivery_of(each, stated, currency, "cancelations")
+        if tax_on_top(stated):
+            found += _taxes(each.taxes, currency) or 0
+    return found
+
+
+def _delivery_of(taken_back: Reversal, stated: Stated, currency: str, where: str) -> int:
+    """With its tax. Raises Malformed."""
+    amount = fields.amount(taken_back.shipping_amount, currency, f"{where} shipping_amount")
+    return amount + (_taxes(taken_back.shipping_taxes, currency) or 0) if tax_on_top(stated) else amount
 
 
 def _cancel_reason(line: Line, stated: Stated) -> str:
@@ -252,10 +282,8 @@ def _refunds(stated: Stated, order: Order, basis: PriceBasis) -> list[Refund]:
             if not refund_id:
                 raise Malformed(f"line {line_id} refunds: an id is empty")
             net = fields.amount(refund.amount, order.currency, f"refund {refund_id} amount")
-            shipping = fields.amount(refund.shipping_amount, order.currency, f"refund {refund_id} shipping_amount")
             if tax_on_top(stated):
                 net += _taxes(refund.taxes, order.currency) or 0
-                shipping += _taxes(refund.shipping_taxes, order.currency) or 0
             units = fields.units(refund.quantity, f"refund {refund_id} quantity") if refund.quantity is not None else 0
             found.append(
                 Refund(
@@ -264,7 +292,7 @@ def _refunds(stated: Stated, order: Order, basis: PriceBasis) -> list[Refund]:
                     line_id=line_id,
                     quantity=min(units, known.quantity) if known else units,
                     amount=net,
-                    shipping_amount=shipping,
+                    shipping_amount=_delivery_of(refund, stated, order.currency, f"refund {refund_id}"),
                     refunded_at=fields.moment(refund.created_date) or order.placed_at,
                     reason=fields.text(refund.reason_code),
                     basis=basis,
