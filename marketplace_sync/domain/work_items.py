@@ -60,6 +60,8 @@ CODES: dict[str, Code] = _codes(
          "Add the carrier to the route's `carriers`; the dispatch is sent as soon as it is mapped."),
     Code("TRACKING_MISSING", Team.OPERATIONS, _E, "A parcel left without its tracking number",
          "Add the tracking number where the parcel was stated: in the store, or at the marketplace."),
+    Code("TRACKING_CHANGED", Team.OPERATIONS, _W, "A tracking number was changed after the marketplace was told it",
+         "Correct it in the marketplace's portal, and tell the buyer; then close the item."),
     Code("ACKNOWLEDGE_DUE", Team.OPERATIONS, _W, "An order must be acknowledged soon",
          "See what keeps it from the store: the order's other work items, or its waiting effects."),
     Code("ACKNOWLEDGE_OVERDUE", Team.OPERATIONS, _E, "An order was not acknowledged in time",

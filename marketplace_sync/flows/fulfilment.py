@@ -191,7 +191,13 @@ def _undo(connection: Connection, route: Route, order: Order, fulfilment: Fulfil
         work_items.report(connection, [_undone(route, order, fulfilment, subject)])
         return False
     gone = "the store cancelled the fulfilment"
-    closing = ["UNMAPPED_CARRIER", "TRACKING_MISSING", "FULFILMENT_UNDONE", "SHIPPED_MORE_THAN_ORDERED"]
+    closing = [
+        "UNMAPPED_CARRIER",
+        "TRACKING_MISSING",
+        "TRACKING_CHANGED",
+        "FULFILMENT_UNDONE",
+        "SHIPPED_MORE_THAN_ORDERED",
+    ]
     work_items.close(connection, closing, [subject], gone)
     work_items.close(connection, ["EFFECT_REFUSED", "EFFECT_DEAD"], [f"{route.marketplace}:{key}"], gone)
     return True
@@ -213,9 +219,9 @@ def _announce(
 ) -> None:
     """Wish that the marketplace and the buyer knew of a fulfilment, as soon as its number is known. `left`: units of
     each line that are still to leave after all fulfilments there are."""
-    stated = _stated(connection, route, order, fulfilment)
-    if stated is not None:
-        tracking.came_later(connection, route, order, fulfilment, subject, stated)
+    key = dispatch_key(route, order, fulfilment.fulfilment_id)
+    wish = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
+    stated = None if wish is None else _corrected(connection, route, order, fulfilment, subject, wish)
     to_tell = route.marketing is not None and not order.is_test and not _is_told(connection, route, order, fulfilment)
     if stated is not None and not to_tell:
         return
@@ -227,10 +233,10 @@ def _announce(
         _dispatch(connection, route, order, fulfilment, units, number, subject, _nothing_left(left))
     if to_tell:
         teller = Teller(connection, route, [order], now)
-        wish = teller.fulfilled(
+        told = teller.fulfilled(
             order, fulfilment.fulfilment_id, fulfilment.shipped_at, units, fulfilment.tracking, _nothing_left(left)
         )
-        outbox.record(connection, [wish])
+        outbox.record(connection, [told])
 
 
 def _is_told(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> bool:
@@ -239,11 +245,25 @@ def _is_told(connection: Connection, route: Route, order: Order, fulfilment: Ful
     return wished.find(connection, route.marketing, key, route.marketplace, order.order_id) is not None
 
 
-def _stated(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment) -> str | None:
-    """The tracking number that the marketplace is told, or was; None: nothing was wished yet."""
-    key = dispatch_key(route, order, fulfilment.fulfilment_id)
-    found = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
-    return None if found is None else str(found.payload.tracking_number)
+def _corrected(
+    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, wish: wished.Wished
+) -> str:
+    """The tracking number that the marketplace is told, or was. One that the store gave or changed since goes with a
+    dispatch that is not there yet; else somebody has to state it by hand."""
+    known: Dispatch = wish.payload
+    parcel = tracking.parcel_of(fulfilment)
+    if parcel.number in ("", known.tracking_number) or wish.state not in (EffectState.PENDING, *GIVEN_UP):
+        tracking.came_later(connection, route, order, fulfilment, subject, known.tracking_number)
+        return known.tracking_number
+    newest = replace(
+        known,
+        carrier=route.settings.carriers.get(parcel.company, known.carrier),
+        tracking_number=parcel.number,
+        tracking_url=parcel.url,
+    )
+    renewal.renew(connection, [_wish(route, order, fulfilment, newest)], lambda *_: False, WAITS_FOR_THE_REST)
+    tracking.has_come(connection, subject)
+    return parcel.number
 
 
 def _dispatch(

@@ -17,7 +17,7 @@ from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Route
 from marketplace_sync.ledger import work_items
 
-_MISSING = "TRACKING_MISSING"
+_MISSING, _CHANGED = "TRACKING_MISSING", "TRACKING_CHANGED"
 
 
 def parcel_of(fulfilment: Fulfilment) -> Tracking:
@@ -60,11 +60,16 @@ def number(
 def came_later(
     connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, stated: str
 ) -> None:
-    """The marketplace was told a stand-in, and now there is a number: somebody has to state it by hand."""
-    parcel = parcel_of(fulfilment)
-    if parcel.number and stated == stand_in(order, fulfilment):
-        what = f"{route.display_name} was told {stated} in its place; {parcel.number} came later and is stated by hand"
+    """The marketplace was told a stand-in, or a number that the store has changed since: somebody has to state by hand
+    what the store says now."""
+    number = parcel_of(fulfilment).number
+    if number in ("", stated):
+        work_items.close(connection, [_CHANGED], [subject], "the store says what the marketplace was told")
+    elif stated == stand_in(order, fulfilment):
+        what = f"{route.display_name} was told {stated} in its place; {number} came later and is stated by hand"
         work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
+    else:
+        work_items.report(connection, [_changed(route, order, fulfilment, subject, stated)])
 
 
 def of_stated(
@@ -106,6 +111,19 @@ def _without_number(route: Route, order: Order, parcel: StatedParcel, subject: s
             "settings": [f"routes.{route.name}.untracked_carriers", f"routes.{route.name}.stated_tracking_within"],
             **_waits(until),
         },
+    )
+
+
+def _changed(route: Route, order: Order, fulfilment: Fulfilment, subject: str, stated: str) -> Problem:
+    number = parcel_of(fulfilment).number
+    return Problem(
+        code=_CHANGED,
+        subject=subject,
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"The store changed the tracking number of a parcel of order {order.reference} to {number} after"
+        f" {route.display_name} was told {stated}.",
+        evidence={"fulfilment": fulfilment.fulfilment_id, "tracking_number": number, "told": stated},
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketplace_sync.flows import advance, decide
+from marketplace_sync.flows import advance, decide, observe_store
 from marketplace_sync.ledger import work_items
 from marketplace_sync_tests.flows.town import JL, SHOP, Town, town
 
@@ -101,4 +101,61 @@ def test_a_carrier_without_numbers_keeps_nobody_waiting(here: Town) -> None:
     here.settle()
     assert len(numbers(here, order_id)) == 1
     assert here.events(order_id)["Fulfilled Order"] == 1
+    assert here.work_items() == {}
+
+
+def test_a_number_that_is_changed_while_its_dispatch_waits_goes_out_as_it_is_then(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    parcel = here.ship(order_id, tracking_numbers=["RM1GB"])
+    observe_store.poll_orders(here.context, SHOP)
+    change = {"fulfillment_id": parcel["id"], "company": "DPD UK", "tracking_numbers": ["1550"]}
+    here.sandbox.act(SHOP, "edit_tracking", **change)
+    here.settle()
+    (told,) = here.jl_actions("dispatch", order_id)
+    assert (told["carrier"], told["tracking_number"]) == ("dpd", "1550")
+    assert here.work_items() == {}
+
+
+def test_a_dispatch_that_was_refused_goes_out_again_with_a_number_that_is_corrected(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    refusal = {"kind": "status", "status": 400, "path": "dispatch", "remaining": 1}
+    here.sandbox.control("PUT", f"{JL}/faults", [refusal])
+    parcel = here.ship(order_id, tracking_numbers=["RM1GB"])
+    here.settle()
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    here.sandbox.act(
+        SHOP, "edit_tracking", fulfillment_id=parcel["id"], company="Royal Mail", tracking_numbers=["RM2GB"]
+    )
+    here.settle()
+    assert numbers(here, order_id) == ["RM2GB"]
+    assert here.work_items() == {}
+
+
+def test_a_number_that_is_changed_after_it_was_told_is_shown_to_a_person_until_it_is_as_it_was(here: Town) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    parcel = here.ship(order_id, tracking_numbers=["RM1GB"])
+    here.settle()
+
+    def change(number: str) -> None:
+        new = {"fulfillment_id": parcel["id"], "company": "Royal Mail", "tracking_numbers": [number]}
+        here.sandbox.act(SHOP, "edit_tracking", **new)
+        here.settle()
+
+    change("RM2GB")
+    assert numbers(here, order_id) == ["RM1GB"]
+    assert here.work_items() == {"TRACKING_CHANGED": 1}
+    with here.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection, code="TRACKING_CHANGED")
+    assert "to RM2GB after John Lewis was told RM1GB" in item["message"]
+    change("RM1GB")
+    assert here.work_items() == {}
+    change("RM3GB")
+    assert here.work_items() == {"TRACKING_CHANGED": 1}
+    with here.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection, code="TRACKING_CHANGED")
+    decide.close_work_item(here.context, item["work_item_id"], "corrected in the portal", "ann")
+    here.settle()
     assert here.work_items() == {}
