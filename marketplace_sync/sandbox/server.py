@@ -23,7 +23,7 @@ from typing import IO, Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -78,6 +78,8 @@ class CommitLayer:
 
         try:
             await self.app(scope, receive, committed)
+        except ClientDisconnect:
+            self.vendor.state.rollback()  # it went away before it had said what it wanted: nobody is there to answer
         except BaseException as problem:
             self.vendor.state.rollback()
             if started or not isinstance(problem, Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,23 @@ def test_a_handler_that_fails_leaves_nothing_behind(toys: RunningSandbox, tmp_pa
     assert answer.status_code == 500
     assert toys.control("GET")["failures"] == ["toy PUT /toy/notes/a: RuntimeError: half way"]
     assert toys.documents("toy", "notes") == [{"text": "before"}]
+
+
+def test_a_caller_who_goes_away_in_the_middle_of_a_request_is_no_failure_and_changes_nothing() -> None:
+    toys = toy_sandbox(None)
+    said: list[Any] = []
+    parts = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "PUT", "path": "/toy/notes/a", "headers": [], "query_string": b""}
+    asyncio.run(toys.app(scope, receive, send))
+    assert (said, toys.failures.noted, parts) == ([], [], [])
+    assert toys.vendors["toy"].state.collection("notes").get("a") is None
 
 
 def test_a_tick_that_fails_is_undone_shown_and_followed_by_the_next(toys: RunningSandbox) -> None:
