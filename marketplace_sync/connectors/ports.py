@@ -39,6 +39,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     every_seconds: int
     description: str
+    is_sweep: bool = False
+    """Long, and only there to find what the other feeds missed: a pass by hand does not read it more often than it is
+    meant to be."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -153,13 +153,16 @@ def read_within(seconds: int) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.time_window(fail_window=fail, warn_window=fail * 2 / 3)
 
 
+DAY = 86_400
+
+
 def every(seconds: int) -> str:
     """A cron line for a poll of this period: minutes up to an hour, then hours; once a day it is at night."""
     minutes = max(1, seconds // 60)
     if minutes < 60:
         return f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
     hours = max(1, minutes // 60)
-    if hours >= 24:
+    if seconds >= DAY:
         return "7 3 * * *"
     return f"7 */{hours} * * *" if hours > 1 else "7 * * * *"
 

@@ -45,7 +45,7 @@ def build(context: Context) -> dg.Definitions:
         for feed in context.marketplaces[marketplace].feeds():
             asset = _feed_asset(context, marketplace, feed, routes)
             assets.append(asset)
-            schedules.append(_schedule(asset, feed.every_seconds))
+            schedules.append(_schedule(asset, feed.every_seconds, context.connections[marketplace].time_zone))
             readings[Reading(marketplace, feed.name, timedelta(seconds=feed.every_seconds))] = asset
         connector = context.marketplaces[marketplace]
         if isinstance(connector, WebhookSource):
@@ -115,12 +115,14 @@ def _overdue_reads(readings: Mapping[Reading, dg.AssetsDefinition]) -> dg.Sensor
     return tick
 
 
-def _schedule(asset: dg.AssetsDefinition, seconds: int) -> dg.ScheduleDefinition:
+def _schedule(asset: dg.AssetsDefinition, seconds: int, zone: str | None = None) -> dg.ScheduleDefinition:
+    """`zone`: where it is night when something is read once a night."""
     name = "_".join(asset.key.path)
     return dg.ScheduleDefinition(
         name=f"read_{name}",
         target=asset,
         cron_schedule=naming.every(seconds),
+        execution_timezone=zone if seconds >= naming.DAY else None,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"marketplace_sync/feed": asset.key.to_user_string()},
         description=f"Reads {asset.key.to_user_string()}.",

@@ -47,6 +47,7 @@ def refresh_catalogue(context: Context, name: str) -> int:
         ]
         work_items.report_all(connection, ["DUPLICATE_SKU"], name, problems, "every variant has its own SKU now")
         watermarks.advance(connection, name, CATALOGUE, None, read=count, changed=0)
+        watermarks.ended(connection, name, CATALOGUE, watermarks.moment(connection))
     for route in context.routes_into(name):
         with context.ledger.begin() as connection:
             advance.blocked(connection, context, route.marketplace)

@@ -29,7 +29,7 @@ def overdue(context: Context, readings: Iterable[Reading], *, since: timedelta) 
     """Those that are seldom read, should have been, and whose vendor is not known to be away. `since`: for how long
     this installation has been reading: what it has never read to the end is not late yet when it has just begun."""
     with context.ledger.begin() as connection:
-        ages = watermarks.ages(connection)
+        ages = watermarks.whole_ages(connection)
         away = work_items.open_subjects(connection, ["CONNECTION_DOWN", "CONNECTION_REFUSED"])
     found = []
     for reading in readings:

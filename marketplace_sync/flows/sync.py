@@ -31,7 +31,8 @@ from marketplace_sync.flows.context import Context
 from marketplace_sync.ledger import watermarks
 
 Tell = Callable[[str], None]
-_DAY = 86_400
+_SLACK = 3600
+"""Seconds: a pass that comes once a day does not come to the second."""
 
 
 @dataclass
@@ -107,14 +108,13 @@ def sync(
 
 
 def _due(context: Context, name: str) -> list[Feed]:
-    """What a marketplace can be polled for, without what was read to its end within its day: a pass may come every few
-    minutes."""
+    """What a marketplace can be polled for, without what is long, seldom needed, and was read to its end today."""
     with context.ledger.begin() as connection:
-        ages = watermarks.ages(connection)
+        ages = watermarks.whole_ages(connection)
     return [
         feed
         for feed in context.marketplaces[name].feeds()
-        if feed.every_seconds < _DAY or ages.get((name, feed.name), inf) >= feed.every_seconds
+        if not feed.is_sweep or ages.get((name, feed.name), inf) > feed.every_seconds - _SLACK
     ]
 
 

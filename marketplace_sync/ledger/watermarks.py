@@ -54,8 +54,19 @@ def advance(connection: Connection, name: str, feed: str, value: str | None, *, 
     )
 
 
+def whole_ages(connection: Connection) -> dict[tuple[str, str], float]:
+    """Seconds since the last reading of each feed began that came to its end; without those that were never read so."""
+    rows = connection.execute(
+        text(
+            "SELECT connection, feed, EXTRACT(EPOCH FROM now() - whole_from) FROM ledger.watermarks"
+            " WHERE whole_from IS NOT NULL"
+        )
+    )
+    return {(str(name), str(feed)): float(age) for name, feed, age in rows}
+
+
 def ages(connection: Connection) -> dict[tuple[str, str], float]:
-    """Seconds since each feed was last read to its end."""
+    """Seconds since anything of each feed was last read, to its end or not."""
     rows = connection.execute(
         text("SELECT connection, feed, EXTRACT(EPOCH FROM now() - read_at) FROM ledger.watermarks")
     )

@@ -108,6 +108,12 @@ def test_everything_that_is_read_has_a_schedule(definitions: dg.Definitions, spe
     assert {f"read_{name}" for name in read} <= {one.name for one in definitions.get_repository_def().schedule_defs}
 
 
+def test_what_is_read_once_a_day_is_read_when_it_is_night_where_its_marketplace_is(definitions: dg.Definitions) -> None:
+    sweep = definitions.get_repository_def().get_schedule_def("read_arcade_sweep")
+
+    assert (sweep.cron_schedule, sweep.execution_timezone) == ("7 3 * * *", "Europe/London")
+
+
 def test_dagster_warns_of_nothing_that_is_its_own_doing_and_of_all_that_is_ours(short_folder: Path) -> None:
     program = """
 import dagster as dg

@@ -45,7 +45,7 @@ class Desk:
     def older(self, name: str, feed: str, by: timedelta) -> None:
         with self.here.project.ledger.begin() as connection:
             done = connection.execute(
-                text("UPDATE ledger.watermarks SET read_at = now() - :by WHERE connection = :name AND feed = :feed"),
+                text("UPDATE ledger.watermarks SET whole_from = now() - :by WHERE connection = :name AND feed = :feed"),
                 {"by": by, "name": name, "feed": feed},
             )
         assert done.rowcount == 1

@@ -34,7 +34,8 @@ def test_what_no_list_told_of_is_found_by_the_nightly_reading_which_a_pass_does_
         live(here)
         assert named(here, "Placed Order", order) == [], "it came too late for every list, and the sweep is of today"
         with here.project.ledger.begin() as connection:
-            connection.execute(text("UPDATE ledger.watermarks SET read_at = read_at - interval '24 h'"))
+            connection.execute(text("UPDATE ledger.watermarks SET whole_from = whole_from - interval '23 h 30 min'"))
+            watermarks.advance(connection, MARKET, "sweep", None, read=1, changed=0)  # it began again, and broke off
         live(here)
         assert here.stored(order["id"], MARKET).units == {"MUG-RED": 1}
         assert len(named(here, "Placed Order", order)) == 1

@@ -101,7 +101,12 @@ class Marketplacer:
     def feeds(self) -> Sequence[Feed]:
         every = int(self._settings.poll_every.total_seconds())
         return tuple(
-            Feed(name=name, every_seconds=_DAY if name == SWEEP else every, description=_SAID[name])
+            Feed(
+                name=name,
+                every_seconds=_DAY if name == SWEEP else every,
+                description=_SAID[name],
+                is_sweep=name == SWEEP,
+            )
             for name in self._reader.feeds()
         )
 
