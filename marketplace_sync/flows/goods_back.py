@@ -6,6 +6,7 @@ money: the refund is an effect of its own, and here it is only waited for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -24,7 +25,7 @@ from marketplace_sync.domain.effects import (
     ReceiveReturn,
 )
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, return_events
-from marketplace_sync.domain.orders import Order, Return, ReturnState
+from marketplace_sync.domain.orders import Order, OrderLine, Return, ReturnState
 from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.flows.context import Context, Route
 from marketplace_sync.flows.fulfilment import line_ids
@@ -171,19 +172,44 @@ def _back(connection: Connection, route: Route, order: Order, store_order: Store
 
 
 def _refunded(connection: Connection, route: Route, order: Order) -> Units:
-    """Units that the buyer has money for: as the marketplace states it, and as it took it from us a moment ago."""
+    """Units that the buyer has money for. Of our own refunds those that they were made for, also before the marketplace
+    states them. Of the others as many as their money pays for: their quantity is informative only (Mirakl, orders:
+    refunds), and counts where nobody knows the money or the price."""
     name = route.marketplace
-    counted = {
-        event.key: (event.line_id, event.quantity)
-        for event in orders.events_of(connection, name, order.order_id, [EventKind.REFUNDED])
-    }
+    ours: dict[str, LineUnits] = {}
     for one in wished.of_order(connection, name, EffectKind.REFUND_LINES, name, order.order_id):
-        for refund_id, units in zip(one.result.get("refund_ids") or (), one.payload.lines, strict=False):
-            counted.setdefault(str(refund_id), (units.line_id, units.quantity))
-    found: Units = {}
-    for line_id, quantity in counted.values():
-        found.setdefault(line_id, []).append((None, quantity))
-    return found
+        refund_ids = (str(each) for each in one.result.get("refund_ids") or ())
+        ours.update(zip(refund_ids, one.payload.lines, strict=False))
+    units: Counter[str] = Counter()
+    for given in ours.values():
+        units[given.line_id] += given.quantity
+    paid: Counter[str] = Counter()
+    for event in orders.events_of(connection, name, order.order_id, [EventKind.REFUNDED]):
+        if event.key in ours:
+            continue
+        money = _goods_paid(order, event)
+        if money is None:
+            units[event.line_id] += event.quantity
+        else:
+            paid[event.line_id] += money
+    for line in order.lines:
+        units[line.line_id] += paid[line.line_id] // _unit_price(line) if paid[line.line_id] else 0
+    return {line_id: [(None, quantity)] for line_id, quantity in units.items()}
+
+
+def _goods_paid(order: Order, refund: OrderEvent) -> int | None:
+    """Minor units that a refund gave back for goods; None: it does not say, or nobody can tell for how many units."""
+    line = order.line(refund.line_id)
+    if refund.amount is None or refund.detail.get("basis", order.price_basis) != order.price_basis:
+        return None
+    if line is None or not _unit_price(line):
+        return None
+    return refund.amount - int(refund.detail.get("shipping_amount", 0))
+
+
+def _unit_price(line: OrderLine) -> int:
+    """Rounded down, so that units which were paid back one by one are as many as they are; 0: nobody knows."""
+    return (line.price_of(line.quantity) or 0) // line.quantity if line.quantity else 0
 
 
 def told(connection: Connection, context: Context, name: str, payload: Step) -> list[OrderEvent]:

@@ -71,7 +71,7 @@ def _late_return(route: Route, return_id: str, lines: Sequence[Return], referenc
     elif any(line.compliant is None for line in lines):
         what = "its goods are back, and nothing was stated of what they are like"
     else:
-        what = "its goods are back, and no refund of them is seen"
+        what = "its goods are back, and no refund of their price is seen"
     return Problem(
         code="RETURN_OVERDUE",
         subject=f"{source_identifier(route.marketplace, first.order_id)}:{return_id}",

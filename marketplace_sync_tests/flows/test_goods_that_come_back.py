@@ -180,6 +180,38 @@ def test_a_return_of_several_lines_waits_for_all_of_them_and_for_their_money(her
     assert here.work_items() == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "rest"),
+    [
+        ([{"amount": 100, "quantity": 1}], {"amount": 1300}),
+        ([{"amount": 700, "quantity": 1}, {"amount": 699, "quantity": 1}], {"amount": 1}),
+        ([{"amount": 0, "shipping_amount": 395, "quantity": 1}], {"amount": 1400}),
+    ],
+    ids=["goodwill", "all but a penny", "its delivery"],
+)
+def test_a_unit_is_paid_back_when_its_price_is_whatever_quantity_the_operator_names(
+    here: Town, given: list[dict[str, int]], rest: dict[str, int]
+) -> None:
+    order_id = arrived(here, MUG)
+    return_id = sent_back(here, order_id, mugs=1)
+    here.sandbox.act(
+        SHOP,
+        "refund",
+        order_id=here.stored(order_id, BAZAAR).order_id,
+        lines=[{"sku": MUG, "quantity": 1}],
+        with_money=False,
+    )
+    live(here)
+    line = line_id(here, order_id, MUG)
+    for one in given:
+        here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line, **one)
+    live(here)
+    assert (state(here, return_id), taken(here)["RT27"]) == ("RECEIVED", 0), "the buyer waits for the money"
+    here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line, quantity=0, **rest)
+    live(here)
+    assert (state(here, return_id), taken(here)["RT27"]) == ("CLOSED", 1)
+
+
 def test_faults_on_a_fifth_of_all_calls_and_every_answer_lost_once_repeat_no_step(here: Town) -> None:
     order_id = arrived(here, MUG)
     return_id = sent_back(here, order_id, mugs=1)
@@ -249,7 +281,7 @@ def test_a_return_that_takes_too_long_is_shown_until_it_is_over(database_url: st
         assert "was accepted, and its goods were not seen back" in overdue(here)
         returns_by_hand.received(here.context, BAZAAR, return_id, {})
         live(here)
-        assert "its goods are back, and no refund of them is seen" in overdue(here)
+        assert "its goods are back, and no refund of their price is seen" in overdue(here)
         line = line_id(here, order_id, MUG)
         here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line, amount=1400, quantity=1)
         live(here)
