@@ -290,7 +290,7 @@ class Marketplace:
                         self.touch(order["order_id"])
                         number = str(5000 + self.clock)
                         one[name].append(
-                            {"id": number, **entry, "created_date": order["last_updated_date"], "taxes": []}
+                            {"id": number, "taxes": [], **entry, "created_date": order["last_updated_date"]}
                         )
                         if name == "cancelations":
                             one["quantity"] -= entry["quantity"]

@@ -136,6 +136,35 @@ def test_a_refund_without_an_amount_is_the_units_price_and_tax_on_top_is_split(m
     ]  # fmt: skip
 
 
+def test_units_given_back_one_by_one_come_to_the_tax_of_the_line_and_to_its_price(mugs: Shop) -> None:
+    taxes = [{"code": "VAT", "amount": 1.67, "rate": 20}, {"code": "ECO", "amount": 0.04}]
+    mugs.marketplace.place(
+        "O1-A", line(1, "MUG", 3, 8.34, taxes=taxes), state="RECEIVED", order_tax_mode="TAX_EXCLUDED"
+    )
+    for number, gross in enumerate((335, 335, 335), start=1):
+        wish = refund("O1-A", "O1-A-1", gross)
+        mugs.marketplace.lose_answers_of.add("/api/orders/refund")
+        assert isinstance(mugs.deliver(wish, number), InDoubt)
+        assert isinstance(mugs.resolve(wish, number), Delivered), "it is there as it was split then"
+    entries = [body["refunds"][0] for body in mugs.sent("/api/orders/refund")]
+    by_code = [{tax["code"]: round(tax["amount"] * 100) for tax in entry["taxes"]} for entry in entries]
+    assert sum(each["VAT"] for each in by_code) == 167
+    assert sum(each["ECO"] for each in by_code) == 4
+    assert sum(round(entry["amount"] * 100) for entry in entries) == 834
+    assert [one.amount for one in mugs.read_order("O1-A")[1]] == [335, 335, 335]
+
+
+def test_where_tax_comes_on_top_it_is_stated_even_when_there_is_none(mugs: Shop) -> None:
+    free = line(1, "BOOK", 1, 5.0, shipping_price=1.0)
+    mugs.marketplace.place("O1-A", free, state="RECEIVED", order_tax_mode="TAX_EXCLUDED")
+    wish = RefundLines(
+        order_id="O1-A", refund_key="r", lines=(units("O1-A-1"),), currency="GBP", amounts=(200,), delivery=50
+    )
+    assert isinstance(mugs.deliver(wish), Delivered)
+    (sent,) = mugs.sent("/api/orders/refund")[0]["refunds"]
+    assert (sent["amount"], sent["taxes"], sent["shipping_amount"], sent["shipping_taxes"]) == (2.0, [], 0.5, [])
+
+
 @pytest.mark.parametrize("on_top", [False, True], ids=["tax included", "tax on top"])
 def test_delivery_goes_with_the_lines_as_far_as_is_left_of_theirs(mugs: Shop, on_top: bool) -> None:
     more: dict[str, Any] = {"shipping_price": 3.0}

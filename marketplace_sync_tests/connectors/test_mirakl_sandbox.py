@@ -170,6 +170,24 @@ def test_parcels_one_by_one_and_tax_on_top() -> None:
         assert [one.amount for one in shop.read_order(order_id)[1]] == [600]
 
 
+@pytest.mark.parametrize(("tax_rate", "each"), [("20", (333, 334, 334)), ("0", (278, 278, 278))])
+def test_a_line_with_tax_on_top_is_given_back_unit_by_unit_to_the_last_penny(
+    tax_rate: str, each: tuple[int, ...]
+) -> None:
+    with life(order_tax_mode="TAX_EXCLUDED", tax_rate=tax_rate) as here:
+        three = [{"sku": "MUG-RED", "quantity": 3, "price": 278, "shipping": 0}]
+        order_id = str(here.sandbox.act(ACCOUNT, "place_order", lines=three)["order_id"])
+        (line_id,) = here.line_ids(order_id)
+        here.shop.deliver(AcknowledgeOrder(order_id=order_id, lines=(units(line_id),)))
+        here.later(120)
+        here.shop.deliver(dispatch(order_id, units(line_id, 3)))
+        for number, gross in enumerate(each, start=1):
+            assert isinstance(here.shop.deliver(refund(order_id, line_id, gross), number), Delivered)
+        order, refunds = here.shop.read_order(order_id)
+        assert [one.amount for one in refunds] == list(each)
+        assert sum(each) == order.lines[0].total
+
+
 def test_a_return_is_accepted_and_moves_no_money() -> None:
     with life() as here:
         shop = here.shop

@@ -13,10 +13,10 @@ from marketplace_sync.connectors.mirakl.account import Account
 from marketplace_sync.connectors.mirakl.amounts import (
     delivery_left,
     delivery_of,
+    goods_left,
+    goods_of,
     gross_of,
     refund,
-    split,
-    worth,
 )
 from marketplace_sync.connectors.mirakl.calls import Calls
 from marketplace_sync.connectors.mirakl.now import OrderNow, order_now
@@ -188,15 +188,14 @@ def _fitting(wish: RefundLines, now: OrderNow, before: set[str]) -> list[str] | 
     found = []
     for line_id, quantity, gross in wanted(wish, now):
         line = now.lines.get(line_id)
-        net = split(now, line_id, gross)[0] if line is not None else gross
         same = [
             fields.text(one.id)
             for one in (line.refunds if line else None) or ()
             if fields.text(one.id) not in before
-            and fields.amount(one.amount, now.currency, "refunds amount") == net
+            and goods_of(now, one) == gross
             and (one.quantity is None or fields.units(one.quantity, "refunds quantity") == quantity)
         ]
-        key = f"{line_id} {quantity} {net}"
+        key = f"{line_id} {quantity} {gross}"
         if len(same) <= taken[key]:
             return None
         found.append(same[-1 - taken[key]])
@@ -206,11 +205,4 @@ def _fitting(wish: RefundLines, now: OrderNow, before: set[str]) -> list[str] | 
 
 def _room_for_another(wish: RefundLines, now: OrderNow) -> bool:
     """Whether every line has enough left that the same refund could have been made twice."""
-    for line_id, _, gross in wanted(wish, now):
-        net = split(now, line_id, gross)[0]
-        given = sum(
-            fields.amount(one.amount, now.currency, "refunds amount") for one in now.lines[line_id].refunds or ()
-        )
-        if given + net > worth(now, line_id).price:
-            return False
-    return True
+    return all(gross <= goods_left(now, line_id) for line_id, _, gross in wanted(wish, now))
