@@ -94,6 +94,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     dispatched: int = 0
     cancellation_requested: int = 0
     """Units somebody asked to cancel and nobody has answered yet."""
+    cancellation_too_late: int = 0
+    """Units of the same kind that are dispatched: whoever answers the request decides about money, not about goods."""
     cancelled: int = 0
     cancel_reason: str = ""
     cancelled_by: str = ""

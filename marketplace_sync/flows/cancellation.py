@@ -106,6 +106,8 @@ def cancel(
                 remove[line.line_id] = feasible - promised
             if target > possible and line.cancellation_requested:
                 too_late[line.line_id] = target - possible
+        if line.cancellation_too_late and line.line_id in in_store:
+            too_late[line.line_id] = too_late.get(line.line_id, 0) + line.cancellation_too_late
         confirmed = removed + never_injected if removed else removed
         told = line.cancelled + telling.get(line.line_id, 0)
         if confirmed > told:

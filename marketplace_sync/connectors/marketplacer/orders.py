@@ -183,6 +183,9 @@ def _line(
     cancelled = min(undone.cancelled, quantity - dispatched)
     if undone.cancelled > cancelled:
         warnings.append(f"line {line.id} has more units cancelled and dispatched than ordered")
+    if undone.crossed:
+        warnings.append(f"{undone.crossed} of line {line.id} were cancelled and refunded although they had left")
+    asked = min(undone.requested, quantity - dispatched - cancelled)
     if fields.text(invoice.delivery_type) in _SHIPPED_TO_NOBODY:
         warnings.append(f"line {line.id} is {invoice.delivery_type}: it is not shipped to the buyer")
     advert = _advert(line)
@@ -204,7 +207,8 @@ def _line(
         collections=_collections(advert, settings),
         attributes=_attributes(advert, invoice, settings),
         dispatched=dispatched,
-        cancellation_requested=min(undone.requested, quantity - dispatched - cancelled),
+        cancellation_requested=asked,
+        cancellation_too_late=min(undone.requested - asked, dispatched),
         cancelled=cancelled,
         cancel_reason=undone.reason,
         cancelled_by=undone.initiator.value if undone.cancelled or undone.requested else "",

@@ -1,0 +1,73 @@
+"""What an instance gave back, and what it took off before it left, from requests and amendments that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from marketplace_sync.domain.orders import Refund
+from marketplace_sync_tests.connectors.marketplacer_instance import (
+    L1,
+    Instance,
+    instance,
+    line,
+    opaque,
+    parsed,
+    refund,
+    refunded,
+)
+
+
+@pytest.fixture
+def pots() -> Iterator[tuple[Instance, str]]:
+    with instance() as found:
+        yield found
+
+
+def parcel_of(units: int | None) -> dict[str, Any]:
+    items = None if units is None else [{"quantity": units, "lineItem": {"id": L1}}]
+    return {"id": "s", "carrier": "Post", "trackingNumber": "P1", "shippedItems": items}
+
+
+@pytest.mark.parametrize(
+    ("left", "cancelled", "given_back"),
+    [(0, 3, []), (1, 3, []), (2, 2, [(6, 1, 501)]), (3, 1, [(6, 2, 1001)]), (4, 0, [(5, 1, 700), (6, 2, 1001)])],
+)
+def test_units_that_had_left_when_they_were_cancelled_are_refunded_the_last_ones_first(
+    pots: tuple[Instance, str], left: int, cancelled: int, given_back: list[tuple[int, int, int]]
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=4))
+    (invoice,) = box.invoices(order_id)
+    invoice["shipments"] = [parcel_of(left)] if left else []
+    later = {"refundedAt": "2026-03-03T11:00:00Z", "refundAmountCents": 1001}
+    invoice["refundRequests"] = [
+        refund(6, refunded(L1, 2, 1400, dispatched=False), **later),
+        refund(5, refunded(L1, 1, 700, number=2, dispatched=False)),
+    ]
+    order, reversals = parsed(url, order_id)
+    found = [(one.refund_id, one.quantity, one.amount) for one in reversals if isinstance(one, Refund)]
+    assert order.lines[0].cancelled == cancelled
+    assert sorted(found) == sorted((opaque("RefundRequest", n), units, cents) for n, units, cents in given_back)
+    assert any("although they had left" in word for word in order.warnings) is bool(given_back)
+
+
+def test_a_parcel_that_names_no_items_says_nothing_of_what_was_cancelled_before_it(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=2))
+    (invoice,) = box.invoices(order_id)
+    invoice["shipments"] = [parcel_of(None)]
+    invoice["refundRequests"] = [refund(5, refunded(L1, 1, 1000, dispatched=False))]
+    assert parsed(url, order_id)[1] == []
+
+
+def test_what_is_asked_to_be_cancelled_is_told_apart_by_whether_it_has_left(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3))
+    (invoice,) = box.invoices(order_id)
+    invoice["shipments"] = [parcel_of(2)]
+    invoice["refundRequests"] = [refund(5, refunded(L1, 3, 3000, dispatched=False, status="AWAITING_RETURN"))]
+    (mug,) = parsed(url, order_id)[0].lines
+    assert (mug.cancellation_requested, mug.cancellation_too_late) == (1, 2)
