@@ -206,10 +206,10 @@ def _tell_reversals(
 
 def _note_settled(connection: Connection, route: Route, order: Order, settled: work_items.Settled) -> None:
     if orders.unacknowledged(order) == 0:
-        codes = ["ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE"]
+        codes = ["ACKNOWLEDGE_DUE", "ACKNOWLEDGE_OVERDUE", "NOT_ENOUGH_STOCK"]
         settled.add(codes, "the order was acknowledged or cancelled")
     if order.open_units() == 0:
-        codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "NOT_ENOUGH_STOCK", "UNUSABLE_ADDRESS"]
+        codes = ["DISPATCH_DUE", "DISPATCH_OVERDUE", "UNKNOWN_SKU", "UNUSABLE_ADDRESS"]
         settled.add(codes, "nothing of the order is open any more")
         if not any(cancellation.wanted(order).values()):
             cancellation.overtaken(connection, route, order)

@@ -99,6 +99,17 @@ def test_an_order_for_more_than_the_store_has_is_not_accepted_until_it_is_restoc
     assert here.work_items() == {}
 
 
+def test_an_order_short_of_stock_that_is_accepted_in_the_portal_waits_for_nobody(here: Town) -> None:
+    here.sandbox.act(SHOP, "set_stock", sku="MUG-RED", available=0)
+    order_id = here.place("MUG-RED", at=BAZAAR)
+    here.settle()
+    assert here.work_items() == {"NOT_ENOUGH_STOCK": 1}
+    here.sandbox.act(BAZAAR, "accept_in_portal", order_id=order_id)
+    live(here)
+    assert len(here.shopify_orders(order_id, BAZAAR)) == 1
+    assert here.work_items() == {}
+
+
 def test_an_address_that_is_unusable_when_it_is_shown_is_a_work_item(here: Town) -> None:
     order_id = here.place(at=BAZAAR, buyer={"line_1": "", "city": "", "postal_code": ""})
     live(here)
