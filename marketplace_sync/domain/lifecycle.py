@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from marketplace_sync.domain.erased_buyers import with_known_buyer
 from marketplace_sync.domain.orders import Initiator, Order, OrderLine, Refund, Return, ReturnState
 
 _NAMESPACE = uuid.UUID("6f1d3c1e-8a52-5f0b-9a53-2a3a0f8c7d11")
@@ -74,7 +75,7 @@ def id_bytes(connection: str, order_id: str, kind: str, line_id: str, key: str) 
 
 
 def carried(before: Order | None, after: Order) -> Order:
-    """`after`, keeping what `before` already knew: units ordered and cancelled never become fewer.
+    """`after`, keeping what `before` already knew: units ordered and cancelled never become fewer, a buyer never blank.
 
     Some marketplaces reduce a line's quantity when units are cancelled, or leave the line out: what vanished was
     cancelled.
@@ -108,7 +109,7 @@ def carried(before: Order | None, after: Order) -> Order:
         )
     lines.extend(stated.values())
     return replace(
-        after,
+        with_known_buyer(before, after),
         lines=tuple(lines),
         acknowledge_by=after.acknowledge_by or before.acknowledge_by,
         placed_at=before.placed_at,

@@ -155,6 +155,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     buyer_id: str = ""
     """The marketplace's own number of the buyer: the same person's orders share it, on this marketplace only."""
     buyer_locale: str = ""
+    buyer_erased: bool = False
+    """The marketplace has blanked its buyer since: the rest of what is here of them is what it stated before."""
     parcels: tuple[StatedParcel, ...] = ()
     """In the order in which they left, where the marketplace shows them."""
     consent: Consent | None = None

@@ -116,7 +116,7 @@ CODES: dict[str, Code] = _codes(
          "Answer the buyer at the marketplace and close the incident there; its lines are not paid while it is open."),
     Code("PRIVACY_REQUEST", Team.CX, _E, "A buyer asked a store what is kept about them",
          "Hand over what is kept of the orders named, within thirty days."),
-    Code("PRIVACY_ERASURE", Team.CX, _E, "A store asks for buyers' data to be erased",
+    Code("PRIVACY_ERASURE", Team.CX, _E, "Buyers' data are to be erased",
          "Erase what is kept of the orders named, here and at the marketing account, within thirty days."),
     Code("SELLER_REFUND", Team.CX, _E, "The store refunded an order whose refunds the marketplace makes",
          "Ask the marketplace to refund the buyer, or undo the refund in the store."),

@@ -21,7 +21,7 @@ from marketplace_sync.connectors.ports import Malformed, Page, Statement
 from marketplace_sync.domain.lifecycle import OrderEvent, carried, changes, refund_events, return_events
 from marketplace_sync.domain.orders import Order, Refund, Return
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import advance, incidents, injection, late_lines, reachable, silence, unreadable
+from marketplace_sync.flows import advance, incidents, injection, late_lines, privacy, reachable, silence, unreadable
 from marketplace_sync.flows.context import Context, Route, source_identifier
 from marketplace_sync.flows.stated import Changed, as_new, as_stored, with_rows
 from marketplace_sync.ledger import orders, watermarks, work_items
@@ -288,6 +288,7 @@ def _store_orders(
             advance.order_changed(connection, context, route, after, fresh)
             advance.lines_added(connection, context, route, before, after)
             injection.report_moved_address(connection, route, before, after)
+        privacy.erased_at_marketplace(connection, context, name, before, after)
     for reversal in reversals:
         _reversal_stated(connection, context, name, reversal, report)
     read = [*(one.order for one in new), *(one.order for one in known_before)]

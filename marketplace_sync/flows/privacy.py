@@ -1,4 +1,4 @@
-"""What a store must be answered by law: which of a buyer's data are kept here, and that they be erased.
+"""What the law asks about a buyer's data that are kept here: which those are, and that they be erased.
 
 A person answers: whose data these are is the marketplace's to say, and settled payouts need the order's statement.
 """
@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from marketplace_sync.connectors.ports import PrivacyRequest
+from marketplace_sync.domain.orders import Order
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows.context import Context, source_identifier
 from marketplace_sync.ledger import work_items
@@ -41,6 +42,37 @@ def ask_a_person(connection: Connection, context: Context, store: str, delivery_
                     "customer": asked.customer_id,
                     "answer_until": due,
                     "delivery": delivery_id,
+                },
+            )
+        ],
+    )
+
+
+def erased_at_marketplace(connection: Connection, context: Context, name: str, before: Order, after: Order) -> None:
+    """One item when a marketplace has erased an order's buyer, which other systems have heard of as well."""
+    if before.buyer_erased or not after.buyer_erased:
+        return
+    due = (context.now() + ANSWER_WITHIN).date().isoformat()
+    rows = driver(connection).execute(
+        "SELECT connection, store_order_id FROM ledger.store_orders WHERE order_connection = %s AND order_id = %s",
+        (name, after.order_id),
+    )
+    identifier = source_identifier(name, after.order_id)
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="PRIVACY_ERASURE",
+                subject=identifier,
+                connection=name,
+                order_id=after.order_id,
+                message=f"{name} has erased the buyer of order {after.reference}. What it stated of them before is kept"
+                f" here, in the store and at the marketing account. Erase it there until {due}.",
+                evidence={
+                    "orders": [identifier],
+                    "store_orders": [f"{row[0]}:{row[1]}" for row in rows],
+                    "customer": after.buyer_id,
+                    "answer_until": due,
                 },
             )
         ],

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, carried, changes, return_events
-from marketplace_sync.domain.orders import Initiator, Order, OrderLine, PriceBasis, Return, ReturnState
+from marketplace_sync.domain.orders import Address, Initiator, Order, OrderLine, PriceBasis, Return, ReturnState
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -49,6 +50,19 @@ def test_what_is_left_of_cancelled_lines_is_no_order_until_there_are_units() -> 
 
 def test_the_same_statement_again_is_no_news() -> None:
     assert len(told(order(line()), order(line()))) == 1
+
+
+def test_an_address_that_is_not_shown_any_more_stays_and_nobody_was_erased() -> None:
+    home = Address(full_name="Ada Byron", line_1="1 Quay", city="Leith", postal_code="EH6 6LX", country="GB")
+    known = replace(order(line()), shipping_address=home, billing_address=home, buyer_email="ada@example.com")
+    hidden = replace(order(line()), shipping_address=Address(full_name="Ada Byron"))
+    after = carried(known, hidden)
+    assert (after.shipping_address, after.billing_address, after.buyer_email) == (home, home, "ada@example.com")
+    assert not after.buyer_erased
+    moved = replace(home, line_1="2 Quay", full_name="A. Byron")
+    assert carried(known, replace(order(line()), shipping_address=moved)).shipping_address == moved
+    erased = carried(after, replace(order(line()), shipping_address=Address(full_name="Anonymous")))
+    assert (erased.buyer_erased, erased.shipping_address) == (True, home)
 
 
 def test_a_line_reduced_to_nothing_was_cancelled() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from marketplace_sync.domain.orders import Order
+from marketplace_sync.ledger import orders, work_items
 from marketplace_sync_tests.flows.mirakl_town import BAZAAR, bazaar_order, events_named, mirakl_town, writes
 from marketplace_sync_tests.flows.town import KLAVIYO, SHOP, Town
 
@@ -60,7 +62,34 @@ def test_the_marketplace_keeps_the_stores_number_of_an_order(here: Town) -> None
     here.sandbox.act(BAZAAR, "anonymise", order_id=order_id)
     live(here)
     assert len(writes(here, "OR04")) == 1
-    assert here.work_items() == {}
+
+
+def test_a_buyer_who_is_erased_is_kept_until_a_person_has_told_everybody(here: Town) -> None:
+    order_id = str(settled_order(here))
+
+    def known() -> Order:
+        with here.project.ledger.begin() as connection:
+            return orders.load(connection, BAZAAR, [order_id])[order_id]
+
+    before = known()
+    assert before.shipping_address.problems() == []
+    assert before.buyer_email
+    here.sandbox.act(BAZAAR, "anonymise", order_id=order_id)
+    live(here)
+    after = known()
+    assert after.buyer_erased
+    for part in ("shipping_address", "billing_address", "buyer_email", "buyer_email_is_relay", "buyer_id"):
+        assert getattr(after, part) == getattr(before, part), part
+    with here.project.ledger.begin() as connection:
+        (item,) = work_items.listing(connection)
+        assert (item["code"], item["evidence"]["orders"]) == ("PRIVACY_ERASURE", [f"{BAZAAR}:{order_id}"])
+        assert len(item["evidence"]["store_orders"]) == 1
+        assert before.shipping_address.full_name not in str(item), "the person is not named where everybody reads"
+        assert work_items.decide(connection, item["work_item_id"], by="cx", because="Klaviyo was asked")
+    here.ship(order_id, at=BAZAAR)
+    live(here)
+    assert here.work_items() == {}, "it is said once"
+    assert known().buyer_erased
 
 
 def test_everything_again_changes_nothing(here: Town) -> None:
