@@ -128,7 +128,8 @@ class Instance:
         return JSONResponse({"data": data})
 
     def _root(self, field: str, variables: Document, node: FieldNode) -> Any:
-        every = [(order, invoice) for order in self.orders.values() for invoice in order["invoices"]["nodes"]]
+        orders = self.orders.values()
+        every = [(order, invoice) for order in orders for invoice in order["invoices"]["nodes"] if invoice]
         given = variables.get("input", {})
         if field == "__type":
             name = getattr(node.arguments[0].value, "value", "")

@@ -14,11 +14,13 @@ from marketplace_sync.domain.errors import TransportError
 
 
 class OrderNow:
+    """Raises Malformed when not all of the order was stated: nothing can be said of what it lacks."""
+
     def __init__(self, order: stated.Order) -> None:
         self.order_id = order.id
         self.placed_at = fields.moment(order.created_at)
         self._purged_at = order.purged_at
-        self.invoices = {one.id: one for one in (order.invoices.nodes if order.invoices else None) or () if one}
+        self.invoices = {one.id: one for one in stated.invoices_of(order)}
         self.invoice_of = {line.id: invoice.id for invoice in self.invoices.values() for line in invoice.line_items}
 
     def is_purged(self, invoice_id: str) -> bool:

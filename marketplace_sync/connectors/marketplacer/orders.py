@@ -32,8 +32,6 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
     if born_elsewhere(order, settings):
         return []
     invoices = ours(order, settings)
-    if order.invoices is not None and (order.invoices.total_count or 0) > len(order.invoices.nodes or ()):
-        raise Malformed(f"it has {order.invoices.total_count} invoices and only {len(invoices)} of them were stated")
     if not invoices:
         return []
     placed_at = fields.moment(order.created_at)
@@ -51,7 +49,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
     ]
     if len({line.line_id for line in lines}) < len(lines):
         raise Malformed("lineItems: an id comes twice")
-    whole = len(invoices) == len([one for one in (order.invoices.nodes if order.invoices else None) or () if one])
+    whole = len(invoices) == len(stated.invoices_of(order))
     to_come = _to_come(order, invoices, currency) if whole else 0
     # what the buyer is charged stays as it was, whatever is cancelled of it or still to come (sheet, 3 and 10)
     paid = _sum(order, invoices, "total", currency, whole)
@@ -91,8 +89,8 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
 
 
 def ours(order: stated.Order, settings: MarketplacerSettings) -> list[stated.Invoice]:
-    """The invoices that count: of the sellers named in the settings, or all."""
-    invoices = [one for one in (order.invoices.nodes if order.invoices else None) or () if one is not None]
+    """The invoices that count: of the sellers named in the settings, or all. Raises Malformed."""
+    invoices = stated.invoices_of(order)
     if not settings.sellers:
         return invoices
     return [

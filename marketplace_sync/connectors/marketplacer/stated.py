@@ -217,6 +217,16 @@ class Order(_Lenient):
     invoices: _Invoices | None = None
 
 
+def invoices_of(order: Order) -> list[Invoice]:
+    """Every invoice of an order. One that ended in an error comes as null beside the others (sheet, 2: partial
+    success), and its lines are no less bought for that. Raises Malformed when not all of them were stated."""
+    found = [one for one in (order.invoices.nodes if order.invoices else None) or () if one is not None]
+    counted = (order.invoices.total_count if order.invoices else None) or 0
+    if counted > len(found):
+        raise Malformed(f"it has {counted} invoices and only {len(found)} of them were stated")
+    return found
+
+
 class OptIn(_Lenient):
     email: Any = None
     source_type: Any = None

@@ -64,7 +64,8 @@ class Settings:
     cents_removed: bool = False
     """Whether the `*Cents` fields are gone from what is read, and only `*Formatted` is left (sheet, 2)."""
     failing_fields: list[str] = field(default_factory=list)
-    """Fields such as LineItem.variant that end in an error: the rest of the answer comes (sheet, 2)."""
+    """Fields such as LineItem.variant, or LineItem.variant@305 of one thing, that end in an error: the rest of the
+    answer comes (sheet, 2)."""
     purged_value: str | None = "purged"
     """What a purged text becomes (not documented)."""
     advanced_refunds: bool = True

@@ -232,6 +232,11 @@ class Staff:
             mutations.collect(self.market, invoice, status)
         return {"flags": invoice["flags"]}
 
+    def act_fail_fields(self, fields: list[str]) -> dict[str, Any]:
+        """From now on reading these fields ends in an error, and reading others no more (`failing_fields`)."""
+        self.market.settings.failing_fields = list(fields)
+        return {"failing": fields}
+
     # --- money back
 
     def act_buyer_cancel(self, order_id: Number, lines: Lines | None = None) -> dict[str, Any]:
