@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,8 @@ class Instance:
         """What the lists are sorted by that nobody can ask to be sorted."""
         self.lose_answer_of = ""
         self.refuse: dict[str, Document] = {}
+        self.spoil_next: list[Callable[[Document], list[Document]]] = []
+        """What becomes of the next answers with whole orders: each may change the data, and returns the errors."""
         self._numbers = 100
 
     def place(self, number: int, *lines: Document, status: str = "COMPLETE", **more: Any) -> str:
@@ -124,6 +127,9 @@ class Instance:
         if name == self.lose_answer_of:
             self.lose_answer_of = ""
             return Response("upstream went away", 502)
+        if name == "WholeOrders" and self.spoil_next:
+            data = json.loads(json.dumps(data))
+            return JSONResponse({"data": data, "errors": self.spoil_next.pop(0)(data)})
         self.answers.append({"data": data})
         return JSONResponse({"data": data})
 

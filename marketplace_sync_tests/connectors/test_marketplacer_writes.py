@@ -22,7 +22,6 @@ from marketplace_sync.domain.effects import (
     InDoubt,
     LineUnits,
     NotThere,
-    Postponed,
     RefundLines,
     Refused,
     SetStock,
@@ -81,20 +80,6 @@ def test_a_parcel_of_two_sellers_is_a_shipment_of_each_and_is_completed_when_cut
     assert isinstance(connector.deliver([effect(parcel(order_id, ("nothing", 1)))])[0], Refused)
     (last,) = box.document("CreateShipment")[-1:]
     assert last["input"]["dispatchedAt"] == "2026-03-02"
-
-
-def test_a_parcel_of_an_invoice_that_could_not_be_stated_waits_and_is_not_refused(pots: tuple[Instance, str]) -> None:
-    box, url = pots
-    order_id = box.place(1, line(1), line(2, "PAN", seller="Pans Inc"))
-    nodes = box.orders[order_id]["invoices"]["nodes"]
-    nodes[1], kept = None, nodes[1]
-    here, wish = connector_to(url), effect(parcel(order_id, (L2, 1)))
-    (put_off,) = here.deliver([wish])
-    assert isinstance(put_off, Postponed)
-    assert "2 invoices and only 1" in put_off.reason
-    assert isinstance(here.resolve(wish), InDoubt)
-    nodes[1] = kept
-    assert here.deliver([wish]) == [Delivered()]
 
 
 @pytest.mark.parametrize(("zone", "day"), [("Australia/Sydney", "2026-11-20"), ("Europe/London", "2026-11-19")])

@@ -32,11 +32,19 @@ class Document:
     write: bool = False
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """One error of an answer, in words."""
+
+    words: str
+    path: tuple[str, ...] = ()
+    """The fields and the places in lists that lead to what failed; empty where that is not said."""
+
+
 class Said(msgspec.Struct, frozen=True):
-    """An answer: its data field by field, unread, and its errors in words."""
+    """An answer: its data field by field, unread, and what of it failed."""
 
     data: dict[str, msgspec.Raw]
-    errors: tuple[str, ...]
+    errors: tuple[Failure, ...]
     date: str = ""
     """The instance's clock."""
 
@@ -49,6 +57,10 @@ class _Error(msgspec.Struct):
     @property
     def code(self) -> str:
         return str(self.extensions.get("code") or "") if isinstance(self.extensions, dict) else ""
+
+    def as_failure(self) -> Failure:
+        path = self.path if isinstance(self.path, list) else []
+        return Failure(str(self.message)[:200], tuple(str(part) for part in path))
 
 
 class _Envelope(msgspec.Struct):
@@ -90,7 +102,7 @@ class GraphQL:
             raise self._failed(document, errors)
         if envelope.data is None:
             raise self.unreadable(document, "neither data nor errors")
-        return Said(data, tuple(str(error.message)[:200] for error in errors), answer.headers.get("date", ""))
+        return Said(data, tuple(error.as_failure() for error in errors), answer.headers.get("date", ""))
 
     def write(self, document: Document, variables: Mapping[str, Any]) -> msgspec.Raw:
         """One mutation; its payload. RequestRejected with the instance's words when it was refused."""

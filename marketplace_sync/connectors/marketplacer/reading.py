@@ -19,7 +19,7 @@ import msgspec
 
 from marketplace_sync.connectors.marketplacer import documents, fields
 from marketplace_sync.connectors.marketplacer.account import Account, Rows
-from marketplace_sync.connectors.marketplacer.graphql import Document, GraphQL
+from marketplace_sync.connectors.marketplacer.graphql import Document, Failure, GraphQL
 from marketplace_sync.connectors.marketplacer.opt_ins import OptIns
 from marketplace_sync.connectors.marketplacer.settings import MarketplacerSettings
 from marketplace_sync.connectors.ports import Malformed, Page, Statement
@@ -39,6 +39,8 @@ _SORTED = ("invoices", "amendments")
 _DAY = timedelta(days=1)
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SOLD = "COMPLETE"
+_SHOWN = {"variant", "image"}
+"""Fields of a line that say how its product looks now; a product may be gone (sheet, 2: deprecations)."""
 _GRAIN = timedelta(seconds=1)
 _NO_LINK = re.compile(rb'"trackingLink"\s*:\s*null')
 _LOOK_AGAIN = 1.0
@@ -98,6 +100,12 @@ class Found:
     statement: Statement
     is_arriving: bool = False
     """There are invoices still to come."""
+    is_degraded: bool = False
+    """Part of it failed this time."""
+
+    @property
+    def may_be_whole_soon(self) -> bool:
+        return self.is_arriving or self.is_degraded
 
 
 class Reader:
@@ -140,16 +148,17 @@ class Reader:
             ids = dict.fromkeys(found for row in rows if (found := self._concerned(row)) and found not in done)
             done.update(ids)
             orders = self.read(list(ids))
-            held += [one.statement.key for one in orders if one.is_arriving]
+            held += [one.statement.key for one in orders if one.may_be_whole_soon]
             watermark_now = _mark(newest, began) if feed in _SORTED and not held else None
-            yield Page(statements=[one.statement for one in orders if not one.is_arriving], watermark=watermark_now)
+            whole = [one.statement for one in orders if not one.may_be_whole_soon]
+            yield Page(statements=whole, watermark=watermark_now)
         give_up = time.monotonic() + self._settings.wait_for_invoices.total_seconds()
         while held:
             time.sleep(_LOOK_AGAIN)
             orders = self.read(held)
             is_over = time.monotonic() >= give_up
-            there = [one.statement for one in orders if is_over or not one.is_arriving]
-            held = [one.statement.key for one in orders if one.is_arriving and not is_over]
+            there = [one.statement for one in orders if is_over or not one.may_be_whole_soon]
+            held = [one.statement.key for one in orders if one.may_be_whole_soon and not is_over]
             yield Page(statements=there)
         yield Page(statements=(), watermark=_mark(newest, began))
 
@@ -273,14 +282,15 @@ class Reader:
             heads = {key: decoded(raw, _Head | None) for key, raw in zip(some, nodes, strict=False)}
             opt_ins = {} if self._account.is_seller else self._opt_ins.matching(self._buyers(heads.values()))
             currency = _currency(site) or self._settings.currency
-            for key, raw in zip(some, nodes, strict=False):
+            for place, (key, raw) in enumerate(zip(some, nodes, strict=False)):
                 head = heads[key]
-                if head is None:
-                    if said.errors:
-                        unread = msgspec.json.encode({"id": key, "errors": list(said.errors)})
-                        found.append(Found(Statement(kind="order", key=key, payload=unread)))
+                if head is not None and head.status not in ("", _SOLD):
                     continue
-                if head.status not in ("", _SOLD):
+                failed = [one.words for one in said.errors if head is None or _matters(one, place)]
+                if failed:
+                    unread = msgspec.json.encode({"id": key, "errors": failed})
+                    found.append(Found(Statement(kind="order", key=key, payload=unread), is_degraded=True))
+                if head is None or failed:
                     continue
                 mine = msgspec.json.encode(opt_ins.get(head.id, []))
                 payload = b'{"site":' + site + b',"optIns":' + mine + b',"node":' + bytes(raw)
@@ -322,6 +332,13 @@ class Reader:
         except Malformed:
             return False  # whoever parses it says so
         return whole is None or None in parts or whole != sum(part for part in parts if part)
+
+
+def _matters(failure: Failure, place: int) -> bool:
+    """Whether it is about this order of the answer, and about more than how a product is shown. What failed comes as
+    null, and null is an answer of its own: a parcel of a whole invoice, a refund of no line, an order that was not
+    born in a shop."""
+    return failure.path[:2] == ("nodes", str(place)) and _SHOWN.isdisjoint(failure.path)
 
 
 def _currency(site: bytes) -> str:

@@ -247,7 +247,9 @@ class _Site(_Lenient):
 class Stated(_Lenient):
     """One statement: the order (or, to a seller's key, the invoice), the instance, and opt-ins near its time."""
 
-    node: msgspec.Raw
+    node: msgspec.Raw = msgspec.Raw()
+    errors: list[Any] = []
+    """Why the order is not there, or not whole."""
     site: _Site | None = None
     opt_ins: list[OptIn] = []
     carriers: dict[str, str] = {}
@@ -270,6 +272,9 @@ def decoded(payload: bytes, *, seller: bool) -> tuple[Stated, Order]:
     """A seller's invoice is taken as an order with this one part. Raises Malformed."""
     try:
         stated = _statements.decode(payload)
+        if stated.errors:
+            words = "; ".join(str(each) for each in stated.errors)[:200]
+            raise Malformed(f"the instance could not state all of it: {words}")
         if not seller:
             return stated, _orders.decode(stated.node)
         invoice = _invoices.decode(stated.node)
