@@ -165,6 +165,9 @@ def test_parcels_one_by_one_and_tax_on_top() -> None:
             assert shop.resolve(parcel) == NotThere()
             assert shop.deliver(parcel) == Delivered()
             assert isinstance(shop.resolve(parcel), Delivered)
+            again = here.with_settings().deliver(parcel)
+            assert isinstance(again, Delivered)
+            assert again.result["found"], "another process does not state it again"
         assert shop.order(order_id).lines[0].dispatched == 3
         assert isinstance(shop.deliver(refund(order_id, line_id, 600)), Delivered)
         assert [one.amount for one in shop.read_order(order_id)[1]] == [600]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -215,6 +216,24 @@ def test_where_parcels_are_stated_one_by_one_each_is_a_shipment(mugs: Shop) -> N
     assert isinstance(mugs.deliver(second), InDoubt)
     assert isinstance(mugs.resolve(second), Delivered)
     assert ("PUT", "/api/orders/O1-A/ship") not in mugs.marketplace.calls
+
+
+def test_a_parcel_heard_of_late_is_not_stated_again_where_its_shipment_is_there(mugs: Shop) -> None:
+    mugs.marketplace.multi_shipment = True
+    mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))
+    parcel = dispatch("O1-A", units("O1-A-1", 1, before=0), number="RM1")
+    assert mugs.deliver(parcel) == Delivered()
+    assert mugs.order("O1-A").lines[0].dispatched == 0, "the order says nothing of a part of a line"
+    restored = mugs.with_settings()
+    found = restored.deliver(parcel)
+    assert isinstance(found, Delivered)
+    assert found.result["found"]
+    assert len(mugs.marketplace.shipments) == 1
+    assert restored.deliver(parcel) == Delivered()
+    assert len(mugs.marketplace.shipments) == 2, "another parcel of the same number: the first was somebody else's"
+    prompt = replace(parcel, shipped_at=datetime.now(UTC))
+    assert mugs.with_settings().deliver(prompt) == Delivered()
+    assert len(mugs.marketplace.shipments) == 3, "nobody can have stated what left just now"
 
 
 def test_a_shipment_that_fails_inside_a_success_is_refused(mugs: Shop) -> None:

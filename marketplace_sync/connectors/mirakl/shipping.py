@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +36,9 @@ from marketplace_sync.domain.errors import RequestRejected, TransportError
 
 _SHIPMENTS = "/api/shipments"
 _NOT_YET_SHIPPED = ("SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED")
+_HEARD_LATE = timedelta(minutes=5)
+"""A parcel that left longer ago than this may have been stated by a ledger that was put back to before it left."""
+_REMEMBERED = 10_000
 
 
 class _ShipmentLine(msgspec.Struct):
@@ -44,6 +51,8 @@ class _Tracking(msgspec.Struct):
 
 
 class _Shipment(msgspec.Struct):
+    """One shipment of ST11."""
+
     id: Any = None
     status: Any = None
     tracking: _Tracking | None = None
@@ -57,14 +66,26 @@ class _Shipment(msgspec.Struct):
         return found
 
 
+class _Stated(msgspec.Struct):
+    id: Any = None
+
+
+class _Answer(Errors):
+    """ST01's."""
+
+    shipment_success: list[_Stated] | None = None
+
+
 class Shipping:
-    """Thread-safe."""
+    """Thread-safe. Remembers the last shipments that it stated or found: each of them is one parcel and no other."""
 
     def __init__(self, settings: MiraklSettings, calls: Calls, reader: Reader, account: Account) -> None:
         self._settings = settings
         self._calls = calls
         self._reader = reader
         self._account = account
+        self._lock = threading.Lock()
+        self._known: deque[str] = deque(maxlen=_REMEMBERED)
 
     def dispatch(self, wish: Dispatch) -> Outcome:
         """One parcel. Tracking is stated before or together with the shipment, because it may be mandatory."""
@@ -160,6 +181,14 @@ class Shipping:
     # -- one shipment per parcel -----------------------------------------------------------------------------------
 
     def _create_shipment(self, wish: Dispatch, carrier: dict[str, str]) -> Outcome:
+        """The order does not show what left of a line until all of it did: whether a parcel heard of late was stated
+        already, only the shipments tell. Raises TransportError while only reading."""
+        if datetime.now(UTC) - wish.shipped_at > _HEARD_LATE:
+            with self._lock:
+                others = frozenset(self._known)
+            verdict = self._shipment_verdict(wish, others)
+            if isinstance(verdict, Delivered):
+                return verdict
         tracking = {**carrier, "tracking_number": wish.tracking_number}
         if "carrier_name" in carrier and wish.tracking_url:
             tracking["tracking_url"] = wish.tracking_url
@@ -171,21 +200,26 @@ class Shipping:
         }
         try:
             answer = self._calls.send("POST", _SHIPMENTS, json={"shipments": [shipment]}, operation="create shipment")
-            found = self._calls.decoded(answer, Errors, "create shipment")
+            found = self._calls.decoded(answer, _Answer, "create shipment")
         except RequestRejected as problem:
             return self._refused(wish, problem)
         except TransportError as problem:
             return outcome_of(problem)
         if not found.shipment_errors:
+            self._remember(found.shipment_success or ())
             return Delivered()
         verdict = self.verdict(wish)
         if isinstance(verdict, Delivered):
             return verdict
         return Refused(f"order {wish.order_id}: {found.words()}", code="SHIPMENT_REFUSED")
 
-    def _shipment_verdict(self, wish: Dispatch) -> Resolution:
-        """By tracking number and units; where that fits an earlier parcel too, by how many units left before. Raises
-        TransportError."""
+    def _remember(self, shipments: Sequence[_Stated | _Shipment]) -> None:
+        with self._lock:
+            self._known.extend(fields.text(one.id) for one in shipments)
+
+    def _shipment_verdict(self, wish: Dispatch, others: Collection[str] = ()) -> Resolution:
+        """By tracking number and units; where that fits an earlier parcel too, by how many units left before. Not by
+        shipments `others`. Raises TransportError."""
         operation = "read shipments"
         shipments = [
             self._decoded(row, operation)
@@ -202,6 +236,7 @@ class Shipping:
             if shipment.tracking is not None
             and fields.text(shipment.tracking.tracking_number) == wish.tracking_number.strip()
             and shipment.units() == wanted
+            and fields.text(shipment.id) not in others
         ]
         if not same:
             return NotThere()
@@ -213,6 +248,7 @@ class Shipping:
             return NotThere()
         if fields.text(same[-1].status) in _NOT_YET_SHIPPED:
             return InDoubt(f"shipment {same[-1].id} of order {wish.order_id} exists and is not marked as shipped")
+        self._remember(same[-1:])
         return Delivered({"found": True, "shipment_id": fields.text(same[-1].id)})
 
     def _decoded(self, row: bytes, operation: str) -> _Shipment:
