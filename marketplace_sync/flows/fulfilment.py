@@ -223,13 +223,19 @@ def _announce(
     wish = wished.find(connection, route.marketplace, key, route.marketplace, order.order_id)
     stated = None if wish is None else _corrected(connection, route, order, fulfilment, subject, wish)
     to_tell = route.marketing is not None and not order.is_test and not _is_told(connection, route, order, fulfilment)
-    if stated is not None and not to_tell:
+    over = wish is None and _nothing_to_state(order, units)
+    if over:
+        _not_stated(connection, route, order, fulfilment, units, left, subject, to_tell)
+    if not to_tell and (over or stated is not None):
         return
-    number = tracking.number(connection, route, order, fulfilment, subject, now) if stated is None else stated
+    number = stated
     if number is None:
-        _show_carrier(connection, route, order, fulfilment, units, subject)
+        number = tracking.number(connection, route, order, fulfilment, subject, now, buyer_only=over)
+    if number is None:
+        if not over:
+            _show_carrier(connection, route, order, fulfilment, subject)
         return
-    if stated is None:
+    if stated is None and not over:
         _dispatch(connection, route, order, fulfilment, units, number, subject, _nothing_left(left))
     if to_tell:
         teller = Teller(connection, route, [order], now)
@@ -277,8 +283,6 @@ def _dispatch(
     completes: bool,
 ) -> None:
     """Wish the marketplace knew of a fulfilment, once its carrier is one that the marketplace takes."""
-    if _is_stated_by_hand(order, units):
-        return
     parcel = tracking.parcel_of(fulfilment)
     carrier = route.settings.carriers.get(parcel.company)
     if carrier is None:
@@ -298,19 +302,41 @@ def _dispatch(
     outbox.record(connection, [_wish(route, order, fulfilment, payload)])
 
 
-def _is_stated_by_hand(order: Order, units: Mapping[str, int]) -> bool:
-    return all(line.dispatched >= line.quantity - line.cancelled for line in order.lines if line.line_id in units)
+def _nothing_to_state(order: Order, units: Mapping[str, int]) -> bool:
+    """Whether all that is in a parcel was stated by hand, or cancelled since it left."""
+    return all(line.open <= 0 for line in order.lines if line.line_id in units)
 
 
-def _show_carrier(
-    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, units: Mapping[str, int], subject: str
+def _not_stated(
+    connection: Connection,
+    route: Route,
+    order: Order,
+    fulfilment: Fulfilment,
+    units: Mapping[str, int],
+    left: Mapping[str, int],
+    subject: str,
+    to_tell: bool,
 ) -> None:
+    """A parcel that the marketplace is not told of: the items that kept it waiting are over. Where more units left than
+    the marketplace shows, they were cancelled while it waited, and a person has goods to get back."""
+    waited_for = ["UNMAPPED_CARRIER"] if to_tell else ["UNMAPPED_CARRIER", "TRACKING_MISSING"]
+    work_items.close(connection, waited_for, [subject], tracking.NOT_STATED)
+    surplus = [
+        line.sku or line.line_id
+        for line in order.lines
+        if line.line_id in units and line.quantity - line.cancelled - left[line.line_id] > line.dispatched
+    ]
+    if surplus:
+        work_items.report(connection, [_too_many(route, order, fulfilment, surplus, subject)])
+
+
+def _show_carrier(connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str) -> None:
     """A carrier that nobody mapped is shown while the number is still waited for: both are missing, and the person who
     maps one may take as long as the number. No carrier at all is what comes with the number."""
     parcel = tracking.parcel_of(fulfilment)
     if parcel.company in route.settings.carriers:
         work_items.close(connection, ["UNMAPPED_CARRIER"], [subject], "the carrier is mapped now")
-    elif parcel.company and not _is_stated_by_hand(order, units):
+    elif parcel.company:
         work_items.report(connection, [_unmapped(route, order, fulfilment, parcel, subject)])
 
 

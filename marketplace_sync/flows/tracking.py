@@ -18,6 +18,7 @@ from marketplace_sync.flows.context import Route
 from marketplace_sync.ledger import work_items
 
 _MISSING, _CHANGED = "TRACKING_MISSING", "TRACKING_CHANGED"
+NOT_STATED = "nothing of the parcel is left to be stated"
 
 
 def parcel_of(fulfilment: Fulfilment) -> Tracking:
@@ -37,9 +38,17 @@ def has_come(connection: Connection, subject: str) -> None:
 
 
 def number(
-    connection: Connection, route: Route, order: Order, fulfilment: Fulfilment, subject: str, now: datetime
+    connection: Connection,
+    route: Route,
+    order: Order,
+    fulfilment: Fulfilment,
+    subject: str,
+    now: datetime,
+    *,
+    buyer_only: bool,
 ) -> str | None:
-    """What to state as the number; None: it is still waited for, and a person is shown which one."""
+    """What to state as the number; None: it is still waited for, and a person is shown which one. `buyer_only`: the
+    marketplace is not told of this parcel, so nothing stands in for a number that does not come."""
     parcel = parcel_of(fulfilment)
     if parcel.number:
         has_come(connection, subject)
@@ -49,9 +58,13 @@ def number(
         return substitute
     until = fulfilment.shipped_at + route.settings.tracking_within
     if now < until:
-        what = f"{route.display_name} and the buyer are told when it comes, or without it at {until:%Y-%m-%d %H:%M} UTC"
+        who = "The buyer is" if buyer_only else f"{route.display_name} and the buyer are"
+        what = f"{who} told when it comes, or without it at {until:%Y-%m-%d %H:%M} UTC"
         work_items.report(connection, [_problem(route, order, fulfilment, subject, what, until)])
         return None
+    if buyer_only:
+        work_items.close(connection, [_MISSING], [subject], NOT_STATED)
+        return substitute
     what = f"{route.display_name} was told {substitute} in its place"
     work_items.report(connection, [_problem(route, order, fulfilment, subject, what)])
     return substitute
