@@ -89,8 +89,10 @@ def cancel(
         connection, route.store, EffectKind.REMOVE_LINES, route.marketplace, order.order_id
     )
     telling = _telling(connection, route, order)
+    agreeing = _telling(connection, route, order, requested=True)
     left_before = _left_before_injection(connection, route, order, in_store)
     remove: dict[str, int] = {}
+    agree: dict[str, int] = {}
     tell: dict[str, int] = {}
     too_late: dict[str, int] = {}
     for line in order.lines:
@@ -110,8 +112,10 @@ def cancel(
             too_late[line.line_id] = too_late.get(line.line_id, 0) + line.cancellation_too_late
         confirmed = removed + never_injected if removed else removed
         told = line.cancelled + telling.get(line.line_id, 0)
-        if confirmed > told:
-            tell[line.line_id] = min(confirmed, line.quantity - line.dispatched) - told
+        untold = min(confirmed, line.quantity - line.dispatched) - told
+        if untold > 0:
+            agree[line.line_id] = min(untold, max(0, line.cancellation_requested - agreeing.get(line.line_id, 0)))
+            tell[line.line_id] = untold - agree[line.line_id]
     by_hand = False
     if remove:
         gone = {line_id: have.get(line_id, 0) + leaving.get(line_id, 0) for line_id in in_store}
@@ -127,12 +131,15 @@ def cancel(
     if all(shipped.get(line_id, 0) + have.get(line_id, 0) >= quantity for line_id, quantity in in_store.items()):
         _nothing_left(connection, route, order)
     _reached(connection, route, order)
-    asked = {line.line_id for line in order.lines if line.cancellation_requested}
     # what was asked for is agreed to even where the marketplace takes no cancellation of the seller's own
-    for requested in (True, False):
-        units = {line_id: n for line_id, n in tell.items() if n > 0 and (line_id in asked) is requested}
-        if units:
-            _tell(connection, route, order, units, seller_can_cancel)
+    if any(agree.values()):
+        _tell(connection, route, order, agree, telling, requested=True)
+    if any(tell.values()):
+        before = {line_id: telling.get(line_id, 0) + n for line_id, n in agree.items()}
+        if seller_can_cancel:
+            _tell(connection, route, order, tell, before, requested=False)
+        else:
+            work_items.report(connection, [_unsupported(route, order, tell)])
 
 
 def overtaken(connection: Connection, route: Route, order: Order) -> None:
@@ -174,9 +181,15 @@ def _left_before_injection(
     return {line.line_id: line.dispatched for wish in injected for line in wish.payload.order.lines}
 
 
-def _telling(connection: Connection, route: Route, order: Order) -> dict[str, int]:
+def _telling(connection: Connection, route: Route, order: Order, *, requested: bool = False) -> dict[str, int]:
+    """Line id -> units that the marketplace is about to be told of; `requested`: of those that it asked for."""
     name = route.marketplace
-    return wished.units_under_way(connection, name, EffectKind.CANCEL_LINES, name, order.order_id)
+    found: dict[str, int] = {}
+    for one in wished.of_order(connection, name, EffectKind.CANCEL_LINES, name, order.order_id):
+        if one.unsettled and (one.payload.requested_by_marketplace or not requested):
+            for units in one.payload.lines:
+                found[units.line_id] = found.get(units.line_id, 0) + units.quantity
+    return found
 
 
 def _before_injection(connection: Connection, route: Route, order: Order) -> None:
@@ -205,7 +218,7 @@ def _agree(connection: Connection, route: Route, order: Order) -> None:
         if line.cancellation_requested > telling.get(line.line_id, 0)
     }
     if asked and not injection.under_way(connection, route, order.order_id):
-        _tell(connection, route, order, asked, True)
+        _tell(connection, route, order, asked, telling, requested=True)
 
 
 def _take_off(
@@ -266,40 +279,65 @@ def _take_off(
 
 
 def _tell(
-    connection: Connection, route: Route, order: Order, units: Mapping[str, int], seller_can_cancel: bool
+    connection: Connection,
+    route: Route,
+    order: Order,
+    units: Mapping[str, int],
+    telling: Mapping[str, int],
+    *,
+    requested: bool,
 ) -> None:
-    requested = all((line := order.line(line_id)) is not None and line.cancellation_requested for line_id in units)
-    subject = source_identifier(route.marketplace, order.order_id)
-    if not requested and not seller_can_cancel:
-        work_items.report(
-            connection,
-            [
-                Problem(
-                    code="SELLER_CANCEL_UNSUPPORTED",
-                    subject=subject,
-                    connection=route.marketplace,
-                    order_id=order.order_id,
-                    message=f"Units of order {order.reference} were cancelled in the store, and {route.display_name}"
-                    " takes no cancellations from sellers.",
-                    impact=order.total,
-                    currency=order.currency,
-                    evidence={"units": dict(units)},
-                )
-            ],
-        )
-        return
-    telling = _telling(connection, route, order)
+    """`telling`: units that the marketplace hears of before these.
+
+    What it asked for and what is our own are told apart, as it need not take both. A cancellation of our own may be
+    refused for what else is open of its line (John Lewis, cancellations: whole lines only), so it is told again once
+    that has changed.
+    """
     before = {line.line_id: line.cancelled + telling.get(line.line_id, 0) for line in order.lines}
-    totals = ",".join(f"{line_id}={before.get(line_id, 0) + n}" for line_id, n in sorted(units.items()))
+    lines = line_units(order, units, before)
+    of_open = {
+        line.line_id: "" if requested else f"/{line.quantity - line.dispatched - before[line.line_id]}"
+        for line in order.lines
+    }
+    totals = ",".join(f"{one.line_id}={before[one.line_id] + one.quantity}{of_open[one.line_id]}" for one in lines)
     payload = CancelLines(
         order_id=order.order_id,
-        lines=line_units(order, units, before),
+        lines=lines,
         requested_by_marketplace=requested,
         reason=next((line.cancel_reason for line in order.lines if line.cancel_reason), ""),
     )
     key = f"cancel:{order.order_id}:{totals}"
     wish = to_marketplace(route.marketplace, EffectKind.CANCEL_LINES, key, payload, Lane.REVERSALS)
-    outbox.record(connection, [wish])
+    if outbox.record(connection, [wish]):
+        _told_anew(connection, route, order, payload, key)
+
+
+def _told_anew(connection: Connection, route: Route, order: Order, newest: CancelLines, key: str) -> None:
+    """What was refused of the same lines before is told with the newest: a person has one matter to look at."""
+    name, lines = route.marketplace, {units.line_id for units in newest.lines}
+    for one in wished.of_order(connection, name, EffectKind.CANCEL_LINES, name, order.order_id):
+        known: CancelLines = one.payload
+        if (
+            one.natural_key != key
+            and one.state in GIVEN_UP
+            and known.requested_by_marketplace is newest.requested_by_marketplace
+            and all(units.line_id in lines for units in known.lines)
+        ):
+            withdraw(connection, one, "it is told anew, as the order is now")
+
+
+def _unsupported(route: Route, order: Order, units: Mapping[str, int]) -> Problem:
+    return Problem(
+        code="SELLER_CANCEL_UNSUPPORTED",
+        subject=source_identifier(route.marketplace, order.order_id),
+        connection=route.marketplace,
+        order_id=order.order_id,
+        message=f"Units of order {order.reference} were cancelled in the store, and {route.display_name}"
+        " takes no cancellations from sellers.",
+        impact=order.total,
+        currency=order.currency,
+        evidence={"units": {line_id: n for line_id, n in units.items() if n}},
+    )
 
 
 def _by_hand(route: Route, order: Order, store_order: StoreOrder, units: Mapping[str, int]) -> Problem:

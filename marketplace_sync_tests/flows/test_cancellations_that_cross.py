@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +140,61 @@ def test_a_unit_that_has_left_meanwhile_is_not_taken_off_where_the_store_would_l
         here.settle()
         assert here.sandbox.documents(here.store.name, "creditmemos") == []
         assert "EFFECT_REFUSED" not in here.work_items()
+
+
+def cancelled_at_john_lewis(here: Town, order_id: Any) -> list[int]:
+    return [one["quantity"] for one in here.jl_actions("cancel_acknowledge", order_id)]
+
+
+def taken_off_by_staff(here: Town) -> Any:
+    """Two of three units, which John Lewis refuses: it cancels whole lines only."""
+    order_id = here.place("MUG-RED", quantity=3)
+    here.settle()
+    here.take_off(order_id, "MUG-RED", 2)
+    here.read_store()
+    here.settle()
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    return order_id
+
+
+def test_units_that_john_lewis_would_not_cancel_for_us_are_cancelled_when_it_asks_for_them(here: Town) -> None:
+    order_id = taken_off_by_staff(here)
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id, line_ref="1", quantity=2)
+    here.read_marketplace("orders")
+    here.settle()
+    assert cancelled_at_john_lewis(here, order_id) == [2]
+    here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+    here.settle()
+    here.read_marketplace("sweep")
+    here.settle()
+    assert here.work_items() == {}
+    (told,) = [event for event in here.event_list(order_id) if event["name"] == "Cancelled Order"]
+    assert told["properties"]["InitiatedBy"] == "customer"
+
+
+def test_units_that_john_lewis_would_not_cancel_are_told_again_once_they_are_all_that_is_open(here: Town) -> None:
+    order_id = taken_off_by_staff(here)
+    here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+    here.settle()
+    assert cancelled_at_john_lewis(here, order_id) == [2]
+    assert here.work_items() == {}
+    here.read_marketplace("sweep")
+    here.settle()
+    assert here.work_items() == {}
+
+
+def test_of_what_left_the_store_only_what_was_asked_for_is_agreed_to_as_such(here: Town) -> None:
+    order_id = here.place("MUG-RED", quantity=3)
+    here.settle()
+    here.sandbox.act(JL, "request_cancellation", order_id=order_id, line_ref="1", quantity=1)
+    here.take_off(order_id, "MUG-RED", 2)
+    here.read_store()
+    here.settle()
+    here.read_marketplace("orders")
+    here.settle()
+    assert cancelled_at_john_lewis(here, order_id) == [1]
+    assert here.work_items() == {"EFFECT_REFUSED": 1}, "the other one is a person's: John Lewis cancels whole lines"
+    here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+    here.settle()
+    assert cancelled_at_john_lewis(here, order_id) == [1, 1], "it is all that is open now"
+    assert here.work_items() == {}
