@@ -113,7 +113,8 @@ def order_changed(
         if recorded is None:
             recorded = orders.events_of(connection, route.marketplace, order.order_id, _REVERSED)
         reversed_ = [event for event in recorded if event.kind in _REVERSED]
-        returning.mirror(connection, route, order, store_order, reversed_)
+        follows = capabilities.follows_returns
+        returning.mirror(connection, route, order, store_order, reversed_, follows_returns=follows)
     if capabilities.follows_returns and any(event.kind is EventKind.RETURN_REQUESTED for event in recorded or ()):
         goods_back.follow(connection, route, order, store_order)
     if silence.is_told(route, capabilities) and not order.is_test:

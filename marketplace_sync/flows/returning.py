@@ -19,7 +19,7 @@ from marketplace_sync.domain.money import decimal_text
 from marketplace_sync.domain.orders import Order, ReturnState
 from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
-from marketplace_sync.flows import began_in_store
+from marketplace_sync.flows import began_in_store, injection
 from marketplace_sync.flows.began_in_store import REFERENCE, Given, beyond_units
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
@@ -28,9 +28,19 @@ from marketplace_sync.ledger import outbox, returns, wished, work_items
 
 
 def mirror(
-    connection: Connection, route: Route, order: Order, store_order: StoreOrder | None, events: Sequence[OrderEvent]
+    connection: Connection,
+    route: Route,
+    order: Order,
+    store_order: StoreOrder | None,
+    events: Sequence[OrderEvent],
+    *,
+    follows_returns: bool,
 ) -> None:
-    """Answer the marketplace's returns and record its refunds in the store. Harmless for events handled before."""
+    """Answer the marketplace's returns and record its refunds in the store. Harmless for events handled before.
+
+    Without a store nobody of ours answers, but for a marketplace that waits to be told how each return goes on
+    (`follows_returns`): whether it is accepted there is a setting of the connection. What goes nowhere is not answered.
+    """
     identifier = source_identifier(route.marketplace, order.order_id)
     wishes = []
     asking, answered = False, dict[str, Given | None]()
@@ -40,10 +50,11 @@ def mirror(
         asking = any(one.unsettled for one in asked)
         staff = made_by_staff(connection, route, order, store_order)
         answered = began_in_store.answered(connection, route, order, store_order, events, staff)
-    called_off = _called_off(connection, route, order, events)
+    is_ours = (route.store is not None or follows_returns) and injection.wanted(route, order)
+    waiting = _waiting(connection, route, order, events) if is_ours else frozenset()
     for event in events:
         units = _units(order, event)
-        if event.kind is EventKind.RETURN_REQUESTED and event.key not in called_off:
+        if event.kind is EventKind.RETURN_REQUESTED and event.key in waiting:
             accepted = AcknowledgeReturn(order_id=order.order_id, return_id=event.key, lines=units)
             key = f"return:{event.key}"
             wishes.append(
@@ -103,12 +114,12 @@ def made_by_staff(connection: Connection, route: Route, order: Order, store_orde
     ]
 
 
-def _called_off(connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent]) -> frozenset[str]:
-    """Ids of the returns that were asked for and are not any more: there is nothing to answer."""
+def _waiting(connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent]) -> frozenset[str]:
+    """Ids of the returns that wait for an answer. One whose status we do not know may: being asked twice harms none."""
     if not any(event.kind is EventKind.RETURN_REQUESTED for event in events):
         return frozenset()
     stated = returns.of_order(connection, route.marketplace, order.order_id)
-    return frozenset(one.return_id for one in stated if one.state is ReturnState.CANCELLED)
+    return frozenset(one.return_id for one in stated if one.state in (ReturnState.REQUESTED, ReturnState.UNKNOWN))
 
 
 def told_by_store(

@@ -115,6 +115,8 @@ class JohnLewisSide:
         part = {**self._line(here, order, sku), "quantity": 1}
         asked = here.sandbox.act(JL, "request_return", order_id=order.act, **part)
         here.settle()
+        if here.context.routes[0].store is None:  # people of the seller answer it
+            here.sandbox.act(JL, "authorise_return", return_id=asked["return_id"])
         amount = {} if pence is None else {"amount": pence}
         here.sandbox.act(JL, "approve_return", return_id=asked["return_id"], **amount)
 
