@@ -81,7 +81,7 @@ def test_what_failed_in_an_order_is_no_answer_and_its_neighbour_is_read(
     box.spoil_next = [failing(*path)] * 9
     connector = connector_to(url, wait_for_invoices="0s")
     bad, good = (one.statement for one in connector._reader.read(orders))
-    with pytest.raises(Malformed, match="could not state all of it: Something went wrong"):
+    with pytest.raises(Malformed, match="not all of it can be read: Something went wrong"):
         connector.parse(bad)
     assert len(connector.parse(good)) == 1
 
@@ -104,3 +104,40 @@ def test_what_fails_for_a_moment_is_read_once_more_by_the_same_poll(pots: tuple[
     (statement,), _ = read(connector, "invoices")
     assert statement.key == order_id
     assert len(connector.parse(statement)) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": None},
+        {"status": ["COMPLETE"]},
+        {"createdAt": 5},
+        {"invoices": []},
+        {"invoices": {"totalCount": 1, "nodes": ["x"]}},
+        {"emailAddress": {"is": "hidden"}},
+        {"totalCents": "1000"},
+    ],
+)
+def test_one_odd_order_is_kept_for_a_person_and_all_others_are_read(
+    pots: tuple[Instance, str], odd: dict[str, Any]
+) -> None:
+    box, url = pots
+    bad, good = box.place(1, line(1)), box.place(2, line(2))
+
+    def spoil(data: Document) -> list[Document]:
+        for node in data["nodes"]:
+            if node["id"] == bad:
+                node |= odd
+        return []
+
+    box.orders[bad]["status"] = odd.get("status", "COMPLETE")  # which the lists show too
+    box.spoil_next = [spoil] * 9
+    connector = connector_to(url, wait_for_invoices="0s")
+    for feed in ("orders", "invoices"):
+        found = {one.key: one for one in read(connector, feed)[0]}
+        assert list(found) == [bad, good]
+        with pytest.raises(Malformed):
+            connector.parse(found[bad])
+        assert len(connector.parse(found[good])) == 1
+    box.opt_ins = [{"email": ["odd"], "sourceType": {}, "subscribedAt": 5}]
+    assert connector_to(url).fetch_order(good) is not None

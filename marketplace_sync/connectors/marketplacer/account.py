@@ -130,7 +130,7 @@ class Account:
             if problem.status == 401:
                 raise
             return {}
-        return {name: base for name, one in known.items() if (base := fields.text(one.tracking_url))}
+        return {name: base for name, one in known.items() if (base := fields.text_if_any(one.tracking_url))}
 
     def pages(
         self, document: Document, variables: Mapping[str, Any], field: str, size: int | None = None

@@ -23,6 +23,11 @@ def text(value: Any) -> str:
     raise Malformed(f"{type(value).__name__} where text is expected")
 
 
+def text_if_any(value: Any) -> str:
+    """As `text`; empty for what is no text, where one odd value must not stand in the way of all others."""
+    return text(value) if isinstance(value, str | int) else ""
+
+
 def units(value: Any, field: str) -> int:
     """Raises Malformed."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_UNITS:

@@ -80,11 +80,11 @@ class OptIns:
             fresh += [self._account.decoded(documents.OPT_INS, row, OptIn) for row in page]
         with self._lock:
             for one in fresh:
-                said = fields.text(one.subscribed_at)
+                said = fields.text_if_any(one.subscribed_at)
                 moment = fields.moment(said)
                 if moment is not None:
-                    entry = (said, fields.text(one.source_type))
-                    self._known.setdefault(fields.text(one.email).lower(), set()).add(entry)
+                    entry = (said, fields.text_if_any(one.source_type))
+                    self._known.setdefault(fields.text_if_any(one.email).lower(), set()).add(entry)
                     self._newest = max(self._newest or moment, moment)
             self._since = since if self._since is None else min(self._since, since)
             self._read_at = now

@@ -49,7 +49,7 @@ _LOOK_AGAIN = 1.0
 
 class _Order(msgspec.Struct, rename="camel"):
     id: str
-    status: str = ""
+    status: Any = ""
 
 
 class _Invoice(msgspec.Struct):
@@ -60,7 +60,7 @@ class _Invoice(msgspec.Struct):
 class _Row(msgspec.Struct, rename="camel"):
     id: str
     updated_at: Any = None
-    status: str | None = None
+    status: Any = None
     order: _Order | None = None
     invoice: _Invoice | None = None
 
@@ -263,8 +263,10 @@ class Reader:
             return row.invoice.id if row.invoice else row.id
         order = row.order or (row.invoice.order if row.invoice else None)
         if order is None and row.invoice is None:
-            order = _Order(id=row.id, status=row.status or "")
-        return order.id if order is not None and order.status in ("", _SOLD) else ""
+            order = _Order(id=row.id, status=row.status)
+        # one whose status says nothing is read, and shown to a person
+        is_sold = order is not None and (order.status in ("", _SOLD) or not isinstance(order.status, str))
+        return order.id if order is not None and is_sold else ""
 
     def whole(self, ids: Sequence[str]) -> list[Statement]:
         """These orders (or invoices) as they are now; those that are gone or not sold are left out."""
@@ -279,17 +281,18 @@ class Reader:
             said = self._calls.ask(document, {"ids": list(some)})
             nodes = self._account.decoded(document, said.data.get("nodes", msgspec.Raw(b"[]")), list[msgspec.Raw])
             site = bytes(said.data.get("siteConfig", b"null"))
-            heads = {key: decoded(raw, _Head | None) for key, raw in zip(some, nodes, strict=False)}
+            heads, odd = _heads(some, nodes)
             opt_ins = {} if self._account.is_seller else self._opt_ins.matching(self._buyers(heads.values()))
             currency = _currency(site) or self._settings.currency
             for place, (key, raw) in enumerate(zip(some, nodes, strict=False)):
-                head = heads[key]
+                head = heads.get(key)
                 if head is not None and head.status not in ("", _SOLD):
                     continue
                 failed = [one.words for one in said.errors if head is None or _matters(one, place)]
+                failed += odd.get(key, [])
                 if failed:
-                    unread = msgspec.json.encode({"id": key, "errors": failed})
-                    found.append(Found(Statement(kind="order", key=key, payload=unread), is_degraded=True))
+                    unread = msgspec.json.encode({"id": key, "errors": failed, "node": raw})
+                    found.append(Found(Statement(kind="order", key=key, payload=unread), is_degraded=key not in odd))
                 if head is None or failed:
                     continue
                 mine = msgspec.json.encode(opt_ins.get(head.id, []))
@@ -317,7 +320,7 @@ class Reader:
         for head in heads:
             at = fields.moment(head.created_at) if head is not None else None
             if head is not None and at is not None:
-                yield head.id, fields.text(head.email_address or head.billing_email_address), at
+                yield head.id, fields.text_if_any(head.email_address or head.billing_email_address), at
 
     def _is_arriving(self, head: _Head, currency: str, now: datetime) -> bool:
         """Placed a moment ago by the instance's own clock, and its invoices do not add up to it: others follow
@@ -341,9 +344,25 @@ def _matters(failure: Failure, place: int) -> bool:
     return failure.path[:2] == ("nodes", str(place)) and _SHOWN.isdisjoint(failure.path)
 
 
+def _heads(keys: Sequence[str], nodes: Sequence[msgspec.Raw]) -> tuple[dict[str, _Head | None], dict[str, list[str]]]:
+    """What is read of each order before it is parsed, and why it cannot be: one odd order is no reason to read no
+    other."""
+    heads: dict[str, _Head | None] = {}
+    odd: dict[str, list[str]] = {}
+    for key, raw in zip(keys, nodes, strict=False):
+        try:
+            heads[key] = decoded(raw, _Head | None)
+        except (msgspec.DecodeError, RecursionError) as problem:
+            odd[key] = [str(problem)[:200]]
+    return heads, odd
+
+
 def _currency(site: bytes) -> str:
-    found = decoded(site, _Site | None)
-    return fields.text(found.country.currency_code) if found is not None and found.country is not None else ""
+    try:
+        found = decoded(site, _Site | None)
+    except msgspec.DecodeError:
+        return ""  # whoever parses an order says so
+    return fields.text_if_any(found.country.currency_code) if found is not None and found.country is not None else ""
 
 
 def _mark(newest: datetime | None, began: datetime | None) -> str | None:

@@ -274,7 +274,7 @@ def decoded(payload: bytes, *, seller: bool) -> tuple[Stated, Order]:
         stated = _statements.decode(payload)
         if stated.errors:
             words = "; ".join(str(each) for each in stated.errors)[:200]
-            raise Malformed(f"the instance could not state all of it: {words}")
+            raise Malformed(f"not all of it can be read: {words}")
         if not seller:
             return stated, _orders.decode(stated.node)
         invoice = _invoices.decode(stated.node)
