@@ -207,7 +207,9 @@ def return_events(connection: str, stated: Return) -> list[OrderEvent]:
     events = [OrderEvent(kind=EventKind.RETURN_REQUESTED, occurred_at=stated.requested_at, **common)]
     if stated.state in (ReturnState.DECLINED, ReturnState.REJECTED):
         events.append(OrderEvent(kind=EventKind.RETURN_DECLINED, occurred_at=stated.changed_at, **common))
-    if stated.state in (ReturnState.APPROVED, ReturnState.RECEIVED):
+    # goods of which it was said what they are like came back, also where that was over before anybody read it
+    judged = stated.state is ReturnState.CLOSED and stated.compliant is not None
+    if stated.state in (ReturnState.APPROVED, ReturnState.RECEIVED) or judged:
         events.append(OrderEvent(kind=EventKind.RETURNED, occurred_at=stated.changed_at, **common))
     if stated.state is ReturnState.APPROVED:
         events.append(

@@ -234,6 +234,26 @@ def test_faults_on_a_fifth_of_all_calls_and_every_answer_lost_once_repeat_no_ste
     assert here.work_items() == {}
 
 
+def test_goods_that_were_judged_and_a_return_that_was_closed_between_two_reads_came_back(here: Town) -> None:
+    order_id = arrived(here, MUG)
+    return_id = sent_back(here, order_id, mugs=1)
+    here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line_id(here, order_id, MUG))
+    here.sandbox.act(BAZAAR, "close_return_in_portal", return_id=return_id)
+    live(here)
+    told = here.events(order_id)
+    assert (told["Return Requested"], told["Returned Order"], told["Refunded Order"]) == (1, 1, 1)
+    assert here.work_items() == {}
+
+
+def test_a_return_that_is_closed_without_its_goods_is_not_told_as_goods_that_came_back(here: Town) -> None:
+    order_id = arrived(here, MUG)
+    return_id = sent_back(here, order_id, mugs=1)
+    in_the_back_office(here, "close", id=return_id)
+    live(here)
+    told = here.events(order_id)
+    assert (state(here, return_id), told["Return Requested"], told["Returned Order"]) == ("CLOSED", 1, 0)
+
+
 def test_a_step_that_is_refused_is_a_persons_and_is_over_once_it_was_taken_by_hand(here: Town) -> None:
     order_id = arrived(here, MUG)
     return_id = sent_back(here, order_id, mugs=1)

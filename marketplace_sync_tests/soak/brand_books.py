@@ -232,6 +232,7 @@ def _told(
         ("Ordered Product", len(lines)),
         ("Fulfilled Order", min(max(names["Fulfilled Order"], certain), len(parcels))),
         ("Return Requested", len(held.returns.get(order_id, []))),
+        ("Returned Order", sum(_came_back(one) for one in held.returns.get(order_id, []))),
         ("Refunded Order", sum(len(line["refunds"]) for line in lines)),
     ):
         books.compare("customer events that had to come", order_id, names[name], wanted if sold else 0, name)
@@ -243,3 +244,8 @@ def _told(
     )
     cancelled = sum(taken["quantity"] for line in lines for taken in line["cancelations"])
     books.compare("cancelled units told to Klaviyo", order_id, told, cancelled if sold else 0)
+
+
+def _came_back(one_return: Document) -> bool:
+    """Whether the marketplace was told that its goods are there, by us or by hand."""
+    return one_return["state"] == "RECEIVED" or any(line["compliance"] for line in one_return["lines"])

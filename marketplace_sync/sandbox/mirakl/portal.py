@@ -55,12 +55,15 @@ class Portal:
         return self._taken_off(order_id, lines, "CANCELED_BY_CUSTOMER")
 
     def act_close_return_in_portal(self, return_id: str) -> dict[str, Any]:
-        """Somebody looks at what came back, by hand, and the return is over; it was accepted, if not before, with
-        that."""
+        """Somebody looks at what came back, by hand, finds it as it should be, and the return is over; it was accepted
+        and received, if not before, with that (sheet, 9). Goods that never came are not looked at."""
         found = self.returns.get(return_id)
         if found["state"] == "WAITING_ACCEPTANCE":
             found = self.returns.step(found, ("WAITING_ACCEPTANCE",), "IN_PROGRESS")
-        found = self.returns.step(found, ("IN_PROGRESS", "RECEIVED", "NO_RECEPTION"), "CLOSED")
+        if found["state"] in ("IN_PROGRESS", "RECEIVED"):
+            seen = [{**line, "compliance": line["compliance"] or [{"compliant": True}]} for line in found["lines"]]
+            found = self.returns.step(found, ("IN_PROGRESS", "RECEIVED"), "RECEIVED", lines=seen)
+        found = self.returns.step(found, ("RECEIVED", "NO_RECEPTION"), "CLOSED")
         return {"return_id": found["id"], "state": found["state"]}
 
     def _taken_off(self, order_id: str, lines: list[dict[str, Any]] | None, reason: str) -> dict[str, Any]:
