@@ -19,6 +19,7 @@ from marketplace_sync.connectors.ports import Finding, MarketingPlatform
 from marketplace_sync.connectors.registry import open_connection
 from marketplace_sync.domain.effects import Delivered, EffectKind, Postponed, Refused
 from marketplace_sync.domain.errors import AnswerUnreadable, CredentialsRefused, RequestRejected
+from marketplace_sync.flows.customer_events import ALL_METRICS
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.connectors.http_service import serving
 from marketplace_sync_tests.connectors.klaviyo_account import NOW, Account, account, consent, eventually, history, live
@@ -35,6 +36,10 @@ def klaviyo() -> Iterator[Account]:
 def test_the_connector_is_what_the_flows_know(klaviyo: Account) -> None:
     platform: MarketingPlatform = klaviyo.connector
     assert platform.concurrency() == 32
+
+
+def test_the_check_looks_at_every_metric_that_is_fed() -> None:
+    assert set(KlaviyoSettings.model_fields["metrics"].default) == set(ALL_METRICS)
 
 
 def test_totals_are_exact_and_by_currency(klaviyo: Account) -> None:

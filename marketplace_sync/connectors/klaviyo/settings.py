@@ -45,7 +45,11 @@ class KlaviyoSettings(ConnectionSettings):
         "Placed Order",
         "Ordered Product",
         "Fulfilled Order",
+        "Cancellation Requested",
         "Cancelled Order",
+        "Return Requested",
+        "Return Declined",
+        "Returned Order",
         "Refunded Order",
     )
     """What we feed: the check of the connection says which live flows these start."""
