@@ -227,10 +227,19 @@ def test_an_approved_return_carries_money_with_its_tax() -> None:
     net = returned(**approved, return_approved_amount="28.00")
     assert (net.refund_amount, net.changed_at) == (3360, datetime(2026, 7, 9, 9, 30, tzinfo=UTC))
     assert returned(**approved, return_approved_amount="33.60").refund_amount == 3360
-    assert returned(**approved, return_approved_amount="10.00").refund_amount == 1000
+    assert returned(**approved, return_approved_amount="10.00").refund_amount == 1200, "a part lacks its part of it"
+    assert returned(**approved, return_approved_amount="27.99").refund_amount == 3359
+    assert returned(**approved, return_approved_amount="0.00").refund_amount == 0
     assert returned(**approved, return_approved_amount=None).refund_amount is None
     assert returned(return_approved_amount="28.00").refund_amount is None
     assert returned(**approved, return_approved_amount="5.00", order_item={"line_reference": "1"}).refund_amount == 500
+
+
+def test_an_amount_that_is_the_buyers_is_what_it_is() -> None:
+    for amount, pence in (("28.00", 2800), ("10.00", 1000)):
+        stated = {**RETURN, "status": "RMA_REC", "return_approved_amount": amount}
+        found = parse_return(json.dumps(stated).encode(), LONDON, "GBP", PriceBasis.RETAIL)
+        assert (found.refund_amount, found.refund_basis) == (pence, PriceBasis.RETAIL)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: P
     currency = fields.words(order.get("currency_code")).upper() or default_currency
     quantity = fields.units(stated.quantity, "quantity")
     amount = fields.money(stated.return_approved_amount, currency, "return_approved_amount")
+    if basis is PriceBasis.COST:
+        amount = _with_tax(amount, item, quantity, currency)
     return Return(
         return_id=return_id,
         order_id=order_id,
@@ -80,24 +82,26 @@ def parse_return(payload: bytes, zone: ZoneInfo, default_currency: str, basis: P
         requested_at=requested_at,
         changed_at=_changed_at(state, stated, zone) or requested_at,
         reason=_reason(stated),
-        refund_amount=_with_tax(amount, item, quantity, currency) if state is ReturnState.APPROVED else None,
+        refund_amount=amount if state is ReturnState.APPROVED else None,
         refund_basis=basis,
     )
 
 
 def _with_tax(amount: int | None, item: dict[str, Any], quantity: int, currency: str) -> int | None:
-    """An amount that is exactly the cost of the units as the order states it lacks their tax where that cost does."""
+    """An amount up to the cost of the units as the order states it lacks their tax where that cost does: in full or in
+    part, it is stated as the cost is. More than that has the tax in it already."""
     try:
         row = converted(item, Item)
         price = unit_price([row], currency)
         ordered, total = fields.units(row.quantity, "quantity"), fields.money(row.total, currency, "total")
     except (msgspec.ValidationError, Malformed):
         return amount  # the order itself says what is wrong with its line
-    if amount is None or price is None or amount != price[0] * quantity:
+    if amount is None or price is None or not 0 < amount <= price[0] * quantity:
         return amount
+    gross = price[1] * quantity
     if ordered and total is not None and abs(price[1] * ordered - total) <= ordered:
-        return share(total, [quantity, ordered - quantity])[0]  # a unit's price is a rounding of it
-    return price[1] * quantity
+        gross = share(total, [quantity, ordered - quantity])[0]  # a unit's price is a rounding of it
+    return share(gross, [amount, price[0] * quantity - amount])[0]
 
 
 def _object(value: Any) -> dict[str, Any]:
