@@ -262,6 +262,23 @@ def progressed(
     return after, new
 
 
+def as_begun(connection: Connection, name: str, order_id: str, events: Sequence[OrderEvent]) -> list[OrderEvent]:
+    """Events of a statement that shows what we told before its answer is settled: such a cancellation is the seller's.
+    Where the marketplace itself says whose it is, that stays."""
+    of_marketplace = [
+        event for event in events if event.kind is EventKind.CANCELLED and event.initiator is Initiator.MARKETPLACE
+    ]
+    if not of_marketplace:
+        return list(events)
+    telling = wished.of_order(connection, name, EffectKind.CANCEL_LINES, name, order_id)
+    own = [one.payload for one in telling if one.unsettled]
+    ours = {units.line_id for told in own if not told.requested_by_marketplace for units in told.lines}
+    return [
+        replace(event, initiator=Initiator.SELLER) if event in of_marketplace and event.line_id in ours else event
+        for event in events
+    ]
+
+
 def _reached(count: int, told: Sequence[LineUnits], line_id: str) -> int:
     """A line's count after what we told. A read of the marketplace may have shown it already, before its lost answer
     was settled; and what was to come before it may have been refused."""

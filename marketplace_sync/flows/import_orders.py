@@ -280,7 +280,8 @@ def _store_orders(
     for stored in known_before:
         before = known[stored.order.order_id]
         after = carried(before, stored.order)
-        fresh = orders.record_events(connection, changes(name, before, after, now), now)
+        found = advance.as_begun(connection, name, after.order_id, changes(name, before, after, now))
+        fresh = orders.record_events(connection, found, now)
         orders.update(connection, name, [replace(stored, order=after)], now)
         report.changed += 1
         report.events += len(fresh)
