@@ -5,6 +5,7 @@ It looks at states, not at messages, so calling it again is harmless and calling
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -189,20 +190,35 @@ def _units(lines: Sequence[LineUnits]) -> dict[str, int]:
 def _tell_reversals(
     connection: Connection, route: Route, order: Order, events: Sequence[OrderEvent], now: datetime
 ) -> None:
-    """Cancellations, returns and refunds to Klaviyo, one event per kind and occasion."""
-    groups: dict[tuple[EventKind, str], list[OrderEvent]] = {}
+    """Cancellations, returns and refunds to Klaviyo, one event per kind, occasion and who began it."""
+    groups: dict[tuple[EventKind, str, Initiator], list[OrderEvent]] = {}
     for event in events:
         if event.kind in _REVERSALS:
             # lines cancelled together are one event to the buyer; a return or refund is one by its own id
             occasion = event.key if event.kind not in (EventKind.CANCELLED, EventKind.CANCELLATION_REQUESTED) else ""
-            groups.setdefault((event.kind, occasion), []).append(event)
+            groups.setdefault((event.kind, occasion, event.initiator), []).append(event)
     if not groups:
         return
     teller = Teller(connection, route, [order], now)
-    for (kind, _), together in sorted(groups.items(), key=lambda group: group[1][0].occurred_at):
+    together = sorted(groups.values(), key=lambda group: group[0].occurred_at)
+    for index, group in enumerate(together):
+        kind = group[0].kind
         key = first_reversal_key(route, order, kind)
         first = wished.find(connection, teller.marketing, key, route.marketplace, order.order_id) is None
-        outbox.record(connection, [teller.reversal(order, together, first)])
+        later = [event for others in together[index + 1 :] for event in others]
+        outbox.record(connection, [teller.reversal(_before(order, later), group, first)])
+
+
+def _before(order: Order, later: Sequence[OrderEvent]) -> Order:
+    """The order without those of its cancellations that are told later, each with what it took itself."""
+    units: Counter[str] = Counter()
+    for event in later:
+        if event.kind is EventKind.CANCELLED:
+            units[event.line_id] += event.quantity
+    if not units:
+        return order
+    lines = [replace(line, cancelled=max(0, line.cancelled - units[line.line_id])) for line in order.lines]
+    return replace(order, lines=tuple(lines))
 
 
 def _note_settled(connection: Connection, route: Route, order: Order, settled: work_items.Settled) -> None:
