@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 from marketplace_sync.domain.buyers import Identity, identity, split_name
 from marketplace_sync.domain.effects import Effect, EffectKind, Lane, TrackEvent, UpsertProfile
 from marketplace_sync.domain.lifecycle import EventKind, OrderEvent, event_id
-from marketplace_sync.domain.money import json_number, share
+from marketplace_sync.domain.money import json_number
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis
 from marketplace_sync.domain.store import Tracking, Variant
-from marketplace_sync.flows import injection
+from marketplace_sync.flows import injection, taken_off
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.ledger import outbox, store, wished
 from marketplace_sync.ledger.database import driver
@@ -36,6 +36,7 @@ METRICS = {
 }
 ALL_METRICS = ("Placed Order", "Ordered Product", "Fulfilled Order", *METRICS.values())
 """Every metric this project feeds."""
+_MARKETPLACE_PRICE = "marketplace_price"
 
 Units = Mapping[str, int]
 """Line id -> units concerned."""
@@ -68,11 +69,10 @@ class Teller:
         prices = None
         if order.price_basis is PriceBasis.COST:
             self._noted[order.order_id] = prices = {line.line_id: self._asked(order, line) for line in order.lines}
-        whole = self._value(order, lines)
-        stated = order.paid
-        if stated is None and whole is not None and order.to_come:
-            stated = whole + order.to_come
-        placed = self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, first=True, stated=stated)
+        value = order.paid
+        if value is None and (value := self._value(order, lines)) is not None:
+            value += order.to_come
+        placed = self._event(order, "Placed Order", identifier, order.placed_at, lines, {}, value, first=True)
         told = msgspec.structs.replace(placed.payload, prices=prices)
         yield msgspec.structs.replace(placed, payload=told, waits=self._waits(order))
         for line in order.lines:
@@ -101,7 +101,8 @@ class Teller:
         if tracking_missing:
             properties["TrackingMissing"] = True
         unique = _fulfilled_id(self.route, order, key)
-        return self._event(order, "Fulfilled Order", unique, occurred_at, units, properties)
+        value = self._value(order, units)
+        return self._event(order, "Fulfilled Order", unique, occurred_at, units, properties, value)
 
     def reversal(self, order: Order, events: Sequence[OrderEvent], first: bool) -> outbox.Wish:
         """One event for facts of one kind that came together. `first`: nothing of that kind was told of this order
@@ -111,23 +112,27 @@ class Teller:
         for event in events:
             units[event.line_id] = units.get(event.line_id, 0) + event.quantity
         everything = all(units.get(line.line_id, 0) >= line.quantity for line in order.lines if line.quantity > 0)
+        value, in_full, basis = None, True, self._basis(order)
+        if kind is EventKind.REFUNDED:
+            value, in_full, basis = self._given_back(order, events)
+        elif kind is EventKind.CANCELLED:
+            value = (
+                self._value(order, units)
+                if order.paid is None
+                else taken_off.cancelled(order, order.paid, self._told(order))
+            )
         reasons = sorted({str(event.detail["reason"]) for event in events if event.detail.get("reason")})
         properties = {
             "Reason": ", ".join(reasons),
             "InitiatedBy": events[0].initiator.value,
-            "Partial": not everything,
+            "Partial": not (everything and in_full),
         }
         netted = kind in (EventKind.CANCELLED, EventKind.REFUNDED)
         unique = (
             source_identifier(self.route.marketplace, order.order_id) if first and netted else str(events[0].event_id)
         )
-        amounts = [event.amount for event in events]
-        retail = all(event.detail.get("basis", order.price_basis) == PriceBasis.RETAIL for event in events)
-        stated = None if not retail or None in amounts else sum(a for a in amounts if a)
-        if kind is EventKind.CANCELLED and order.paid is not None:
-            stated = self._taken_back(order, order.paid)
         return self._event(
-            order, METRICS[kind], unique, events[0].occurred_at, units, properties, stated=stated, valued=netted
+            order, METRICS[kind], unique, events[0].occurred_at, units, properties, value, value_basis=basis
         )
 
     def _waits(self, order: Order) -> timedelta:
@@ -187,13 +192,12 @@ class Teller:
         occurred_at: datetime,
         units: Units,
         extra: Mapping[str, Any],
+        value: int | None,
         *,
         first: bool = False,
-        stated: int | None = None,
-        valued: bool = True,
+        value_basis: str | None = None,
     ) -> outbox.Wish:
         items = [self._item(order, line, units[line.line_id]) for line in order.lines if units.get(line.line_id)]
-        value = stated if stated is not None else self._value(order, units) if valued else None
         properties: dict[str, Any] = {
             **self._common(order),
             **extra,
@@ -203,7 +207,7 @@ class Teller:
             "Brands": _distinct(item["Brand"] for item in items),
             "Categories": _distinct(category for item in items for category in item["Categories"]),
             "Collections": _distinct(collection for item in items for collection in item["Collections"]),
-            "value_basis": self._basis(order) if value is not None else "unknown",
+            "value_basis": (value_basis or self._basis(order)) if value is not None else "unknown",
         }
         if attributes := _distinct(attribute for item in items for attribute in item.get("Attributes", ())):
             properties["Attributes"] = attributes
@@ -305,23 +309,24 @@ class Teller:
             return None
         return variant.price
 
-    def _taken_back(self, order: Order, paid: int) -> int | None:
-        """What cancellations took off Placed Order's value, or off `paid` where that is not known, beyond what earlier
-        events took: with the last unit of an order all of it goes."""
-        kind, cancelled = EffectKind.TRACK_EVENT, METRICS[EventKind.CANCELLED]
+    def _given_back(self, order: Order, events: Sequence[OrderEvent]) -> tuple[int | None, bool, str]:
+        """What refunds are worth, whether that is all that their units came to, and on which price basis."""
+        found = [
+            taken_off.refunded(order, event, self._value(order, {event.line_id: event.quantity})) for event in events
+        ]
+        values = [value for value, _ in found]
+        value = None if None in values else sum(value for value in values if value)
+        if value and order.paid is not None and taken_off.is_all_off(order):
+            # the cancellation has taken this money off already
+            value = min(value, taken_off.left(order.paid, self._told(order)))
+        bases = {taken_off.basis_of(order, event) for event in events if event.amount is not None}
+        at_retail = bases == {PriceBasis.RETAIL} and None not in [event.amount for event in events]
+        return value, all(in_full for _, in_full in found), _MARKETPLACE_PRICE if at_retail else self._basis(order)
+
+    def _told(self, order: Order) -> list[TrackEvent]:
+        kind = EffectKind.TRACK_EVENT
         known = wished.of_order(self._connection, self.marketing, kind, self.route.marketplace, order.order_id)
-        told: list[TrackEvent] = [one.payload for one in known]
-        if not order.to_come and all(line.cancelled >= line.quantity for line in order.lines):
-            placed = next((event.value for event in told if event.metric == "Placed Order"), None)
-            off = paid if placed is None else placed
-        else:
-            off = 0
-            for line in (one for one in order.lines if one.cancelled):
-                goods = line.price_of(line.cancelled)
-                if goods is None:
-                    return None
-                off += goods + share(line.delivery, [line.cancelled, line.quantity - line.cancelled])[0]
-        return max(0, off - sum(event.value or 0 for event in told if event.metric == cancelled))
+        return [one.payload for one in known]
 
     def _value(self, order: Order, units: Units) -> int | None:
         if not any(units.values()):
@@ -338,7 +343,7 @@ class Teller:
         return total
 
     def _basis(self, order: Order) -> str:
-        return "marketplace_price" if order.price_basis is PriceBasis.RETAIL else "store_price"
+        return _MARKETPLACE_PRICE if order.price_basis is PriceBasis.RETAIL else "store_price"
 
 
 def as_of(effect: Effect, routes: Iterable[Route], now: datetime) -> Effect:

@@ -138,15 +138,14 @@ def _lines(order: Mapping[str, Any]) -> dict[str, Line]:
 def _stated(
     order: Document, lines: Mapping[str, Line], returns: Iterable[Document], prices: Mapping[str, int]
 ) -> Stated:
-    """John Lewis states what it pays for a unit, and adds the tax to each line. What it takes back of a return in full
-    is what it paid for its units; a part is what it says it is."""
+    """John Lewis states what it pays for a unit, and adds the tax to each line. What it takes back of a return, in full
+    or in part, is stated likewise."""
     costs = {str(row["ref"]): int(row["cost"] or 0) for row in order["lines"]}
     refunds = []
     for one in returns:
         if one["status"] == "RMA_REC":
             ref, quantity, amount = str(one["line_ref"]), int(one["quantity"]), int(one["approved_amount"] or 0)
-            in_full = one["approved_amount_status"] == "fully"
-            refunds.append(GivenBack(with_tax(amount) if in_full else amount, Counter({ref: quantity})))
+            refunds.append(GivenBack(with_tax(amount), Counter({ref: quantity})))
     sold = {
         ref: Sold(line.sku, line.ordered, line.cancelled, with_tax(costs[ref] * line.ordered))
         for ref, line in lines.items()

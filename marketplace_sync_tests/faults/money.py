@@ -15,7 +15,8 @@ All amounts are whole pence of one currency; money in any other counts as none. 
   marketplace states cost, else at the marketplace's with the delivery (Klaviyo's sheet, standard order metrics). That
   is taken back with the units of its line, or with the last unit where it is stated of the whole order. Without a
   price of each of its SKUs an order has no value. Refunds are told as the money that the buyer got back where the
-  marketplace states that, else as the store's price of their units.
+  marketplace states that, else as the store's price of their units, or that part of it which was given back of what
+  they cost. Of a cancelled order no more is taken off in all than was placed: whichever is told first takes its own.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class GivenBack:
     units: Counter[str] = field(default_factory=Counter)
     """By the marketplace's line; empty where it is about money alone."""
     delivery: int = 0
-    """Part of the amount, where staff gave it back."""
+    """Part of the amount, where staff gave it back or the marketplace states it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Stated:
         refunded = sum(
             one.amount
             if self.prices is None
-            else sum(self._worth(self.lines[ref], units) for ref, units in one.units.items())
+            else sum(self._given_back(self.lines[ref], units, one) for ref, units in one.units.items())
             for one in self.refunds
         )
         lines = self.lines.values()
@@ -96,11 +97,22 @@ class Stated:
         cancelled = sum(self._worth(line, line.cancelled) for line in lines)
         if self.prices is None:
             placed += self.delivery + sum(line.delivery for line in lines)
-            if all(line.cancelled == line.ordered for line in lines):
-                cancelled = placed
+            if self.is_off:
+                cancelled, refunded = placed, 0
             else:
                 cancelled += sum(_share(line.delivery, line.cancelled, line.ordered) for line in lines)
         return {"Placed Order": placed, "Cancelled Order": cancelled, "Refunded Order": refunded}
+
+    @property
+    def is_off(self) -> bool:
+        """All of it was cancelled, and what the buyer paid is known: refunds and it share what was placed."""
+        return self.prices is None and all(line.cancelled == line.ordered for line in self.lines.values())
+
+    def _given_back(self, line: Sold, units: int, refund: GivenBack) -> int:
+        """At cost, of a refund of units of one line."""
+        goods, cost = refund.amount - refund.delivery, _share(line.goods, units, line.ordered)
+        worth = self._worth(line, units)
+        return worth if cost - goods < units else _share(worth, goods, cost)
 
     def _worth(self, line: Sold, units: int) -> int:
         return _share(line.goods, units, line.ordered) if self.prices is None else self.prices[line.sku] * units
@@ -162,6 +174,8 @@ def at_klaviyo(said: Stated, events: Sequence[Mapping[str, Any]]) -> list[Differ
     for event in events:
         if event.get("value") is not None and event["currency"] == CURRENCY:
             told[event["name"]] += pence(event["value"])
+    if said.is_off:
+        told["Cancelled Order"] += told.pop("Refunded Order", 0)
     return [Difference(f"value of {name} at Klaviyo", told[name], wanted) for name, wanted in said.values().items()]
 
 

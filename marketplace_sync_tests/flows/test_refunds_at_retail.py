@@ -21,7 +21,7 @@ def test_what_the_buyer_got_back_is_told_to_klaviyo_and_the_store_books_what_its
         here.settle()
         assert here.work_items() == {}
         refunded = next(e for e in here.event_list(order_id) if e["name"] == "Refunded Order")
-        assert refunded["value"] == 5.00
+        assert (refunded["value"], refunded["properties"]["value_basis"]) == (5.00, "marketplace_price")
         (stored,) = here.sandbox.documents(SHOP, "orders")
         (refund,) = stored["refunds"]
         booked = [one for one in stored["transactions"] if one["id"] in refund["transactions"]]

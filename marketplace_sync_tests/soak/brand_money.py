@@ -32,6 +32,7 @@ def stated_by_mirakl(order: Document, prices: Mapping[str, int] | None) -> State
             GivenBack(
                 one["amount"] + one["tax"] + one["shipping_amount"] + one["shipping_tax"],
                 Counter({line["id"]: int(one["quantity"])}),
+                int(one["shipping_amount"] + one["shipping_tax"]),
             )
             for one in line["refunds"]
         ]
