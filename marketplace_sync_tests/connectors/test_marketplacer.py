@@ -302,6 +302,21 @@ def test_a_sellers_key_reads_invoices_and_asks_for_no_order(pots: tuple[Instance
     assert not any("... on Order" in text or "siteConfig" in text for text, _ in box.asked)
 
 
+def test_where_a_sellers_key_may_not_ask_a_setting_says_that_tax_is_on_top(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    (invoice,) = box.invoices(box.place(1, line(1, quantity=2, taxTotalCents=160)))
+    invoice |= {"shippingCostCents": 500, "taxTotalCents": 160, "totalCents": 2660}
+    sellers: dict[str, Any] = {"key_of": "seller", "currency": "USD"}
+    odd, _ = parsed(url, invoice["id"], **sellers)
+    assert [one.total for one in odd.lines] == [2000]
+    assert "set `tax_inclusive: false`" in odd.warnings[0]
+    order, _ = parsed(url, invoice["id"], **sellers, tax_inclusive=False)
+    assert ([one.total for one in order.lines], order.paid, order.warnings) == ([2160], 2660, ())
+    invoice["totalCents"] = 2500
+    included, _ = parsed(url, invoice["id"], **sellers)
+    assert ([one.total for one in included.lines], included.warnings) == ([2000], ())
+
+
 def test_a_schema_without_cents_and_options_is_read_all_the_same_and_named(pots: tuple[Instance, str]) -> None:
     from marketplace_sync.connectors.marketplacer import documents
 

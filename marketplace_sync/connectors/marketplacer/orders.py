@@ -42,8 +42,13 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
         raise Malformed("the instance states no currency: set `currency`")
     found = reversals(order.id, invoices, currency, placed_at)
     warnings: list[str] = []
+    tax_inclusive = said.tax_inclusive()
+    if tax_inclusive is None:
+        tax_inclusive = settings.tax_inclusive
+        if tax_inclusive and any(_looks_taxed_on_top(invoice, currency) for invoice in invoices):
+            warnings.append("its amounts add up only with tax on top of its lines: set `tax_inclusive: false`")
     lines = [
-        _line(line, invoice, found, settings, currency, said.tax_inclusive(), warnings)
+        _line(line, invoice, found, settings, currency, tax_inclusive, warnings)
         for invoice in invoices
         for line in invoice.line_items
     ]
@@ -128,6 +133,17 @@ def _to_come(order: stated.Order, invoices: Sequence[stated.Invoice], currency: 
             return 0
         left += sign * (all_of_it - parts)
     return max(0, left)
+
+
+def _looks_taxed_on_top(invoice: stated.Invoice, currency: str) -> bool:
+    """Whether its total is that of its lines and delivery with the tax, and not without it. Raises Malformed."""
+
+    def cents(part: stated.Invoice | stated.Line, name: str) -> int:
+        return fields.cents(getattr(part, f"{name}_cents"), getattr(part, f"{name}_formatted"), currency, name) or 0
+
+    goods = sum(cents(line, "subtotal") - abs(cents(line, "discount")) for line in invoice.line_items)
+    tax = cents(invoice, "tax_total")
+    return tax > 0 and cents(invoice, "total") == goods + cents(invoice, "shipping_cost") + tax
 
 
 def _status(invoices: Sequence[stated.Invoice]) -> str:

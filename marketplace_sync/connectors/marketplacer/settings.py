@@ -34,6 +34,8 @@ class MarketplacerSettings(ConnectionSettings):
     """Only what these sellers sold (ids or business names); empty: every seller's part of each order."""
     currency: str = Field(default="", pattern="^([A-Z]{3})?$")
     """The instance's currency, where the key may not ask for it; a seller's key needs it."""
+    tax_inclusive: bool = True
+    """Whether the prices of lines include tax, where the key may not ask: a seller's may not."""
     skip_external_id_keys: tuple[str, ...] = ("shopify", "magento", "commerce_order_id")
     """Orders that hold an external id of such a key were born in a shop and pushed into Marketplacer: they are not
     taken, or they would come back to that shop as new ones."""

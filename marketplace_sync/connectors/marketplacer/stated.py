@@ -259,8 +259,9 @@ class Stated(_Lenient):
         found = self.site.country.currency_code if self.site and self.site.country else None
         return str(found or "").upper()
 
-    def tax_inclusive(self) -> bool:
-        return not (self.site and self.site.country and self.site.country.tax_inclusive is False)
+    def tax_inclusive(self) -> bool | None:
+        """None: the instance does not say, as to a seller's key."""
+        return self.site.country.tax_inclusive if self.site and self.site.country else None
 
 
 _statements = decoder(Stated)
