@@ -79,6 +79,47 @@ def test_a_refund_by_staff_carries_the_money_that_was_really_given_back(opened: 
     assert (whole.amount, goodwill.amount, goodwill.lines) == (1400, 300, ())
 
 
+MUG = {"sku": "MUG-RED", "quantity": 1}
+PARCEL, REMOVAL = ("ship", {"lines": [MUG]}), ("remove_unit", {"sku": "MUG-RED", "restock": False, "with_money": True})
+REFUND = ("refund", {"lines": [MUG], "restock": "NO_RESTOCK"})
+
+
+@pytest.mark.parametrize(
+    ("steps", "unshipped"),
+    [
+        ([REMOVAL], [True]),
+        ([REMOVAL, PARCEL, PARCEL], [True]),
+        ([REMOVAL, PARCEL, REFUND], [True, False]),
+        ([PARCEL, REMOVAL], [True]),
+        ([PARCEL, REFUND, REMOVAL], [False, True]),
+        ([PARCEL, PARCEL, REFUND, REMOVAL], [False, True]),
+        ([PARCEL, PARCEL, PARCEL, REFUND], [False]),
+        ([REFUND], [False]),  # money for a unit that is shipped all the same
+        ([REFUND, PARCEL, PARCEL, PARCEL], [False]),
+    ],
+)
+def test_units_that_staff_took_off_without_restocking_are_told_from_refunded_ones(
+    opened: Shop, steps: list[tuple[str, dict[str, Any]]], unshipped: list[bool]
+) -> None:
+    there = opened.injected(create_order(lines=[line("L1", quantity=3)]))
+    for name, arguments in steps:
+        opened.act(name, order_id=there.store_order_id, **arguments)
+        opened.sandbox.control("POST", "clock", {"advance_seconds": 60})
+    (changed,) = opened.changed()
+    found = sorted(changed.refunds, key=lambda refund: refund.refunded_at)
+    assert [[(entry.quantity, entry.unshipped, entry.amount) for entry in refund.lines] for refund in found] == [
+        [(1, one, 1400)] for one in unshipped
+    ]
+
+
+def test_a_cancelled_order_whose_units_are_not_restocked_has_nothing_that_left(opened: Shop) -> None:
+    there = opened.injected(create_order(lines=[line("L1", quantity=2)]))
+    opened.act("cancel_order", order_id=there.store_order_id, restock=False)
+    changed = _eventually_cancelled(opened, there.store_order_id)
+    (refund,) = changed.refunds
+    assert [(entry.quantity, entry.unshipped, entry.amount) for entry in refund.lines] == [(2, True, 2800)]
+
+
 def test_a_cancelled_order_says_when_and_why(opened: Shop) -> None:
     there = opened.injected()
     opened.act("cancel_order", order_id=there.store_order_id, reason="INVENTORY")

@@ -173,6 +173,11 @@ def _money_of(document: Mapping[str, Any], refunds: Iterable[GivenBack]) -> InSt
     return InStore(total, moved["SALE"], tuple(refunds), is_empty=moved["REFUND"] == moved["SALE"])
 
 
+def _taken_off(line: Mapping[str, Any]) -> bool:
+    """Whether a refund's line is of units that had not left: put back into stock or not."""
+    return bool(line["restockType"] == "CANCEL" or line.get("removed"))
+
+
 def store_order(document: Mapping[str, Any]) -> StoreOrder:
     marks = {
         line["id"]: next((a["value"] for a in line["customAttributes"] if a["key"] == _LINE_MARK), "")
@@ -194,12 +199,12 @@ def store_order(document: Mapping[str, Any]) -> StoreOrder:
         _, mark, rest = (refund["note"] or "").rpartition("[marketplace-sync ")
         reference = rest.rstrip("]") if mark else ""
         for line in refund["lines"]:
-            if line["restockType"] == "CANCEL":
+            if _taken_off(line):
                 found.removed[marks[line["lineId"]]] += int(line["quantity"])
                 found.by_hand[marks[line["lineId"]]] += 0 if reference else int(line["quantity"])
             else:
                 found.refunds[reference, marks[line["lineId"]]] += int(line["quantity"])
-        if not refund["lines"] or any(line["restockType"] != "CANCEL" for line in refund["lines"]):
+        if not refund["lines"] or not all(_taken_off(line) for line in refund["lines"]):
             units: Counter[str] = Counter()
             for line in refund["lines"]:
                 units[marks[line["lineId"]]] += int(line["quantity"])

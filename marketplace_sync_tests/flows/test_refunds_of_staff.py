@@ -47,6 +47,28 @@ def test_goods_that_came_back_without_money_are_no_refund(here: Town) -> None:
     assert here.work_items() == {}
 
 
+def test_a_unit_that_is_taken_off_and_not_restocked_is_cancelled_and_not_refunded(here: Town) -> None:
+    order_id = str(here.place("MUG-RED", quantity=2, at=BAZAAR))
+    live(here)
+    arguments = {"sku": "MUG-RED", "with_money": True, "restock": False}
+    here.sandbox.act(SHOP, "remove_unit", order_id=here.stored(order_id, BAZAAR).order_id, **arguments)
+    live(here)
+    assert (len(writes(here, "OR30")), writes(here, "OR28")) == (1, [])
+    here.ship(order_id, at=BAZAAR)
+    live(here)
+    assert bazaar_order(here, order_id)["state"] == "SHIPPED"
+    assert here.work_items() == {}
+
+
+def test_an_order_that_is_cancelled_and_not_restocked_is_not_refunded_besides(here: Town) -> None:
+    order_id = str(here.place("MUG-RED", quantity=2, at=BAZAAR))
+    live(here)
+    here.sandbox.act(SHOP, "cancel_order", order_id=here.stored(order_id, BAZAAR).order_id, restock=False)
+    live(here)
+    assert (len(writes(here, "OR30")), writes(here, "OR28")) == (1, [])
+    assert here.work_items() == {}
+
+
 EITHER_STORE = pytest.mark.parametrize("here", [ShopifySide, MagentoSide], ids=["Shopify", "Magento"], indirect=True)
 IN_MAGENTO = pytest.mark.parametrize("here", [MagentoSide], ids=["Magento"], indirect=True)
 

@@ -39,6 +39,8 @@ class Line(msgspec.Struct, rename="camel"):
     id: GlobalId
     quantity: int
     """Units ordered, those removed since included."""
+    unfulfilled_quantity: int | None = None
+    """Units that are still to be shipped."""
     sku: str | None = None
     custom_attributes: list[Attribute] = []
 

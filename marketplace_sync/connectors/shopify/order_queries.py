@@ -35,6 +35,7 @@ fragment Line on LineItem {
   id
   sku
   quantity
+  unfulfilledQuantity
   customAttributes { key value }
 }
 """

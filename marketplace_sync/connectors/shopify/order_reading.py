@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import msgspec
 
 from marketplace_sync.connectors.ports import Malformed
@@ -16,6 +19,7 @@ from marketplace_sync.connectors.shopify.order_answers import (
     Refund,
     RefundedLine,
 )
+from marketplace_sync.connectors.shopify.taken_off import removed_units
 from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.money import NotMoney, minor_units, share
 from marketplace_sync.domain.store import (
@@ -50,8 +54,9 @@ def listed(stated: msgspec.Raw) -> Listed:
 
 def store_order(facts: Facts) -> StoreOrder:
     """The order, its lists complete. Raises Malformed when an amount is none."""
+    removed = removed_units(facts)
     try:
-        refunds = tuple(_refund(refund, taxes_included=facts.taxes_included) for refund in facts.refunds)
+        refunds = tuple(_refund(refund, removed, taxes_included=facts.taxes_included) for refund in facts.refunds)
     except NotMoney as problem:
         raise Malformed(f"order {facts.name} ({facts.id}): a refund's amount cannot be read: {problem}") from None
     return StoreOrder(
@@ -97,7 +102,7 @@ def _fulfilment(stated: Fulfillment) -> Fulfilment:
     )
 
 
-def _refund(stated: Refund, *, taxes_included: bool) -> StoreRefund:
+def _refund(stated: Refund, removed: Counter[tuple[str, int]], *, taxes_included: bool) -> StoreRefund:
     """A line's amount is its part of the money that was given back: staff may give back less than a line is worth, or
     nothing. What was given on top (delivery, goodwill) belongs to no line and only shows in the refund's amount."""
     amount = _amount(stated.total_refunded_set)
@@ -107,24 +112,33 @@ def _refund(stated: Refund, *, taxes_included: bool) -> StoreRefund:
     return StoreRefund(
         refund_id=stated.id,
         refunded_at=stated.processed_at,
-        lines=tuple(_refunded_line(line, part) for line, part in zip(lines, parts, strict=True)),
+        lines=tuple(
+            row
+            for at, (line, part) in enumerate(zip(lines, parts, strict=True))
+            for row in _refunded_lines(line, part, removed[stated.id, at])
+        ),
         amount=amount,
         reference=marks.reference_in(stated.note),
         note=stated.note or "",
     )
 
 
-def _refunded_line(stated: RefundedLine, amount: int) -> StoreRefundedLine:
+def _refunded_lines(stated: RefundedLine, amount: int, removed: int) -> Iterator[StoreRefundedLine]:
     """`restockType` CANCEL means that the units were taken off before they left, RETURN that they came back; of others
-    nothing is said (Shopify, cancel and refund)."""
-    return StoreRefundedLine(
-        line_id=stated.line_item.id,
-        sku=stated.line_item.sku or "",
-        quantity=stated.quantity,
-        unshipped=stated.restock_type == "CANCEL",
-        amount=amount,
-        returned=stated.restock_type == "RETURN",
-    )
+    nothing is said (Shopify, cancel and refund), and `removed` of them were taken off."""
+    if stated.restock_type == "CANCEL":
+        removed = stated.quantity
+    units = [removed, stated.quantity - removed]
+    for unshipped, quantity, part in zip((True, False), units, share(amount, units), strict=True):
+        if quantity:
+            yield StoreRefundedLine(
+                line_id=stated.line_item.id,
+                sku=stated.line_item.sku or "",
+                quantity=quantity,
+                unshipped=unshipped,
+                amount=part,
+                returned=stated.restock_type == "RETURN",
+            )
 
 
 def _amount(bag: MoneyBag) -> int:

@@ -26,12 +26,14 @@ def record(
     reason: str | None = None,
     processed_at: str | None = None,
     return_id: int | None = None,
+    removal: bool = False,
 ) -> Document:
     """Write a refund the caller has checked.
 
     `rows` are (line, units, restock type, location); `shipping` minor units; `payments` (minor units, gateway, parent
     transaction): none of them means that no money moved. What was paid beyond the sum of the lines becomes an
-    adjustment.
+    adjustment. `removal`: the units had not left and are taken off the order, also those that nobody puts back into
+    stock; without it NO_RESTOCK leaves what is to be shipped as it was.
     """
     now = shop.now()
     refund: Document = {
@@ -51,6 +53,10 @@ def record(
             }
         )  # fmt: skip
         place = location or shop.primary_location()["id"]
+        if removal and restock_type == "NO_RESTOCK":
+            refund["lines"][-1]["removed"] = True
+            take_off(shop, order, line["id"], units)
+            stock.released(shop, order, line, place, units, restock=False)
         if restock_type == "CANCEL":
             take_off(shop, order, line["id"], units)
             stock.released(shop, order, line, place, units, restock=True)

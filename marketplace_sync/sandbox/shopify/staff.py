@@ -207,9 +207,10 @@ class Staff:
     # --- units and money taken back
 
     def act_remove_unit(
-        self, order_id: str | int, sku: str, quantity: int = 1, with_money: bool = False
+        self, order_id: str | int, sku: str, quantity: int = 1, with_money: bool = False, restock: bool = True
     ) -> dict[str, Any]:
-        """Take unshipped units off an order; it shows as a refund with restock type CANCEL."""
+        """Take unshipped units off an order; it shows as a refund with restock type CANCEL. Damaged or lost units are
+        not put back into stock (`restock`): those show as NO_RESTOCK."""
         shop, order = self.shop, self._order(order_id)
         if order["cancelledAt"]:
             raise ValueError(f"order {order['name']} is already cancelled")
@@ -221,10 +222,11 @@ class Staff:
         with shop.action():
             if order["routeDue"] is not None:
                 fulfilment.route(shop, order)
-            rows = [(line, units, "CANCEL", location) for line, units in picked]
-            made = refunds.record(
-                shop, order, rows, payments=self._payments(order, self._worth(order, picked), with_money)
-            )
+            rows = [
+                (line, units, *(("CANCEL", location) if restock else ("NO_RESTOCK", None))) for line, units in picked
+            ]
+            money = self._payments(order, self._worth(order, picked), with_money)
+            made = refunds.record(shop, order, rows, payments=money, removal=True)
         return {"id": gid("Refund", made["id"]), "order_id": gid("Order", order["id"])}
 
     def _worth(self, order: Document, picked: list[tuple[Document, int]]) -> int:

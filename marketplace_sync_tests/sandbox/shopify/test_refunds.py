@@ -178,6 +178,17 @@ def test_a_unit_that_was_removed_shows_as_a_refund_and_not_as_a_cancellation(app
     assert work["lineItems"]["nodes"][0]["remainingQuantity"] == 1
 
 
+def test_a_unit_that_is_removed_and_not_restocked_is_not_to_be_shipped_either(app: App) -> None:
+    order = app.create()
+    app.act("remove_unit", order_id=order["id"], sku="MUG-RED", quantity=1, restock=False)
+    found = app.order(order["id"], REFUNDS)
+    (line,) = found["refunds"][0]["refundLineItems"]["nodes"]
+    assert (line["restockType"], line["restocked"], line["quantity"]) == ("NO_RESTOCK", False, 1)
+    assert found["lineItems"]["nodes"][0]["unfulfilledQuantity"] == 1
+    (work,) = app.routed(order["id"])
+    assert work["lineItems"]["nodes"][0]["remainingQuantity"] == 1
+
+
 def test_removing_every_unit_leaves_nothing_to_ship_and_no_cancellation(app: App) -> None:
     order = app.create()
     app.act("remove_unit", order_id=order["id"], sku="MUG-RED", quantity=2)
