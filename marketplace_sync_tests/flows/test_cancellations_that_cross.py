@@ -52,6 +52,27 @@ def test_a_store_that_refuses_to_cancel_what_has_left_meanwhile_asks_nobody(here
     assert here.work_items() == {}
 
 
+def test_a_cancellation_that_crosses_a_part_of_the_order_is_of_the_rest_in_either_store(
+    database_url: str, tmp_path: Path
+) -> None:
+    with town(database_url, tmp_path, store=MagentoSide()) as here:
+        order_id = here.place("MUG-RED", "LAMP-BRASS")
+        here.settle()
+        here.sandbox.act(JL, "request_cancellation", order_id=order_id)
+        here.read_marketplace()
+        here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+        here.deliver("magento_main")
+        here.deliver(JL)
+        assert here.jl_actions("cancel_acknowledge", order_id) == []
+        for _ in range(2):
+            here.settle()
+        (dispatched,) = here.jl_actions("dispatch", order_id)
+        (cancelled,) = here.jl_actions("cancel_acknowledge", order_id)
+        assert dispatched["part_number"] != cancelled["part_number"]
+        assert here.stored(order_id).credited == {"LAMP-BRASS": 1}
+        assert here.work_items() == {}
+
+
 def test_a_cancellation_that_was_refused_because_it_had_been_told_asks_nobody(here: Town) -> None:
     """The first of two answers was lost, or somebody at the marketplace was quicker."""
     order_id = here.place()

@@ -119,6 +119,9 @@ class TakingBack:
         return _booked(self._orders.complete(facts), _reference(wish))
 
     def _cancel(self, wish: CancelOrder, facts: OrderFacts) -> Outcome:
+        """Of the whole order or of nothing: what is left when a parcel went meanwhile is wished for by its lines, once
+        the parcel is known. Raises _CannotBeBooked."""
+        _check_nothing_left(facts)
         if not any(whole(item.qty_invoiced, "qty_invoiced") for item in facts.items):
             taken = self._calls.post(f"/orders/{facts.entity_id}/cancel", {}, bool, operation="cancel order")
             after = self._orders.facts(wish.store_order_id)
@@ -131,9 +134,10 @@ class TakingBack:
                     " it by hand"
                 )
             facts = after  # somebody invoiced it meanwhile
+            _check_nothing_left(facts)
         units = {item.item_id: open_units for item in _lines(facts) if (open_units := _unshipped(item)) > 0}
         if not units:
-            raise _CannotBeBooked("no unit of it is left to cancel: all were shipped, credited or cancelled")
+            raise _CannotBeBooked("no unit of it is left to cancel: all were credited or cancelled")
         return self._credit(wish, facts, units)
 
     def _units(self, wish: RemoveLines | RecordRefund, facts: OrderFacts) -> dict[int, int]:
@@ -213,8 +217,7 @@ class TakingBack:
         if back and units:
             found["extension_attributes"] = {"return_to_stock_items": sorted(units)}
         if isinstance(wish, CancelOrder):
-            kept = any(whole(item.qty_shipped, "qty_shipped") for item in items.values())
-            found["shipping_amount"] = 0 if kept else _delivery_left(facts)
+            found["shipping_amount"] = _delivery_left(facts)
         if isinstance(wish, RecordRefund) and wish.amount is not None:
             if facts.order_currency_code and facts.order_currency_code != wish.currency:
                 raise _CannotBeBooked(
@@ -268,10 +271,17 @@ def _lines(facts: OrderFacts) -> list[Item]:
     return [item for item in facts.items if item.parent_item_id is None]
 
 
+def _check_nothing_left(facts: OrderFacts) -> None:
+    """Raises _CannotBeBooked."""
+    shipped = sum(whole(item.qty_shipped, "qty_shipped") for item in _lines(facts))
+    if shipped:
+        raise _CannotBeBooked(f"{shipped} unit(s) of it were shipped meanwhile, so that it cannot be cancelled whole")
+
+
 def _unshipped(item: Item) -> int:
-    """Units that are still to be shipped."""
-    gone = max(whole(item.qty_shipped, "qty_shipped"), whole(item.qty_refunded, "qty_refunded"))
-    return whole(item.qty_ordered, "qty_ordered") - gone - whole(item.qty_canceled, "qty_canceled")
+    """Units that are still to be shipped, of an order of which none was."""
+    gone = whole(item.qty_refunded, "qty_refunded") + whole(item.qty_canceled, "qty_canceled")
+    return whole(item.qty_ordered, "qty_ordered") - gone
 
 
 def _still_there(order: StoreOrder, line_id: str) -> int:
