@@ -21,12 +21,13 @@ def refunded(order: Document, line_id: int, *restock_types: str) -> int:
 def removed(order: Document, line_id: int) -> int:
     """Units taken off before they were shipped: refunded with restock type CANCEL, or removed in the admin without
     putting them back into stock, which shows as NO_RESTOCK."""
-    return refunded(order, line_id, "CANCEL") + sum(
-        row["quantity"]
+    not_restocked = sum(
+        int(row["quantity"])
         for refund in order["refunds"]
         for row in refund["lines"]
         if row["lineId"] == line_id and row.get("removed")
     )
+    return refunded(order, line_id, "CANCEL") + not_restocked
 
 
 def fulfilled(order: Document, line_id: int) -> int:
