@@ -112,7 +112,7 @@ def test_cancelled_units_are_counted_with_what_was_ordered(mugs: Shop) -> None:
     assert (found.unit_price, found.total) == (1000, 3000)
 
 
-@pytest.mark.parametrize(("mode", "paid", "delivery"), [("TAX_INCLUDED", 3500, 300), ("TAX_EXCLUDED", 4160, 360)])
+@pytest.mark.parametrize(("mode", "paid", "delivery"), [("TAX_INCLUDED", 3300, 300), ("TAX_EXCLUDED", 3960, 360)])
 def test_what_a_buyer_paid_is_known_although_totals_shrink_with_cancellations(
     mugs: Shop, mode: str, paid: int, delivery: int
 ) -> None:
@@ -123,9 +123,20 @@ def test_what_a_buyer_paid_is_known_although_totals_shrink_with_cancellations(
     }  # fmt: skip
     left = line(1, "MUG", 2, 20.0, cancelations=[taken], shipping_price=2.0)
     left |= {"taxes": [{"code": "VAT", "amount": 4.0}], "shipping_taxes": [{"code": "VAT", "amount": 0.4}]}
-    mugs.marketplace.place("O1-A", left, order_tax_mode=mode, total_price=23.5)
+    left |= {"fees": [{"code": "ECO", "amount": 1.0}]}
+    mugs.marketplace.place("O1-A", left, order_tax_mode=mode, total_price=23.0)
     order = mugs.order("O1-A")
     assert (order.paid, order.lines[0].delivery) == (paid, delivery)
+
+
+def test_an_order_with_fees_that_is_given_back_whole_comes_to_nothing(mugs: Shop) -> None:
+    fees = [{"code": "HANDLING", "amount": 1.0}]
+    back = {"id": "1", "amount": 20.0, "shipping_amount": 2.0, "quantity": 1, "reason_code": "20", "fees": fees}
+    one = line(1, "MUG", 1, 20.0, shipping_price=2.0, fees=fees, refunds=[back])
+    mugs.marketplace.place("O1-A", one, state="RECEIVED", shipping_price=2.0, total_price=23.0)
+    order, (refund,) = mugs.read_order("O1-A")
+    assert order.total == 2300
+    assert order.paid == (refund.amount or 0) + refund.shipping_amount == 2200
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class Line(msgspec.Struct):
     shipping_taxes: list[Tax] | None = None
     refunds: list[Reversal] | None = None
     cancelations: list[Reversal] | None = None
+    fees: list[Tax] | None = None
     shipped_date: Text = None
 
 
@@ -151,6 +152,9 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
     paid = None
     if total is not None and basis is PriceBasis.RETAIL:
         paid = total + (_cancelled(stated, currency) if settings.quantity_after_cancelations else 0)
+        # Fees are part of the total and of no line of a store's order, nor of what is given back for one: what was
+        # paid is told without them, so that a purchase given back whole comes to nothing.
+        paid -= sum(_taxes(line.fees, currency) or 0 for line in stated.order_lines)
     customer = stated.customer or buyers.Customer()
     email, is_relay = buyers.email(stated.customer_notification_email, stated.order_additional_fields, settings)
     order = Order(
@@ -246,10 +250,10 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
 
 
 def _cancelled(stated: Stated, currency: str) -> int:
-    """What cancellations took off the order's total, which shrinks with them. Raises Malformed."""
+    """What cancellations took off the order's total but for fees; it shrinks with them. Raises Malformed."""
     found = 0
     for each in (one for line in stated.order_lines for one in line.cancelations or ()):
-        found += fields.amount(each.amount, currency, "cancelations amount") + (_taxes(each.fees, currency) or 0)
+        found += fields.amount(each.amount, currency, "cancelations amount")
         found += _delivery_of(each, stated, currency, "cancelations")
         if tax_on_top(stated):
             found += _taxes(each.taxes, currency) or 0
