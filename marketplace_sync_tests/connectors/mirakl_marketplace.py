@@ -264,8 +264,8 @@ class Marketplace:
         return JSONResponse({"return_success": done, "return_errors": errors})
 
     def _act(self, order: dict[str, Any], action: str, sent: dict[str, Any]) -> Response:
-        needed = "WAITING_ACCEPTANCE" if action == "accept" else "SHIPPING"
-        if order["order_state"] != needed:
+        needed = {"accept": ("WAITING_ACCEPTANCE",), "tracking": ("SHIPPING", "SHIPPED")}.get(action, ("SHIPPING",))
+        if order["order_state"] not in needed:
             return JSONResponse(
                 {"message": f"the order is {order['order_state']}", "status": 400, "code": "ORDER_INVALID_STATE"}, 400
             )

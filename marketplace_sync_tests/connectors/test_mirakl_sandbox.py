@@ -173,6 +173,15 @@ def test_parcels_one_by_one_and_tax_on_top() -> None:
         assert [one.amount for one in shop.read_order(order_id)[1]] == [600]
 
 
+def test_an_order_shipped_in_the_portal_without_a_number_is_given_one() -> None:
+    with life(uses={"OR23"}) as here:
+        order_id = here.accepted(("MUG-RED", 1))
+        here.sandbox.act(ACCOUNT, "ship_in_portal", order_id=order_id)
+        (line_id,) = here.line_ids(order_id)
+        assert here.shop.deliver(dispatch(order_id, units(line_id), number="RM7")) == Delivered()
+        assert [one.number for one in here.shop.order(order_id).parcels] == ["RM7"]
+
+
 @pytest.mark.parametrize(("tax_rate", "each"), [("20", (333, 334, 334)), ("0", (278, 278, 278))])
 def test_a_line_with_tax_on_top_is_given_back_unit_by_unit_to_the_last_penny(
     tax_rate: str, each: tuple[int, ...]

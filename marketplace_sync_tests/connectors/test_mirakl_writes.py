@@ -203,6 +203,21 @@ def test_a_lost_ship_call_is_found_by_reading_the_order(mugs: Shop) -> None:
     assert isinstance(mugs.resolve(wish), Delivered)
 
 
+def test_an_order_that_was_marked_as_shipped_by_hand_gets_the_number_that_it_has_none_of(mugs: Shop) -> None:
+    mugs.marketplace.place("O1-A", line(1, "MUG", 1, 10.0), state="SHIPPED")
+    wish = dispatch("O1-A", units("O1-A-1"))
+    assert mugs.resolve(wish) == NotThere()
+    mugs.marketplace.lose_answers_of.add("/api/orders/O1-A/tracking")
+    assert isinstance(mugs.deliver(wish), InDoubt)
+    assert isinstance(mugs.resolve(wish), Delivered)
+    assert isinstance(mugs.deliver(wish), Delivered)
+    assert mugs.sent("/api/orders/O1-A/tracking") == [{"carrier_code": "royal-mail", "tracking_number": "RM1"}]
+    assert ("PUT", "/api/orders/O1-A/ship") not in mugs.marketplace.calls
+    mugs.marketplace.place("O2-A", line(1, "MUG", 1, 10.0), state="RECEIVED")
+    assert isinstance(mugs.deliver(dispatch("O2-A", units("O2-A-1"))), Delivered)
+    assert mugs.sent("/api/orders/O2-A/tracking") == [], "the buyer has it"
+
+
 def test_where_parcels_are_stated_one_by_one_each_is_a_shipment(mugs: Shop) -> None:
     mugs.marketplace.multi_shipment = True
     mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))

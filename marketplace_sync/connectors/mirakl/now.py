@@ -14,12 +14,13 @@ from marketplace_sync.domain.errors import TransportError
 
 
 class OrderNow:
-    """One order read again: its state, and per line the counts and what OR11 states."""
+    """One order read again: its state and tracking number, and per line the counts and what OR11 states."""
 
     def __init__(self, stated: Stated, settings: MiraklSettings) -> None:
         """Raises Malformed."""
         self.order_id = fields.text(stated.order_id)
         self.state = fields.text(stated.order_state)
+        self.tracking = fields.text(stated.shipping_tracking)
         self.can_cancel = bool(stated.can_cancel)
         self.tax_on_top = tax_on_top(stated)
         self.tax_mode = fields.text(stated.order_tax_mode)

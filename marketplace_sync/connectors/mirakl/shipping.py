@@ -129,6 +129,9 @@ class Shipping:
     # -- orders that ship as a whole -------------------------------------------------------------------------------
 
     def _order_verdict(self, wish: Dispatch, now: OrderNow) -> Resolution:
+        """One that somebody marked as shipped without a number still takes one (Mirakl, order life cycle: SHIPPED)."""
+        if now.state == "SHIPPED" and not now.tracking and wish.tracking_number.strip():
+            return NotThere()
         if now.state in SHIPPED:
             return Delivered({"found": True, "state": now.state})
         if now.state in DEAD:
@@ -146,9 +149,11 @@ class Shipping:
         verdict = self._order_verdict(wish, now)
         if isinstance(verdict, Delivered | Refused):
             return verdict
-        if now.state != SHIPPING:
+        is_by_hand = now.state in SHIPPED
+        if now.state != SHIPPING and not is_by_hand:
             return Postponed(f"order {wish.order_id} is {now.state} and may not be shipped yet", after=300.0)
-        if self._settings.partial_dispatch == "refuse" and not wish.completes and (left := _left_behind(wish, now)):
+        refuses = self._settings.partial_dispatch == "refuse" and not is_by_hand
+        if refuses and not wish.completes and (left := _left_behind(wish, now)):
             return Refused(
                 f"this marketplace ships order {wish.order_id} only as a whole, and the parcel leaves"
                 f" {', '.join(left)} behind; it is shipped once the rest has left or is cancelled",
@@ -160,7 +165,8 @@ class Shipping:
         path = f"/api/orders/{quote(wish.order_id, safe='')}"
         try:
             self._calls.send("PUT", f"{path}/tracking", json=tracking, operation="state tracking")
-            self._calls.send("PUT", f"{path}/ship", content=b"", operation="ship order")
+            if not is_by_hand:
+                self._calls.send("PUT", f"{path}/ship", content=b"", operation="ship order")
         except RequestRejected as problem:
             return self._refused(wish, problem)
         except TransportError as problem:
