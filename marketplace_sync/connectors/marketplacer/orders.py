@@ -23,7 +23,11 @@ from marketplace_sync.domain.orders import (
     StatedParcel,
 )
 
-_SHIPPED_TO_NOBODY = ("CLICK_AND_COLLECT", "NO_DISPATCH")
+_SHIPPED_TO_NOBODY = {
+    "CLICK_AND_COLLECT": "the buyer fetches it: do not ship it, and state its collection at the marketplace",
+    "NO_DISPATCH": "it is not shipped to the buyer",
+}
+_FETCHED = "COLLECTED"
 
 
 def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | Return | Refund]:
@@ -193,15 +197,18 @@ def _line(
     if total is not None and not tax_inclusive:
         total += tax or 0
     undone = found.undone.get(line.id, Undone())
-    dispatched = min(_shipped(line, invoice), quantity)
+    fetched = _FETCHED in {fields.text(flag) for flag in invoice.status_flags or ()}
+    # who fetches an order takes all that was not cancelled of it, and there is no parcel (sheet, 4: COLLECTED)
+    dispatched = min(max(_shipped(line, invoice), (quantity - undone.cancelled) * fetched), quantity)
     cancelled = min(undone.cancelled, quantity - dispatched)
     if undone.cancelled > cancelled:
         warnings.append(f"line {line.id} has more units cancelled and dispatched than ordered")
     if undone.crossed:
         warnings.append(f"{undone.crossed} of line {line.id} were cancelled and refunded although they had left")
     asked = min(undone.requested, quantity - dispatched - cancelled)
-    if fields.text(invoice.delivery_type) in _SHIPPED_TO_NOBODY:
-        warnings.append(f"line {line.id} is {invoice.delivery_type}: it is not shipped to the buyer")
+    if what := _SHIPPED_TO_NOBODY.get(fields.text(invoice.delivery_type)):
+        what = "the buyer has it: a store that has the order is told by hand that it left" if fetched else what
+        warnings.append(f"line {line.id} is {invoice.delivery_type}: {what}")
     advert = _advert(line)
     title = " ".join(word for word in (fields.text(line.advert_title), fields.text(line.variant_name)) if word)
     category = fields.text(advert.taxon_nullable.tree_name) if advert and advert.taxon_nullable else ""
