@@ -246,6 +246,27 @@ def test_a_refund_of_the_marketplace_is_booked_to_the_penny(
     assert not any(one.unshipped for one in booked.lines)
 
 
+def test_a_second_part_of_what_units_are_worth_is_credited_as_money_and_known_again(here: Shop) -> None:
+    there, row = here.injected()
+    here.double.ship(row)
+    assert isinstance(here.deliver(refund(there, 300, 2)), Delivered)
+    second = refund(there, 200, 1, reference="refund:john_lewis:edge-1:R2")
+    here.double.after = failing("POST", "refund")
+    assert isinstance(here.deliver(second), InDoubt)
+    assert isinstance(here.resolve(second), Delivered)
+    assert isinstance(here.deliver(second, attempts=2), Delivered)
+    _, body = here.sent(f"order/{row['entity_id']}/refund")
+    assert body["items"] == [{"order_item_id": 11, "qty": 0}]
+    assert body["arguments"] == {"shipping_amount": 0, "adjustment_positive": 2}
+    after = here.store.order(there.store_order_id)
+    assert after is not None
+    assert [(refund.amount, [one.quantity for one in refund.lines]) for refund in after.refunds] == [
+        (300, [2]),
+        (200, []),
+    ]
+    assert isinstance(here.deliver(refund(there, None, 1, reference="refund:R3")), Refused), "nobody says how much"
+
+
 def test_an_order_without_an_invoice_says_that_it_needs_one(here: Shop) -> None:
     pending = here.anew(invoice_orders=False)
     there, _ = pending.injected()

@@ -125,6 +125,19 @@ def test_money_alone_can_be_booked(opened: Shop) -> None:
     assert booked(opened) == [("SALE", 2800), ("REFUND", 250)]
 
 
+def test_a_second_part_of_what_one_unit_is_worth_is_money_alone_and_known_again(opened: Shop) -> None:
+    there = shipped(opened, quantity=1)
+    assert isinstance(opened.deliver(refund(there, amount=300, reference="refund:R1")), Delivered)
+    second = opened.effect(refund(there, amount=200, reference="refund:R2"))
+    opened.after("Books", LOST)
+    assert isinstance(opened.store.deliver([second])[0], InDoubt)
+    assert isinstance(settled(opened, second), Delivered)
+    assert isinstance(opened.store.deliver([second])[0], Delivered)
+    assert booked(opened) == [("SALE", 1400), ("REFUND", 300), ("REFUND", 200)]
+    assert [[row.quantity for row in refunded.lines] for refunded in now(opened, there).refunds] == [[1], []]
+    assert isinstance(opened.deliver(refund(there, reference="refund:R3")), Refused), "nobody says how much"
+
+
 def test_never_more_is_given_back_than_was_paid(opened: Shop) -> None:
     there = shipped(opened)
     assert isinstance(opened.deliver(refund(there, amount=2000, reference="a")), Delivered)

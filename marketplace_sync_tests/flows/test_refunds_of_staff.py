@@ -90,6 +90,17 @@ def credits(here: Town, order_id: str) -> int:
 
 
 @EITHER_STORE
+def test_what_the_operator_gives_back_for_one_unit_in_parts_is_booked_in_full(here: Town) -> None:
+    order_id = shipped(here, quantity=1)
+    for amount in (300, 200):
+        by_hand(here, order_id, amount)
+        live(here)
+    stored = here.stored(order_id, BAZAAR)
+    assert (stored.credited, stored.given_back) == ({"MUG-RED": 1}, 500)
+    assert (writes(here, "OR28"), here.work_items()) == ([], {})
+
+
+@EITHER_STORE
 def test_a_refund_of_the_stores_whose_answer_was_lost_and_that_a_person_skips_is_not_booked_a_second_time(
     here: Town,
 ) -> None:

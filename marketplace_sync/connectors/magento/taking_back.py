@@ -141,12 +141,17 @@ class TakingBack:
         return self._credit(wish, facts, units)
 
     def _units(self, wish: RemoveLines | RecordRefund, facts: OrderFacts) -> dict[int, int]:
-        """Item id -> units to credit. Raises _CannotBeBooked."""
+        """Item id -> units to credit. Of a stated amount, those that were not credited before: money may be given back
+        for a unit in several parts. Raises _CannotBeBooked."""
         units: dict[int, int] = {}
         for wanted in wish.lines:
             item = _item_of(facts, wanted)
-            units[item.item_id] = units.get(item.item_id, 0) + wanted.quantity
-        return units
+            quantity = units.get(item.item_id, 0) + wanted.quantity
+            if isinstance(wish, RecordRefund) and wish.amount is not None:
+                left = whole(item.qty_ordered, "qty_ordered") - whole(item.qty_refunded, "qty_refunded")
+                quantity = min(quantity, left)
+            units[item.item_id] = quantity
+        return {item_id: quantity for item_id, quantity in units.items() if quantity > 0}
 
     def _check_still_there(self, facts: OrderFacts, units: Mapping[int, int]) -> None:
         """Magento credits what has left as gladly as what has not, and a parcel may have left since this was wished.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from marketplace_sync.connectors.shopify import marks, mutations
@@ -97,10 +98,18 @@ class RefundBooking:
         if isinstance(wanted, RecordRefund):
             place = self._settings.return_location if wanted.returned else None
             restock = {"restockType": "RETURN", "locationId": place} if place else {"restockType": "NO_RESTOCK"}
-        return [
-            {"lineItemId": _store_line(order, units).line_id, "quantity": units.quantity, **restock}
-            for units in wanted.lines
-        ]
+        found = []
+        taken: Counter[str] = Counter()
+        for units in wanted.lines:
+            line = _store_line(order, units)
+            quantity = units.quantity
+            if isinstance(wanted, RecordRefund) and wanted.amount is not None:
+                # money may be given back for a unit in several parts, of which only the first finds it on the order
+                quantity = min(quantity, _refundable(order, line) - taken[line.line_id])
+                taken[line.line_id] += quantity
+            if quantity > 0:
+                found.append({"lineItemId": line.line_id, "quantity": quantity, **restock})
+        return found
 
     def _transactions(
         self, order: StoreOrder, wanted: RemoveLines | RecordRefund, lines: list[dict[str, Any]]
@@ -163,6 +172,12 @@ def _store_line(order: StoreOrder, units: LineUnits) -> StoreOrderLine:
             "somebody may have edited the order: book it by hand"
         )
     return marked[0]
+
+
+def _refundable(order: StoreOrder, line: StoreOrderLine) -> int:
+    """Units of a line that no refund holds, whether they left or not."""
+    held = sum(row.quantity for refund in order.refunds for row in refund.lines if row.line_id == line.line_id)
+    return max(0, line.quantity - held)
 
 
 def _payments(transactions: list[Transaction]) -> list[tuple[Transaction, int]]:
