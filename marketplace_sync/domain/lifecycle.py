@@ -201,7 +201,7 @@ def return_events(connection: str, stated: Return) -> list[OrderEvent]:
         "line_id": stated.line_id,
         "key": stated.return_id,
         "quantity": stated.quantity,
-        "initiator": Initiator.CUSTOMER,
+        "initiator": Initiator(stated.initiator),
         "detail": {"reason": stated.reason, "return_id": stated.return_id, "basis": stated.refund_basis.value},
     }
     events = [OrderEvent(kind=EventKind.RETURN_REQUESTED, occurred_at=stated.requested_at, **common)]

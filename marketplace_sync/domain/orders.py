@@ -231,6 +231,8 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The marketplace's id of the whole return where it has several lines; empty: `return_id` is."""
     compliant: bool | None = None
     """What was stated to the marketplace of the goods that came back; None: nothing yet."""
+    initiator: str = "customer"
+    """Who asked for it, an `Initiator`; the buyer, where the marketplace knows nobody else who could."""
 
     @property
     def of(self) -> str:

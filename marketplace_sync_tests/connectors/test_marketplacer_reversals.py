@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from marketplace_sync.domain.orders import Refund
+from marketplace_sync.domain.lifecycle import refund_events, return_events
+from marketplace_sync.domain.orders import Refund, Return
 from marketplace_sync_tests.connectors.marketplacer_instance import (
     L1,
     Instance,
@@ -71,3 +72,36 @@ def test_what_is_asked_to_be_cancelled_is_told_apart_by_whether_it_has_left(pots
     invoice["refundRequests"] = [refund(5, refunded(L1, 3, 3000, dispatched=False, status="AWAITING_RETURN"))]
     (mug,) = parsed(url, order_id)[0].lines
     assert (mug.cancellation_requested, mug.cancellation_too_late) == (1, 2)
+
+
+MARK = [{"key": "marketplace_sync", "value": "refund:1"}]
+
+
+def test_what_we_ask_for_is_a_refund_and_the_same_fact_that_was_stated_as_a_return(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3))
+    (invoice,) = box.invoices(order_id)
+    request = refund(5, refunded(L1, 1, 1000, status="REFUND_ACCEPTED"), initiatedBy="SELLER", status="PROCESSED")
+    invoice["refundRequests"] = [{**request, "externalIds": MARK}]
+    assert parsed(url, order_id)[1] == [], "nobody gets anything yet"
+    given = refund(5, refunded(L1, 1, 1000), initiatedBy="SELLER")
+    invoice["refundRequests"] = [given]
+    (before,) = parsed(url, order_id)[1]
+    invoice["refundRequests"] = [{**given, "externalIds": MARK}]
+    (after,) = parsed(url, order_id)[1]
+    assert isinstance(before, Return)
+    assert isinstance(after, Refund)
+    assert {one.initiator.value for one in return_events("pots", before)} == {"seller"}
+    (told,) = refund_events("pots", after)
+    assert told.event_id in {one.event_id for one in return_events("pots", before)}
+
+
+def test_a_request_of_ours_that_is_denied_is_shown(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1))
+    (invoice,) = box.invoices(order_id)
+    denied = refund(5, refunded(L1, 1, 1000, status="REFUND_DENIED"), initiatedBy="SELLER", status="DENIED")
+    invoice["refundRequests"] = [{**denied, "externalIds": MARK}]
+    order, reversals = parsed(url, order_id)
+    assert reversals == []
+    assert "was denied" in order.warnings[0]

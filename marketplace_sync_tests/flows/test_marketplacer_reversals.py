@@ -6,7 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from marketplace_sync_tests.flows.marketplacer_town import MARKET, live, marketplacer_town, named, place
+import pytest
+
+from marketplace_sync.domain.orders import Refund
+from marketplace_sync.ledger import orders as ledger_orders
+from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.stores import ShopifySide
 from marketplace_sync_tests.flows.town import Town
 from marketplace_sync_tests.sandbox.marketplacer.client import Client
@@ -59,3 +63,32 @@ def test_a_cancellation_that_crossed_with_the_parcel_and_is_refunded_is_a_refund
         assert named(here, "Cancelled Order", order) == []
         assert stored.given_back == 1400
         assert here.work_items() == {"ODD_STATEMENT": 1}, "a person sees that goods are gone with their money"
+
+
+@pytest.mark.parametrize("was_a_return", [False, True], ids=["from the start", "told as a return before"])
+def test_a_refund_by_our_own_staff_is_no_return_of_the_buyers(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_a_return: bool
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=ShopifySide(), **PROMPT) as here:
+        order = place(here, quantity=2)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        with monkeypatch.context() as earlier:
+            if was_a_return:  # as a release did that knew no request of ours
+                reads = here.context.marketplaces[MARKET]
+                knows_none = reads._settings.model_copy(update={"marker_key": "none"})  # type: ignore[attr-defined]
+                earlier.setattr(reads, "_settings", knows_none)
+            here.refund_in_store(order["id"], "MUG-RED", at=MARKET)
+            live(here)
+            assert len(named(here, "Return Requested", order)) == was_a_return
+        act(here, "claw_back", invoice_id=order["invoices"][0]["invoice_id"], amount_cents=200)
+        live(here)
+        with here.project.ledger.begin() as connection:
+            held = [type(one) for one in ledger_orders.reversals_of(connection, MARKET, [order["id"]])]
+        assert Refund in held, "it is stated as what it is now"
+        (told,) = named(here, "Refunded Order", order)
+        assert (pence(told), told["properties"]["InitiatedBy"]) == (1400, "seller")
+        assert len(named(here, "Return Requested", order)) == len(named(here, "Returned Order", order)) == was_a_return
+        assert here.stored(order["id"], MARKET).given_back == 1400
+        assert here.work_items() == {}

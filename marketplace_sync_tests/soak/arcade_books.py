@@ -26,7 +26,7 @@ class _Line:
     shipped: Counter[str] = field(default_factory=Counter)
     """Tracking number -> units."""
     returns: int = 0
-    """Requests for what had left."""
+    """Requests for what had left, without those by which we ask for what the store gave back."""
     refunds: int = 0
     """Of these, those that were paid."""
     by_us: int = 0
@@ -88,7 +88,7 @@ def _lines(all_of: Collection) -> dict[int, _Line]:
         if item["request"] in ours and item["dispatched"] is False and item["status"] == "REFUNDED":
             found[item["line"]].by_us += int(item["quantity"])
         if item["dispatched"]:
-            found[item["line"]].returns += 1
+            found[item["line"]].returns += item["request"] not in ours
             found[item["line"]].refunds += item["status"] == "REFUNDED"
     return found
 

@@ -44,8 +44,8 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
     currency = said.currency() or settings.currency
     if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
         raise Malformed("the instance states no currency: set `currency`")
-    found = reversals(order.id, invoices, currency, placed_at)
-    warnings: list[str] = []
+    found = reversals(order.id, invoices, currency, placed_at, settings.marker_key)
+    warnings = list(found.odd)
     tax_inclusive = said.tax_inclusive()
     if tax_inclusive is None:
         tax_inclusive = settings.tax_inclusive

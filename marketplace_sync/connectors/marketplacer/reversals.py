@@ -53,18 +53,25 @@ class Reversals:
     undone: dict[str, Undone] = field(default_factory=dict)
     """Line id -> units cancelled, or asked to be, before they left."""
     returned: list[Return | Refund] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    """What a person should know of."""
 
 
-def reversals(order_id: str, invoices: Sequence[Invoice], currency: str, placed_at: datetime) -> Reversals:
+def reversals(
+    order_id: str, invoices: Sequence[Invoice], currency: str, placed_at: datetime, marker_key: str
+) -> Reversals:
     """All of an order's. Money taken back from the seller alone (`onlyRemittance`) is none of the buyer's business.
-    Raises Malformed."""
+    `marker_key`: the external id by which requests of ours are known. Raises Malformed."""
     found = Reversals()
     for invoice in invoices:
         for request in invoice.refund_requests:
             given_back = _given_back(request, currency)
+            ours = any(fields.text(one.key) == marker_key for one in request.external_ids or ())
             for line in request.line_items:
                 if not line.only_remittance:
-                    _requested(found, order_id, request, line, given_back, currency, placed_at)
+                    _requested(found, order_id, request, line, given_back, currency, placed_at, ours)
+            if ours and fields.text(request.status) == "DENIED":
+                found.odd.append(f"refund request {request.id}, which we made for what the store did, was denied")
         covered = _covered(invoice, currency)
         for amendment in invoice.amendments:
             for amended in amendment.line_items:
@@ -134,6 +141,7 @@ def _requested(
     given_back: Mapping[str, int],
     currency: str,
     placed_at: datetime,
+    ours: bool,
 ) -> None:
     status = fields.text(line.status)
     quantity = fields.units(line.quantity, f"refund {request.id} quantity")
@@ -161,7 +169,8 @@ def _requested(
             undone.requested += quantity
         undone.reason, undone.initiator = fields.text(line.reason), who
         return
-    if line.line_item is None:
+    if line.line_item is None or ours:
+        # what the store gave back, and we ask for: no buyer wants to return anything
         if status == "REFUNDED":
             found.returned.append(refund)
         return
@@ -175,8 +184,9 @@ def _requested(
             status=status,
             requested_at=requested_at,
             changed_at=changed_at,
-            reason=fields.text(line.reason),
-            refund_amount=None if amount is None else abs(amount),
+            reason=refund.reason,
+            refund_amount=refund.amount,
+            initiator=who.value,
         )
     )
 
