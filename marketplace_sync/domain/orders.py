@@ -233,6 +233,8 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was stated to the marketplace of the goods that came back; None: nothing yet."""
     initiator: str = "customer"
     """Who asked for it, an `Initiator`; the buyer, where the marketplace knows nobody else who could."""
+    formerly: str = ""
+    """The id that earlier releases gave it: where it is held under that one, it stays the same return."""
 
     @property
     def of(self) -> str:
@@ -254,6 +256,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     initiator: str = "unknown"
     basis: PriceBasis = PriceBasis.RETAIL
+    formerly: str = ""
+    """As of a return."""
 
 
 class Initiator(StrEnum):

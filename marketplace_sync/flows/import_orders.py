@@ -390,6 +390,7 @@ def _reversal_stated(
     connection: Connection, context: Context, name: str, stated: Return | Refund, report: FeedReport
 ) -> None:
     now = context.now()
+    stated = orders.as_held(connection, name, stated)
     key = stated.return_id if isinstance(stated, Return) else stated.refund_id
     orders.save_reversal(connection, name, stated, now)
     found = return_events(name, stated) if isinstance(stated, Return) else refund_events(name, stated)

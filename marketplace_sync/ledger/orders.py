@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from marketplace_sync.decoding import converted, decoder
@@ -308,6 +309,22 @@ def events_of(connection: Connection, name: str, order_id: str, kinds: Sequence[
         )
         for row in rows
     ]  # fmt: skip
+
+
+def as_held(connection: Connection, name: str, stated: Return | Refund) -> Return | Refund:
+    """A return or refund under the id that it is held under since an earlier release, so that nothing of it is told or
+    paid once more under the one it has now."""
+    if not stated.formerly:
+        return stated
+    held = driver(connection).execute(
+        "SELECT 1 FROM ledger.reversals WHERE connection = %s AND kind IN ('return', 'refund') AND key = %s",
+        (name, stated.formerly),
+    )
+    if held.fetchone() is None:
+        return stated
+    if isinstance(stated, Return):
+        return replace(stated, return_id=stated.formerly)
+    return replace(stated, refund_id=stated.formerly)
 
 
 def save_reversal(connection: Connection, name: str, stated: Return | Refund, seen_at: datetime) -> None:

@@ -11,6 +11,7 @@ from marketplace_sync.domain.lifecycle import refund_events, return_events
 from marketplace_sync.domain.orders import Refund, Return
 from marketplace_sync_tests.connectors.marketplacer_instance import (
     L1,
+    L2,
     Instance,
     instance,
     line,
@@ -105,3 +106,30 @@ def test_a_request_of_ours_that_is_denied_is_shown(pots: tuple[Instance, str]) -
     order, reversals = parsed(url, order_id)
     assert reversals == []
     assert "was denied" in order.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "ids"),
+    [
+        ((L1,), ["R"]),
+        ((None,), ["R"]),
+        ((L1, None), ["R", "R#2"]),
+        ((None, L1, None), ["R#1", "R", "R#3"]),
+        ((None, None), ["R#1", "R#2"]),
+        ((L1, L2), ["R#1", "R#2"]),
+        ((L1, L2, None), ["R#1", "R#2", "R#3"]),
+    ],
+)
+def test_a_line_without_goods_that_is_added_later_changes_no_id(
+    pots: tuple[Instance, str], lines: tuple[str | None, ...], ids: list[str]
+) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1), line(2))
+    (invoice,) = box.invoices(order_id)
+    given = [{**refunded(of, 1, 100), "id": str(n)} for n, of in enumerate(lines, 1)]
+    invoice["refundRequests"] = [{**refund(5, *given), "id": "R"}]
+    found = parsed(url, order_id)[1]
+    assert [one.return_id if isinstance(one, Return) else one.refund_id for one in found] == ids
+    assert [one.formerly for one in found] == [
+        f"R#{n}" if one == "R" and len(ids) > 1 else "" for n, one in enumerate(ids, 1)
+    ]

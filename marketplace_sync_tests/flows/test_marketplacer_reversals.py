@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from marketplace_sync.connectors.marketplacer import reversals
+from marketplace_sync.connectors.marketplacer.stated import RefundLine, RefundRequest
 from marketplace_sync.domain.orders import Refund
 from marketplace_sync.ledger import orders as ledger_orders
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
@@ -91,4 +93,42 @@ def test_a_refund_by_our_own_staff_is_no_return_of_the_buyers(
         assert (pence(told), told["properties"]["InitiatedBy"]) == (1400, "seller")
         assert len(named(here, "Return Requested", order)) == len(named(here, "Returned Order", order)) == was_a_return
         assert here.stored(order["id"], MARKET).given_back == 1400
+        assert here.work_items() == {}
+
+
+def every_line_counted(request: RefundRequest, line: RefundLine) -> str:
+    """How earlier releases named what a request gives back."""
+    counted = [one for one in request.line_items if not one.only_remittance]
+    return request.id if len(counted) == 1 else f"{request.id}#{line.id}"
+
+
+@pytest.mark.parametrize("was_two", [False, True], ids=["from the start", "told under two ids before"])
+def test_a_return_to_which_its_operator_adds_a_line_stays_one_and_is_paid_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_two: bool
+) -> None:
+    with marketplacer_town(database_url, tmp_path, store=ShopifySide(), **PROMPT) as here:
+        order = place(here, quantity=2)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        asked = act(here, "request_return", order_id=order["order_id"], lines=[{"sku": "MUG-RED", "quantity": 1}])
+        live(here)
+        with monkeypatch.context() as earlier:
+            if was_two:
+                earlier.setattr(reversals, "reversal_id", every_line_counted)
+                earlier.setattr(reversals, "_former_id", lambda request, line: "")
+            act(here, "receive_return", refund_request_id=asked["refund_request_ids"][0])
+            postage = {"custom": "Postage", "quantity": 1, "amountPerItemCents": 500, "status": "REFUND_ACCEPTED"}
+            write(
+                here, "refundRequestRefund", "status", refundRequestId=asked["ids"][0], notes=[{"note": "all"}],
+                newLineItems=[postage],
+            )  # fmt: skip
+            live(here)
+            assert len(named(here, "Return Requested", order)) == 1 + was_two
+        act(here, "claw_back", invoice_id=order["invoices"][0]["invoice_id"], amount_cents=200)
+        live(here)
+        assert sorted(pence(event) for event in named(here, "Refunded Order", order)) == [500, 1400]
+        assert len(named(here, "Return Requested", order)) == 1 + was_two
+        assert len(named(here, "Returned Order", order)) == 1
+        assert here.stored(order["id"], MARKET).given_back == 1900
         assert here.work_items() == {}

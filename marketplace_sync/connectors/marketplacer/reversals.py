@@ -109,9 +109,22 @@ def _crossed(undone: Undone, line: Line, invoice: Invoice) -> Iterator[Refund]:
 
 
 def reversal_id(request: RefundRequest, line: RefundLine) -> str:
-    """The request's own id; with the line's behind it where the request has several."""
-    counted = [one for one in request.line_items if not one.only_remittance]
-    return request.id if len(counted) == 1 else f"{request.id}{_OF_A_LINE}{line.id}"
+    """The request's own id; with the line's behind it where the request has several. Lines that name no goods count
+    only where there are no others: an operator may add such to a request while refunding it (sheet, 7), and what was
+    told of the goods before has to stay the same fact."""
+    goods = [one for one in _counted(request) if one.line_item is not None]
+    among = goods or _counted(request)
+    return request.id if [one.id for one in among] == [line.id] else f"{request.id}{_OF_A_LINE}{line.id}"
+
+
+def _former_id(request: RefundRequest, line: RefundLine) -> str:
+    """What releases called it that counted every line, where that differs."""
+    differs = reversal_id(request, line) == request.id and len(_counted(request)) > 1
+    return f"{request.id}{_OF_A_LINE}{line.id}" if differs else ""
+
+
+def _counted(request: RefundRequest) -> list[RefundLine]:
+    return [one for one in request.line_items if not one.only_remittance]
 
 
 def _given_back(request: RefundRequest, currency: str) -> dict[str, int]:
@@ -120,7 +133,7 @@ def _given_back(request: RefundRequest, currency: str) -> dict[str, int]:
     whole = fields.cents(
         request.refund_amount_cents, request.refund_amount_formatted, currency, f"refund {request.id} refundAmount"
     )
-    lines = [one for one in request.line_items if not one.only_remittance and fields.text(one.status) == "REFUNDED"]
+    lines = [one for one in _counted(request) if fields.text(one.status) == "REFUNDED"]
     amounts = [fields.cents(one.amount_cents, one.amount_formatted, currency, "amount") for one in lines]
     asked = [0 if amount is None else abs(amount) for amount in amounts]
     if whole is None or not sum(asked):
@@ -159,6 +172,7 @@ def _requested(
         refunded_at=changed_at,
         reason=fields.text(line.reason),
         initiator=who.value,
+        formerly=_former_id(request, line),
     )
     if line.dispatched is False and line.line_item is not None:
         undone = found.undone.setdefault(line.line_item.id, Undone())
@@ -176,7 +190,7 @@ def _requested(
         return
     found.returned.append(
         Return(
-            return_id=reversal_id(request, line),
+            return_id=refund.refund_id,
             order_id=order_id,
             line_id=line.line_item.id,
             quantity=quantity,
@@ -187,6 +201,7 @@ def _requested(
             reason=refund.reason,
             refund_amount=refund.amount,
             initiator=who.value,
+            formerly=refund.formerly,
         )
     )
 
