@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marketplace_sync.domain.lifecycle import refund_events, return_events
-from marketplace_sync.domain.orders import Refund, Return
+from marketplace_sync.domain.orders import Refund, Return, ReturnState
 from marketplace_sync_tests.connectors.marketplacer_instance import (
     L1,
     L2,
@@ -133,3 +133,14 @@ def test_a_line_without_goods_that_is_added_later_changes_no_id(
     assert [one.formerly for one in found] == [
         f"R#{n}" if one == "R" and len(ids) > 1 else "" for n, one in enumerate(ids, 1)
     ]
+
+
+def test_goods_are_back_once_the_request_says_so_of_the_lines_that_are_not_over(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=3))
+    (invoice,) = box.invoices(order_id)
+    states = ("AWAITING_RETURN", "REFUND_ACCEPTED", "REFUND_DENIED")
+    lines = [refunded(L1, 1, 1000, number=n, status=status) for n, status in enumerate(states)]
+    invoice["refundRequests"] = [refund(5, *lines, status="RETURNED", refundedAt=None)]
+    found = [one for one in parsed(url, order_id)[1] if isinstance(one, Return)]
+    assert [one.state for one in found] == [ReturnState.RECEIVED, ReturnState.RECEIVED, ReturnState.DECLINED]

@@ -132,3 +132,18 @@ def test_a_return_to_which_its_operator_adds_a_line_stays_one_and_is_paid_once(
         assert len(named(here, "Returned Order", order)) == 1
         assert here.stored(order["id"], MARKET).given_back == 1900
         assert here.work_items() == {}
+
+
+def test_that_the_goods_are_back_is_told_before_the_money_and_once(database_url: str, tmp_path: Path) -> None:
+    with marketplacer_town(database_url, tmp_path, store=None, **PROMPT) as here:
+        order = place(here)
+        act(here, "ship", order_id=order["order_id"])
+        (number,) = act(here, "request_return", order_id=order["order_id"])["refund_request_ids"]
+        live(here)
+        assert named(here, "Returned Order", order) == []
+        act(here, "receive_return", refund_request_id=number)
+        live(here)
+        assert len(named(here, "Returned Order", order)) == 1
+        act(here, "refund", refund_request_id=number)
+        live(here)
+        assert len(named(here, "Returned Order", order)) == len(named(here, "Refunded Order", order)) == 1

@@ -194,7 +194,7 @@ def _requested(
             order_id=order_id,
             line_id=line.line_item.id,
             quantity=quantity,
-            state=_STATES.get(status, ReturnState.UNKNOWN),
+            state=_state(request, status),
             status=status,
             requested_at=requested_at,
             changed_at=changed_at,
@@ -204,6 +204,14 @@ def _requested(
             formerly=refund.formerly,
         )
     )
+
+
+def _state(request: RefundRequest, status: str) -> ReturnState:
+    """Of a line. That the goods are back only the request says; its lines still wait then (sheet, 4)."""
+    is_over = status in ("REFUND_DENIED", "REFUNDED")
+    if not is_over and fields.text(request.status) == "RETURNED":
+        return ReturnState.RECEIVED
+    return _STATES.get(status, ReturnState.UNKNOWN)
 
 
 def _amended(
