@@ -144,3 +144,16 @@ def test_goods_are_back_once_the_request_says_so_of_the_lines_that_are_not_over(
     invoice["refundRequests"] = [refund(5, *lines, status="RETURNED", refundedAt=None)]
     found = [one for one in parsed(url, order_id)[1] if isinstance(one, Return)]
     assert [one.state for one in found] == [ReturnState.RECEIVED, ReturnState.RECEIVED, ReturnState.DECLINED]
+
+
+def test_what_only_the_seller_loses_says_nothing_of_an_amendment(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1))
+    (invoice,) = box.invoices(order_id)
+    invoice["refundRequests"] = [refund(5, refunded(L1, 1, 1000, onlyRemittance=True))]
+    amended = {"id": "a", "status": "REFUNDED", "dispatched": True, "quantity": 1, "totalCents": -1000}
+    at = "2026-03-03T10:01:00Z"
+    invoice["amendments"] = [{"id": "A", "createdAt": at, "lineItems": [{**amended, "lineItem": {"id": L1}}]}]
+    (given,) = parsed(url, order_id)[1]
+    assert isinstance(given, Refund)
+    assert (given.refund_id, given.amount) == ("A", 1000)

@@ -265,6 +265,6 @@ def _covered(invoice: Invoice, currency: str) -> set[tuple[str, str]]:
 
 def _refunded(invoice: Invoice) -> Iterator[tuple[RefundLine, datetime | None]]:
     for request in invoice.refund_requests:
-        for line in request.line_items:
+        for line in _counted(request):
             if fields.text(line.status) == "REFUNDED":
                 yield line, fields.moment(request.refunded_at) or fields.moment(request.updated_at)
