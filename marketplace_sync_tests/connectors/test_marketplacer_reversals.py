@@ -157,3 +157,14 @@ def test_what_only_the_seller_loses_says_nothing_of_an_amendment(pots: tuple[Ins
     (given,) = parsed(url, order_id)[1]
     assert isinstance(given, Refund)
     assert (given.refund_id, given.amount) == ("A", 1000)
+
+
+def test_who_cancelled_and_why_is_not_said_by_a_request_that_was_denied(pots: tuple[Instance, str]) -> None:
+    box, url = pots
+    order_id = box.place(1, line(1, quantity=2))
+    (invoice,) = box.invoices(order_id)
+    sold_out = refunded(L1, 1, 1000, dispatched=False, reason="Sold out")
+    denied = refunded(L1, 1, 1000, number=2, dispatched=False, reason="Changed my mind", status="REFUND_DENIED")
+    invoice["refundRequests"] = [refund(5, sold_out, initiatedBy="SELLER"), refund(6, denied, status="DENIED")]
+    (mug,) = parsed(url, order_id)[0].lines
+    assert (mug.cancelled, mug.cancelled_by, mug.cancel_reason) == (1, "seller", "Sold out")

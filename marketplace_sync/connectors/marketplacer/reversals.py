@@ -175,11 +175,13 @@ def _requested(
         formerly=_former_id(request, line),
     )
     if line.dispatched is False and line.line_item is not None:
+        if status == "REFUND_DENIED":
+            return
         undone = found.undone.setdefault(line.line_item.id, Undone())
         if status == "REFUNDED":
             undone.cancelled += quantity
             undone.paid_back.append(refund)
-        elif status != "REFUND_DENIED":
+        else:
             undone.requested += quantity
         undone.reason, undone.initiator = fields.text(line.reason), who
         return
