@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from marketplace_sync.domain.effects import AcknowledgeOrder, EffectKind, EffectState, Lane, LineUnits, SetStock
 from marketplace_sync.ledger import outbox
@@ -55,6 +56,19 @@ def test_many_wishes_at_once_are_deduplicated_like_few(ledger: Ledger) -> None:
         assert outbox.record(connection, many) == 150
         assert outbox.record(connection, many) == 0
     assert len(claimed(ledger, 1000)) == 150
+
+
+def test_a_claim_looks_at_few_effects_although_the_server_last_counted_when_none_waited(ledger: Ledger) -> None:
+    with ledger.begin() as connection:
+        outbox.record(connection, [wish(f"past {n}", subject=f"past {n}") for n in range(1000)])
+        connection.execute(text("UPDATE ledger.effects SET state = 'delivered', finished_at = now()"))
+        connection.execute(text("ANALYZE ledger.effects"))
+    with ledger.begin() as connection:
+        outbox.record(connection, [wish(f"k{n}", subject=f"order-{n % 1000}") for n in range(2000)])
+    fetched = text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'effects'")
+    with ledger.begin() as connection:
+        assert len(outbox.claim(connection, "john_lewis", tuple(Lane), 50, HOLD)) == 50
+        assert connection.execute(fetched).scalar_one() < 3 * 2000, "not each of them for each of them"
 
 
 def test_a_wish_is_gone_when_its_transaction_is(ledger: Ledger) -> None:
