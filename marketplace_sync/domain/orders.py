@@ -157,6 +157,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     buyer_locale: str = ""
     buyer_erased: bool = False
     """The marketplace has blanked its buyer since: the rest of what is here of them is what it stated before."""
+    origin_unknown: bool = False
+    """The marks of orders that came from a store were wiped off it: unless it is held already, it may be one of
+    those."""
     parcels: tuple[StatedParcel, ...] = ()
     """In the order in which they left, where the marketplace shows them."""
     consent: Consent | None = None

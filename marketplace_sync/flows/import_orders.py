@@ -265,6 +265,9 @@ def _store_orders(
             continue
         readable.append(source_identifier(name, one.statement.key))
         of_order = [part for part in one.parts if isinstance(part, Order)]
+        if strangers := [part for part in of_order if part.origin_unknown and part.order_id not in known]:
+            privacy.not_imported(connection, name, strangers)
+            continue
         reversals += [part for part in one.parts if not isinstance(part, Order)]
         if one.new and head is None and known.keys().isdisjoint(part.order_id for part in of_order):
             new += one.new

@@ -79,6 +79,28 @@ def erased_at_marketplace(connection: Connection, context: Context, name: str, b
     )
 
 
+def not_imported(connection: Connection, name: str, strangers: Sequence[Order]) -> None:
+    """Orders that may have come from a store, which had their marks wiped before they were ever held here: as new ones
+    they would go back to it and be sold twice. One of which units are still open is shown to a person."""
+    work_items.report(
+        connection,
+        [
+            Problem(
+                code="ODD_STATEMENT",
+                subject=source_identifier(name, order.order_id),
+                connection=name,
+                order_id=order.order_id,
+                message=f"Order {order.reference} of {name} was purged before it was first read here, with the marks of"
+                " orders that came from a store. It was not imported, or it might be sold a second time. If it came"
+                f" from no store, send its {order.open_units()} open units by hand.",
+                evidence={"order": order.reference, "open_units": order.open_units()},
+            )
+            for order in strangers
+            if order.open_units()
+        ],
+    )
+
+
 def _ours(connection: Connection, store: str, store_order_ids: Sequence[str]) -> list[str]:
     """The marketplace orders behind these orders of the store."""
     rows = driver(connection).execute(

@@ -84,6 +84,7 @@ def parse_order(payload: bytes, settings: MarketplacerSettings) -> list[Order | 
             ),
             billing_address=_address(order.billing_address, order) if order.billing_address else None,
             buyer_email=email,
+            origin_unknown=_is_of_unknown_origin(order, settings),
             shipping_price=shipping,
             total=_sum(order, invoices, "total", currency, whole),
             tax=_sum(order, invoices, "tax_total", currency, whole),
@@ -115,6 +116,11 @@ def born_elsewhere(order: stated.Order, settings: MarketplacerSettings) -> bool:
     """Pushed into Marketplacer by a shop that has it already (sheet, 0 and 11: loop guard)."""
     keys = {key.lower() for key in settings.skip_external_id_keys}
     return any(fields.text(pair.key).lower() in keys for pair in order.external_ids or ())
+
+
+def _is_of_unknown_origin(order: stated.Order, settings: MarketplacerSettings) -> bool:
+    """Whether a purge has cleared what `born_elsewhere` looks at (sheet, 7: purgeExternalIds)."""
+    return bool(settings.skip_external_id_keys) and order.purged_at is not None and order.external_ids == []
 
 
 def _sum(order: stated.Order, invoices: Sequence[stated.Invoice], name: str, currency: str, whole: bool) -> int | None:
