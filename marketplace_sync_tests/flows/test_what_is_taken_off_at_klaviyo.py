@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marketplace_sync.domain.lifecycle import refund_events
+from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund
+from marketplace_sync.flows import taken_off
 from marketplace_sync_tests.flows.marketplacer_town import act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.town import JL, Town, town
 
@@ -136,3 +140,36 @@ def test_what_is_cancelled_of_an_order_takes_no_more_off_than_money_that_was_giv
         live(here)
         (cancelled,) = named(here, "Cancelled Order", order)
         assert round(cancelled["value"] * 100) == 800
+
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("cost", "quantity", "amount", "delivery", "expected"),
+    [
+        (1000, 2, 2000, 0, (2800, True)),
+        (1000, 2, 1999, 0, (2800, True)),  # a unit's price may be a rounding
+        (1000, 2, 500, 0, (700, False)),
+        (1000, 2, 1000, 500, (700, False)),  # half of it is delivery
+        (1000, 2, None, 0, (2800, True)),
+        (None, 2, 500, 0, (None, True)),  # nobody knows which part that is
+        (None, 2, 0, 0, (0, True)),
+        (1000, 0, 500, 0, (None, True)),  # money alone
+    ],
+)
+def test_a_refund_at_cost_is_worth_the_part_of_the_price_that_was_given_back_of_the_cost(
+    cost: int | None, quantity: int, amount: int | None, delivery: int, expected: tuple[int | None, bool]
+) -> None:
+    line = OrderLine(line_id="1", quantity=2, unit_price=cost)
+    order = Order(
+        order_id="1", reference="1", customer_order_number="1", status="", placed_at=AT, currency="GBP",
+        price_basis=PriceBasis.COST, lines=(line,),
+    )  # fmt: skip
+    stated = Refund(
+        refund_id="1", order_id="1", line_id="1", quantity=quantity, shipping_amount=delivery,
+        amount=None if amount is None else amount - delivery,
+        refunded_at=AT, basis=PriceBasis.COST,
+    )  # fmt: skip
+    (event,) = refund_events("cost", stated)
+    assert taken_off.refunded(order, event, 1400 * quantity or None) == expected
