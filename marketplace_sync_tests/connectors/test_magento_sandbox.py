@@ -267,6 +267,29 @@ def test_what_the_shops_own_currency_is_too_coarse_for_is_not_credited_and_says_
         assert sum(credited) in (998, 999, 1000)
 
 
+def unpriced(line_id: str) -> Any:
+    return line(line_id, MUG, 2, unit_price=None, total=None, tax=None)
+
+
+def test_what_is_worth_nothing_is_not_credited_and_a_cancellation_of_it_says_what_to_do() -> None:
+    with simulated() as (sandbox, here):
+        for number, lines in ((1, [unpriced("L1")]), (2, [unpriced("L1"), line("L2", "LAMP-BRASS")])):
+            outcome = here.deliver(create_order(number, lines), number)
+            assert isinstance(outcome, Delivered), outcome
+            there: Any = here.store.order(outcome.result["store_order_id"])
+            for amount in (None, 0):
+                assert here.deliver(refund(there, amount)) == Delivered({})
+            refused = here.deliver(remove(there))
+            assert isinstance(refused, Refused)
+            assert "the warehouse" in refused.reason
+            if number == 1:
+                assert here.deliver(refund(there, 500)) == Delivered({"not_booked": "5.00 GBP"})
+                assert isinstance(here.deliver(cancel(there)), Refused)
+            else:
+                assert isinstance(here.deliver(cancel(there)), Delivered)
+        assert len(sandbox.documents("magento", "creditmemos")) == 1
+
+
 def test_a_cancelled_order_in_another_currency_gives_its_delivery_back_whole() -> None:
     with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
         made = here.deliver(create_order(1, [line("L1", MUG, 1)], currency="EUR", shipping_price=495), 1)

@@ -48,6 +48,7 @@ class OrderFacts(msgspec.Struct):
     shipping_refunded: Number = None
     base_shipping_amount: Number = None
     base_shipping_refunded: Number = None
+    grand_total: Number = None
     total_paid: Number = None
     total_refunded: Number = None
     payment: Payment | None = None
@@ -119,7 +120,8 @@ class Listed(msgspec.Struct):
 ORDER_FIELDS = (
     "entity_id,increment_id,ext_order_id,state,status,store_id,created_at,updated_at,order_currency_code,"
     "base_currency_code,base_to_order_rate,base_shipping_amount,base_shipping_refunded,"
-    "relation_child_real_id,shipping_amount,shipping_incl_tax,shipping_refunded,total_paid,total_refunded,"
+    "relation_child_real_id,shipping_amount,shipping_incl_tax,shipping_refunded,"
+    "grand_total,total_paid,total_refunded,"
     "payment[additional_information],"
     "items[item_id,parent_item_id,sku,qty_ordered,qty_invoiced,qty_shipped,qty_canceled,qty_refunded,"
     "row_total_incl_tax,ext_order_item_id]"

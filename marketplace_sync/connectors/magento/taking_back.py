@@ -171,6 +171,14 @@ class TakingBack:
     def _credit(self, wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> Outcome:
         """One credit memo, without moving money: the marketplace has the money (offline). Raises _CannotBeBooked."""
         items = {item.item_id: item for item in _lines(facts)}
+        if _is_nothing(wish, facts, units):
+            if isinstance(wish, RecordRefund):
+                return Delivered(_not_booked(wish, wish.amount or 0))
+            raise _CannotBeBooked(
+                "what is to go is worth nothing (the marketplace stated no price), and Magento neither credits nothing"
+                " nor cancels what is invoiced: tell the warehouse not to ship it, cancel it at the marketplace by"
+                " hand, then skip this effect"
+            )
         for item_id, quantity in units.items():
             invoiced = whole(items[item_id].qty_invoiced, "qty_invoiced")
             left = invoiced - whole(items[item_id].qty_refunded, "qty_refunded")
@@ -309,6 +317,19 @@ def _worth(item: Item, quantity: int, currency: str) -> int:
     row = minor_units(item.row_total_incl_tax or 0, currency)
     ordered = whole(item.qty_ordered, "qty_ordered")
     return (2 * row * quantity + ordered) // (2 * ordered) if ordered else 0
+
+
+def _is_nothing(wish: Wish, facts: OrderFacts, units: Mapping[int, int]) -> bool:
+    """Whether the credit memo would come to nothing, which Magento refuses. (Magento, credit memo)"""
+    if facts.grand_total is not None and not facts.grand_total:
+        return True
+    if isinstance(wish, RecordRefund) and wish.amount is not None:
+        return not wish.amount
+    items = {item.item_id: item for item in _lines(facts)}
+    worth = sum(
+        _worth(items[item_id], quantity, facts.order_currency_code or "") for item_id, quantity in units.items()
+    )
+    return not worth and not (isinstance(wish, CancelOrder) and _delivery_left(facts))
 
 
 def _beyond(wish: Wish, facts: OrderFacts) -> int:
