@@ -21,6 +21,7 @@ from marketplace_sync.domain.store import RefundedLine, StoreOrder, StoreRefund
 from marketplace_sync.domain.work_items import Problem
 from marketplace_sync.flows import began_in_store, injection
 from marketplace_sync.flows.began_in_store import REFERENCE, Given, beyond_units
+from marketplace_sync.flows.cancellation import shipped_units
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.flows.telling import to_marketplace
@@ -63,6 +64,8 @@ def mirror(
         if event.kind is EventKind.REFUNDED and route.store and store_order is not None:
             began = answered.get(event.key)
             if asking or (event.key in answered and (began is None or began.amount != 0)):
+                continue
+            if _was_cancelled(order, store_order, event):
                 continue
             # what the buyer got back says nothing about a store order at cost prices, nor the reverse
             same_basis = event.detail.get("basis", order.price_basis) == order.price_basis
@@ -217,6 +220,15 @@ def _asked(order: Order, line_id: str, refunded: RefundedLine) -> int | None:
     if total is None or refunded.amount is None or abs(total - refunded.amount) >= refunded.quantity:
         return refunded.amount
     return total
+
+
+def _was_cancelled(order: Order, store_order: StoreOrder, event: OrderEvent) -> bool:
+    """Whether a refund is what a cancellation gave back: of a line none of which is wanted any more, or has left. The
+    store books the money with the units that are taken off."""
+    line = order.line(event.line_id)
+    if line is None or line.cancelled < line.quantity:
+        return False
+    return not shipped_units(order, store_order).get(line.line_id)
 
 
 def _units(order: Order, event: OrderEvent) -> tuple[LineUnits, ...]:
