@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from marketplace_sync.domain.effects import (
@@ -152,7 +153,7 @@ def told_by_store(
             continue
         # cancelled units bring their own delivery: how much of it that was, a person sees
         delivery = 0 if taken_off else besides
-        _tell(connection, route, order, refund, [(mapping[line.line_id], line) for line in paid], delivery)
+        _tell(connection, route, order, refund, _by_line(paid, mapping), delivery)
         asked = began_in_store.asked_for(connection, route, order)
         left = sum(began_in_store.not_given_back(one) for one in asked if one.payload.refund_key == refund.refund_id)
         left += besides - delivery
@@ -188,6 +189,21 @@ def _show(
             )
         ],
     )
+
+
+def _by_line(paid: Sequence[RefundedLine], mapping: Mapping[str, str]) -> list[tuple[str, RefundedLine]]:
+    """One entry for each marketplace line: a store may split a line by what becomes of its units (Shopify, refunds:
+    restocked or not), and a marketplace takes one word on each."""
+    found: dict[str, RefundedLine] = {}
+    for line in paid:
+        line_id = mapping[line.line_id]
+        known = found.get(line_id)
+        if known is not None:
+            stated = known.amount is not None and line.amount is not None
+            amount = (known.amount or 0) + (line.amount or 0) if stated else None
+            line = replace(known, quantity=known.quantity + line.quantity, amount=amount)
+        found[line_id] = line
+    return list(found.items())
 
 
 def _tell(

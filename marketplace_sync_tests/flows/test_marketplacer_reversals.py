@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from marketplace_sync.connectors.marketplacer import reversals
@@ -14,7 +15,7 @@ from marketplace_sync.domain.orders import Refund
 from marketplace_sync.ledger import orders as ledger_orders
 from marketplace_sync_tests.flows.marketplacer_town import MARKET, act, live, marketplacer_town, named, place
 from marketplace_sync_tests.flows.stores import ShopifySide
-from marketplace_sync_tests.flows.town import Town
+from marketplace_sync_tests.flows.town import SHOP, Town
 from marketplace_sync_tests.sandbox.marketplacer.client import Client
 
 PROMPT: dict[str, Any] = {"requests_per_second": 75}
@@ -147,3 +148,58 @@ def test_that_the_goods_are_back_is_told_before_the_money_and_once(database_url:
         act(here, "refund", refund_request_id=number)
         live(here)
         assert len(named(here, "Returned Order", order)) == len(named(here, "Refunded Order", order)) == 1
+
+
+def asked_of_shopify(here: Town, document: str, **variables: Any) -> Any:
+    """What another program of the seller's asks of its shop."""
+    answer = httpx.post(
+        f"{here.sandbox.base_url}/{SHOP}/admin/api/2026-10/graphql.json",
+        json={"query": document, "variables": variables},
+        headers={"X-Shopify-Access-Token": "shpat_sandbox"},
+    ).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_a_refund_of_staff_with_two_rows_of_one_line_gives_all_of_it_back(database_url: str, tmp_path: Path) -> None:
+    """Shopify splits a line by what becomes of its units: one goes back on the shelf, two do not."""
+    with marketplacer_town(database_url, tmp_path, store=ShopifySide(), **PROMPT) as here:
+        order = place(here, quantity=3)
+        live(here)
+        here.ship(order["id"], at=MARKET)
+        live(here)
+        shop_order = f"gid://shopify/Order/{here.stored(order['id'], MARKET).order_id}"
+        found = asked_of_shopify(
+            here,
+            "query($id: ID!) { order(id: $id) { transactions { id gateway } lineItems(first: 1) { nodes { id } } }"
+            " locations(first: 1) { nodes { id } } }",
+            id=shop_order,
+        )
+        (line,), (place_of,) = found["order"]["lineItems"]["nodes"], found["locations"]["nodes"]
+        paid = found["order"]["transactions"][0]
+        asked_of_shopify(
+            here,
+            'mutation($input: RefundInput!) { refundCreate(input: $input) @idempotent(key: "b2f1c1b4-two-rows")'
+            " { refund { id } userErrors { message } } }",
+            input={
+                "orderId": shop_order,
+                "refundLineItems": [
+                    {"lineItemId": line["id"], "quantity": 1, "restockType": "RETURN", "locationId": place_of["id"]},
+                    {"lineItemId": line["id"], "quantity": 2, "restockType": "NO_RESTOCK"},
+                ],
+                "transactions": [
+                    {
+                        "orderId": shop_order, "kind": "REFUND", "gateway": paid["gateway"], "amount": "42.00",
+                        "parentId": paid["id"],
+                    }
+                ],
+            },
+        )  # fmt: skip
+        live(here)
+        (made,) = [one for one in here.sandbox.documents(SHOP, "orders") if one["refunds"]]
+        assert [row["quantity"] for row in made["refunds"][0]["lines"]] == [1, 2], "the store states it in two rows"
+        assert here.stored(order["id"], MARKET).given_back == 4200
+        assert [pence(event) for event in named(here, "Refunded Order", order)] == [4200]
+        (asked,) = here.sandbox.documents(MARKET, "refund_request_line_items")
+        assert asked["quantity"] == 3
+        assert here.work_items() == {}
