@@ -118,6 +118,8 @@ def order_changed(
         returning.mirror(connection, route, order, store_order, reversed_, follows_returns=follows)
     if capabilities.follows_returns and any(event.kind is EventKind.RETURN_REQUESTED for event in recorded or ()):
         goods_back.follow(connection, route, order, store_order)
+    elif route.store:
+        returning.answered_elsewhere(connection, route, order)
     if silence.is_told(route, capabilities) and not order.is_test:
         placed_now = capabilities.acknowledge_before_store or any(event.kind is EventKind.PLACED for event in events)
         if placed_now and not releasing.told_as_placed(connection, route, order):

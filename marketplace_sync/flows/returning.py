@@ -26,7 +26,10 @@ from marketplace_sync.flows.cancellation import shipped_units
 from marketplace_sync.flows.context import Route, source_identifier
 from marketplace_sync.flows.fulfilment import line_ids
 from marketplace_sync.flows.telling import to_marketplace
+from marketplace_sync.flows.withdrawing import GIVEN_UP, withdraw
 from marketplace_sync.ledger import outbox, returns, wished, work_items
+
+_WAITING = (ReturnState.REQUESTED, ReturnState.UNKNOWN)
 
 
 def mirror(
@@ -123,7 +126,21 @@ def _waiting(connection: Connection, route: Route, order: Order, events: Sequenc
     if not any(event.kind is EventKind.RETURN_REQUESTED for event in events):
         return frozenset()
     stated = returns.of_order(connection, route.marketplace, order.order_id)
-    return frozenset(one.return_id for one in stated if one.state in (ReturnState.REQUESTED, ReturnState.UNKNOWN))
+    return frozenset(one.return_id for one in stated if one.state in _WAITING)
+
+
+def answered_elsewhere(connection: Connection, route: Route, order: Order) -> None:
+    """An answer that was refused or given up, of a return that does not wait for one any more: somebody gave it at the
+    marketplace."""
+    name = route.marketplace
+    wishes = wished.of_order(connection, name, EffectKind.ACKNOWLEDGE_RETURN, name, order.order_id)
+    given_up = [one for one in wishes if one.state in GIVEN_UP]
+    if not given_up:
+        return
+    states = {one.return_id: one.state for one in returns.of_order(connection, name, order.order_id)}
+    for one in given_up:
+        if states.get(one.payload.return_id, ReturnState.UNKNOWN) not in _WAITING:
+            withdraw(connection, one, "the marketplace states it")
 
 
 def told_by_store(

@@ -143,6 +143,21 @@ def test_the_parts_of_a_split_line_stay_one_line(spelling: str) -> None:
         assert [(line.line_id, line.quantity, line.dispatched) for line in lines] == [("1", 3, 2)]
 
 
+def test_a_part_of_a_split_line_is_answered_by_the_reference_that_it_has_got() -> None:
+    with edge({"split_line_reference": "suffixed"}) as account:
+        order = account.place(("MUG-RED", 3))
+        deliver(account, AcknowledgeOrder(order_id=order.order_id, lines=all_units(order)))
+        deliver(account, dispatch(order.order_id, units(order, "1", 2)))
+        account.act("request_return", order_id=int(order.order_id), line_ref="1/2", quantity=1)
+        take = AcknowledgeReturn(order_id=order.order_id, return_id="r", lines=(units(order, "1", 1),))
+        assert deliver(account, take) == Delivered()
+        account.act("request_cancellation", order_id=int(order.order_id), line_ref="1", quantity=1)
+        agree = CancelLines(order_id=order.order_id, lines=(units(order, "1", 1),), requested_by_marketplace=True)
+        assert deliver(account, agree) == Delivered()
+        (told,) = account.actions("return_acknowledge", order.order_id)
+        assert (told["line_ref"], told["quantity"]) == ("1/2", 1)
+
+
 def test_a_parcel_that_left_before_the_cancellation_came_is_stated_all_the_same(account: Account) -> None:
     order = account.place(("MUG-RED", 1))
     deliver(account, AcknowledgeOrder(order_id=order.order_id, lines=all_units(order)))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from marketplace_sync.domain.effects import Lane, Refused
+from marketplace_sync.flows import settling
+from marketplace_sync.ledger import outbox
 from marketplace_sync_tests.flows.town import JL, Town, town
 
 
@@ -67,3 +71,36 @@ def test_a_return_of_a_test_order_that_goes_nowhere_is_not_answered(here: Town) 
     here.settle()
     assert answers_wished_for(here) == 0
     assert here.work_items() == {"TEST_ORDER": 1}
+
+
+def test_a_return_of_a_parcel_that_goes_by_a_reference_of_its_own_is_answered(
+    database_url: str, tmp_path: Path
+) -> None:
+    with town(database_url, tmp_path, settings={JL: {"split_line_reference": "suffixed"}}) as here:
+        order_id = here.place("MUG-RED", quantity=3)
+        here.settle()
+        here.ship(order_id, lines=[{"sku": "MUG-RED", "quantity": 1}])
+        here.settle()
+        here.sandbox.act(JL, "request_return", order_id=order_id, line_ref="1/2", quantity=1)
+        here.settle()
+        assert [one["line_ref"] for one in here.jl_actions("return_acknowledge", order_id)] == ["1/2"]
+        assert here.work_items() == {}
+
+
+@pytest.mark.parametrize("steps", [["authorise_return", "approve_return"], ["decline_return"]])
+def test_an_answer_that_was_refused_asks_nobody_once_it_was_given_in_the_portal(here: Town, steps: list[str]) -> None:
+    order_id = here.place("MUG-RED")
+    here.settle()
+    here.ship(order_id)
+    here.settle()
+    return_id = asked(here, order_id)
+    here.read_marketplace("returns")
+    with here.project.ledger.begin() as connection:
+        (answer,) = outbox.claim(connection, JL, tuple(Lane), 10, timedelta(minutes=1))
+    with here.project.ledger.begin() as connection:
+        settling.answered(connection, here.context, [answer], [Refused("no")], settling.DrainReport(JL))
+    assert here.work_items() == {"EFFECT_REFUSED": 1}
+    for step in steps:
+        here.sandbox.act(JL, step, return_id=return_id)
+    here.settle()
+    assert here.work_items() == {}

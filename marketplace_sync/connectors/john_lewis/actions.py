@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from marketplace_sync.connectors.john_lewis import fields
 from marketplace_sync.connectors.john_lewis.orders import decoded, rows_by_line
 from marketplace_sync.connectors.john_lewis.reading import ORDERS, Reader
 from marketplace_sync.connectors.john_lewis.settings import JohnLewisSettings
+from marketplace_sync.connectors.john_lewis.split_lines import Part, parts_of, whole_lines
 from marketplace_sync.connectors.john_lewis.statuses import Progress, progress
 from marketplace_sync.connectors.john_lewis.verdicts import Action, verdict
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
@@ -45,6 +48,8 @@ _LONGEST_TEXT = 255
 
 
 _HELD_SECONDS = 60.0
+_Unread = Refused | Postponed | InDoubt
+"""Why an order cannot be judged by."""
 
 
 def _held(action: Action, lines: dict[str, Progress]) -> str:
@@ -53,6 +58,17 @@ def _held(action: Action, lines: dict[str, Progress]) -> str:
         if (counts := lines.get(units.line_id)) is not None and counts.unknown:
             return f"line {units.line_id} is {counts.unknown[0]}"
     return ""
+
+
+class _Stated(msgspec.Struct, frozen=True):
+    """An order's lines, and an action's units by the parts of split lines (`parts_of`)."""
+
+    lines: dict[str, Progress]
+    parts: list[Part]
+
+
+def _judged(action: Action, stated: _Stated | _Unread) -> Resolution:
+    return verdict(action, stated.lines) if isinstance(stated, _Stated) else stated
 
 
 class Actions:
@@ -70,21 +86,29 @@ class Actions:
         self._doubted_since: dict[int, float] = {}
 
     def carry_out(self, effect_id: int, action: Action) -> Outcome:
-        """One action, sent once."""
+        """One action, sent once; once more where a line is split and the Edge knows its parts apart."""
         if (unfit := self._unfit(action)) is not None:
             return unfit
+        return self._tell(effect_id, action, whole_lines(action))
+
+    def _tell(self, effect_id: int, action: Action, parts: Sequence[Part], *, again: bool = False) -> Outcome:
         name = _PATHS[type(action)]
         try:
             self._wire.request(
                 "POST",
                 f"{ORDERS}{quote(action.order_id, safe='')}/{name}/",
                 params={"format": "json"},
-                json={"items": self._items(action)},
+                json={"items": self._items(action, parts)},
                 write=True,
                 operation=name,
             )
         except RequestRejected as problem:
-            return self._refused(action, problem)
+            stated = self._stated(action) if problem.status in (400, 409) else None
+            by_part = [] if again or not isinstance(stated, _Stated) else stated.parts
+            # where nothing of it was done, and a line is split whose parts go by references of their own
+            if stated is not None and by_part not in ([], parts) and isinstance(_judged(action, stated), NotThere):
+                return self._tell(effect_id, action, by_part, again=True)
+            return self._refused(action, problem, stated)
         except TransportError as problem:
             outcome = outcome_of(problem)
             if isinstance(outcome, InDoubt):
@@ -110,11 +134,10 @@ class Actions:
         return found
 
     def _seen(self, action: Action) -> Resolution:
-        lines = self._lines(action)
-        return verdict(action, lines) if isinstance(lines, dict) else lines
+        return _judged(action, self._stated(action))
 
-    def _lines(self, action: Action) -> dict[str, Progress] | Refused | Postponed | InDoubt:
-        """The counts of the order's lines as they are now, or why there are none."""
+    def _stated(self, action: Action) -> _Stated | _Unread:
+        """The order's lines as they are now, or why there are none."""
         try:
             row = self._reader.order(action.order_id)
         except TransportError as problem:
@@ -123,22 +146,25 @@ class Actions:
             return Refused(f"John Lewis has no order {action.order_id}", code="ORDER_NOT_FOUND")
         try:
             stated = decoded(row.payload)
-            return {line_id: progress(line_id, rows, stated.status) for line_id, rows in rows_by_line(stated).items()}
+            rows = rows_by_line(stated)
+            return _Stated(
+                lines={line_id: progress(line_id, of, stated.status) for line_id, of in rows.items()},
+                parts=parts_of(action, rows, stated.status),
+            )
         except Malformed as problem:
             return InDoubt(f"order {action.order_id} cannot be read to find out: {problem}")
 
-    def _refused(self, action: Action, problem: RequestRejected) -> Outcome:
+    def _refused(self, action: Action, problem: RequestRejected, stated: _Stated | _Unread | None) -> Outcome:
         """The Edge said no. Perhaps because it was done already: by hand in the portal, or by a try whose answer was
         lost."""
         if problem.status is None:
             return outcome_of(problem)  # it was not even sent
         said, code = fields.reason_in(problem.body)
         reason = f"John Lewis refused it ({problem.status}): {said or 'without a reason'}"
-        lines = self._lines(action) if problem.status in (400, 409) else None
-        if isinstance(lines, dict) and (held := _held(action, lines)):
+        if isinstance(stated, _Stated) and (held := _held(action, stated.lines)):
             # It becomes NEW, or whatever it will be, in its own time: refused until then is not refused for good.
             return Postponed(f"{reason}; {held}, which is no status that we know; tried again", after=_HELD_SECONDS)
-        found = verdict(action, lines) if isinstance(lines, dict) else lines
+        found = None if stated is None else _judged(action, stated)
         if isinstance(found, Delivered):
             return found
         if isinstance(found, Postponed):
@@ -177,11 +203,10 @@ class Actions:
                 )
         return None
 
-    def _items(self, action: Action) -> list[dict[str, Any]]:
+    def _items(self, action: Action, parts: Sequence[Part]) -> list[dict[str, Any]]:
         """Reads call it `line_reference`, writes `line_ref` (John Lewis, order writes)."""
         items: list[dict[str, Any]] = [
-            {"part_number": units.stock_number, "line_ref": units.line_id, "quantity": units.quantity}
-            for units in action.lines
+            {"part_number": part.stock_number, "line_ref": part.reference, "quantity": part.quantity} for part in parts
         ]
         further: dict[str, Any] = {}
         if isinstance(action, AcknowledgeOrder):
