@@ -54,7 +54,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     path: str
-    params: Mapping[str, str | int]
+    params: Mapping[str, str | int | list[str]]
     request_body: bytes
     status: int
     response_headers: Mapping[str, str]
@@ -128,7 +128,7 @@ class HttpWire:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, str | int | list[str]] | None = None,
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
@@ -293,7 +293,8 @@ class HttpWire:
             request = httpx.Request(
                 call.method,
                 self._base_url + call.path,
-                params={name: str(value) for name, value in call.params.items()} or None,
+                params={name: value if isinstance(value, list) else str(value) for name, value in call.params.items()}
+                or None,
                 content=call.content,
                 headers={**call.headers, **credentials},
                 extensions={"trace": trace, "timeout": self._timeouts},
@@ -390,7 +391,7 @@ class HttpWire:
 class _Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
-    params: Mapping[str, str | int]
+    params: Mapping[str, str | int | list[str]]
     content: bytes | None
     headers: dict[str, str]
     write: bool

@@ -75,7 +75,7 @@ def find(method: str, path: str) -> Json | None:
 def validate_exchange(
     method: str,
     path: str,
-    query: Mapping[str, str | int],
+    query: Mapping[str, str | int | list[str]],
     request_body: Any,
     status: int,
     response_body: Any,
@@ -101,7 +101,7 @@ def validate_exchange(
     return found
 
 
-def _query_problems(operation: Json, query: Mapping[str, str | int]) -> Iterator[str]:
+def _query_problems(operation: Json, query: Mapping[str, str | int | list[str]]) -> Iterator[str]:
     known = {one["name"]: one for one in operation.get("parameters", ()) if one["in"] == "query"}
     for name, value in query.items():
         if name not in known:
@@ -118,8 +118,10 @@ def _query_problems(operation: Json, query: Mapping[str, str | int]) -> Iterator
             continue
         if kind == "integer":
             given = int(value) if str(value).lstrip("-").isdigit() else value
-        elif kind == "array":
+        elif kind == "array" and not isinstance(value, list):
             schema, given = schema["items"], value
+        elif kind == "array" and not known[name].get("explode"):
+            yield f"query {name}: several go into one, with commas"
         elif kind == "boolean":
             given = {"true": True, "false": False}.get(str(value), value)
         for problem in _problems(schema, given, strict=True, nulls=False):

@@ -155,7 +155,8 @@ class Marketplace:
         self.calls.append((request.method, path))
         body = await request.body()
         if request.method == "GET":
-            return self._read(path, dict(request.query_params))
+            several = {"order_ids_of_shipments": ",".join(request.query_params.getlist("order_id"))}
+            return self._read(path, {**dict(request.query_params), **several})
         done = self._write(path, body)
         if path in self.lose_answers_of and done.status_code < 300:
             self.lose_answers_of.discard(path)
@@ -196,7 +197,8 @@ class Marketplace:
             wanted = query.get("return_id")
             return self._sought([one for one in self.returns if wanted in (None, one["id"])], query)
         if path == "/api/shipments":
-            return self._sought([one for one in self.shipments if one["order_id"] == query["order_id"]], query)
+            wanted_orders = query["order_ids_of_shipments"].split(",")
+            return self._sought([one for one in self.shipments if one["order_id"] in wanted_orders], query)
         if path == "/api/sellerpayment/transactions_logs":
             return self._sought(self.transactions, query)
         if path == "/api/seller-billing-cycles":

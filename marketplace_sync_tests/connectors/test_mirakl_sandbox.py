@@ -168,7 +168,13 @@ def test_parcels_one_by_one_and_tax_on_top() -> None:
             again = here.with_settings().deliver(parcel)
             assert isinstance(again, Delivered)
             assert again.result["found"], "another process does not state it again"
-        assert shop.order(order_id).lines[0].dispatched == 3
+            shown = shop.order(order_id)
+            assert shown.lines[0].dispatched == sum(units for one in shown.parcels for units in one.units.values())
+        assert shown.lines[0].dispatched == 3
+        assert [(one.number, one.units) for one in shown.parcels] == [("RM1", {line_id: 1}), ("RM2", {line_id: 2})]
+        assert all(one.left_at and one.parcel_id for one in shown.parcels)
+        (listed,) = shop.poll("orders")[0]
+        assert shop.connector.parse(listed)[0] == shown, "a list says no less than an order read alone"
         assert isinstance(shop.deliver(refund(order_id, line_id, 600)), Delivered)
         assert [one.amount for one in shop.read_order(order_id)[1]] == [600]
 

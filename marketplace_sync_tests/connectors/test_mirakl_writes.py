@@ -238,7 +238,6 @@ def test_a_parcel_heard_of_late_is_not_stated_again_where_its_shipment_is_there(
     mugs.marketplace.place("O1-A", line(1, "MUG", 3, 30.0))
     parcel = dispatch("O1-A", units("O1-A-1", 1, before=0), number="RM1")
     assert mugs.deliver(parcel) == Delivered()
-    assert mugs.order("O1-A").lines[0].dispatched == 0, "the order says nothing of a part of a line"
     restored = mugs.with_settings()
     found = restored.deliver(parcel)
     assert isinstance(found, Delivered)

@@ -231,6 +231,31 @@ def test_two_parcels_are_two_shipments_where_the_platform_has_those(database_url
         assert here.work_items() == {}
 
 
+def test_where_no_store_ships_each_parcel_is_told_with_its_own_number(database_url: str, tmp_path: Path) -> None:
+    several, alone = {BAZAAR: {"multi_shipment": True}}, {BAZAAR: {"store": None, "carriers": {}}}
+    with mirakl_town(database_url, tmp_path, like=several, routes=alone) as here:
+        order_id = str(here.place("MUG-RED", "LAMP-BRASS", quantity=2, at=BAZAAR))
+        live(here)
+        here.sandbox.act(BAZAAR, "accept_in_portal", order_id=order_id)
+        mug, lamp = (line["id"] for line in bazaar_order(here, order_id)["lines"])
+
+        def ship(line_id: str, quantity: int, number: str) -> None:
+            lines = [{"line_id": line_id, "quantity": quantity}]
+            here.sandbox.act(BAZAAR, "ship_in_portal", order_id=order_id, lines=lines, number=number)
+
+        ship(mug, 1, "T1")
+        live(here)
+        ship(mug, 1, "T2")
+        ship(lamp, 2, "T3")
+        live(here)
+        told = [event["properties"] for event in events_named(here, "Fulfilled Order", order_id)]
+        assert [
+            (one["TrackingNumbers"], [(item["SKU"], item["Quantity"]) for item in one["Items"]], one["Partial"])
+            for one in told
+        ] == [(["T1"], [("MUG-RED", 1)], True), (["T2"], [("MUG-RED", 1)], True), (["T3"], [("LAMP-BRASS", 2)], False)]
+        assert here.work_items() == {}
+
+
 @pytest.mark.parametrize("act", ["cancel_by_operator", "buyer_cancel"])
 def test_what_the_marketplace_cancels_leaves_the_store(here: Town, act: str) -> None:
     order_id = settled_order(here, "MUG-RED", quantity=2)

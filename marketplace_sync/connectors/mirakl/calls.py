@@ -15,7 +15,7 @@ from marketplace_sync.domain.errors import AnswerUnreadable
 
 T = TypeVar("T")
 
-Params = Mapping[str, str | int]
+Params = Mapping[str, str | int | list[str]]
 
 
 class _Tokens(msgspec.Struct):
@@ -97,7 +97,7 @@ class Calls:
     ) -> Iterator[list[bytes]]:
         """Pages of a list that is read by token; the token overrides every other parameter (Mirakl, pagination).
         `further` is the bucket of all but the first, if it is another."""
-        asked: dict[str, str | int] = {**params, "limit": limit}
+        asked: dict[str, str | int | list[str]] = {**params, "limit": limit}
         seen: set[str] = set()
         while True:
             page = self.get(path, _Tokens, params=asked, bucket=bucket, operation=operation)
@@ -132,6 +132,6 @@ class Calls:
             status=status,
         )
 
-    def _with_shop(self, params: Params | None) -> dict[str, str | int]:
-        shop = {} if self._settings.shop_id is None else {"shop_id": self._settings.shop_id}
+    def _with_shop(self, params: Params | None) -> dict[str, str | int | list[str]]:
+        shop: Params = {} if self._settings.shop_id is None else {"shop_id": self._settings.shop_id}
         return {**(params or {}), **shop}

@@ -122,7 +122,7 @@ class Mirakl(Shelf):
             raise Malformed(f"{statement.kind} {statement.key}: {problem}") from None
 
     def fetch_order(self, order_id: str) -> Statement | None:
-        payload = self._reader.order(order_id)
+        payload = self._reader.stated_order(order_id)
         return None if payload is None else Statement(kind="order", key=order_id, payload=payload)
 
     # -- writing -------------------------------------------------------------------------------------------------

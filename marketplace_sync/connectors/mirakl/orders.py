@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,11 +13,13 @@ import msgspec
 from marketplace_sync.connectors.mirakl import buyers, fields
 from marketplace_sync.connectors.mirakl.progress import INCIDENT, KNOWN, Progress, is_held, progress
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.mirakl.shipments import BESIDE, Shipment
 from marketplace_sync.connectors.ports import Malformed
 from marketplace_sync.decoding import decoder
 from marketplace_sync.domain.orders import Order, OrderLine, PriceBasis, Refund, StatedParcel
 
 Text = str | int | None
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Tax(msgspec.Struct):
@@ -63,8 +66,8 @@ class _DeliveryDate(msgspec.Struct):
     latest: Text = None
 
 
-class Stated(msgspec.Struct):
-    """One order of OR11, every field as lenient as it may be."""
+class Stated(msgspec.Struct, rename={"shipments": BESIDE}):
+    """One order of OR11, every field as lenient as it may be, and what was read with it."""
 
     order_id: Text
     order_lines: list[Line]
@@ -86,6 +89,12 @@ class Stated(msgspec.Struct):
     customer: buyers.Customer | None = None
     customer_notification_email: Text = None
     order_additional_fields: list[buyers.AdditionalField] | None = None
+    shipments: list[Shipment] | None = None
+
+    def sent(self) -> list[Shipment]:
+        """Those that left, in that order as far as they say when."""
+        left = [one for one in self.shipments or () if one.has_left]
+        return sorted(left, key=lambda one: fields.moment(one.shipped_date) or _NEVER)
 
 
 _decoder = decoder(Stated, float_hook=Decimal)
@@ -194,7 +203,10 @@ def parse_order(payload: bytes, settings: MiraklSettings, basis: PriceBasis) -> 
 
 
 def _parcels(stated: Stated, lines: Sequence[OrderLine]) -> tuple[StatedParcel, ...]:
-    """An order shows one tracking number, that of what left last (Mirakl, order fields)."""
+    """The shipments that left. Without any an order shows one tracking number, that of what left last (Mirakl, order
+    fields). Raises Malformed."""
+    if sent := stated.sent():
+        return tuple(_parcel(shipment) for shipment in sent)
     number, units = fields.text(stated.shipping_tracking), {one.line_id: one.dispatched for one in lines}
     if not number or not any(units.values()):
         return ()
@@ -208,11 +220,24 @@ def _parcels(stated: Stated, lines: Sequence[OrderLine]) -> tuple[StatedParcel, 
     )
 
 
+def _parcel(shipment: Shipment) -> StatedParcel:
+    tracking = shipment.tracking
+    return StatedParcel(
+        units={line_id: count for line_id, count in shipment.units().items() if count},
+        parcel_id=fields.text(shipment.id),
+        left_at=fields.moment(shipment.shipped_date),
+        carrier=(fields.text(tracking.carrier_name) or fields.text(tracking.carrier_code)) if tracking else "",
+        number=fields.text(tracking.tracking_number) if tracking else "",
+        url=fields.text(tracking.tracking_url) if tracking else "",
+    )
+
+
 def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, warnings: list[str]) -> OrderLine:
     line_id = fields.text(line.order_line_id)
     if not line_id:
         raise Malformed("order_lines: an order_line_id is empty, the line could never be answered")
     counts = line_progress(stated, line, settings)
+    in_parcels = sum(shipment.units().get(line_id, 0) for shipment in stated.sent())
     taken = line.cancelations or []
     # A line's price shrinks with its cancelled units: together they are what was ordered.
     net = fields.money(line.price, currency, f"line {line_id} price")
@@ -243,7 +268,7 @@ def _line(line: Line, stated: Stated, settings: MiraklSettings, currency: str, w
         promised_on=promised.astimezone(ZoneInfo(settings.time_zone)).date() if promised else None,
         category=fields.text(line.category_label),
         acknowledged=counts.acknowledged,
-        dispatched=counts.dispatched,
+        dispatched=max(counts.dispatched, min(in_parcels, counts.quantity - counts.cancelled)),
         cancelled=counts.cancelled,
         cancel_reason=_cancel_reason(line, stated) if counts.cancelled else "",
     )

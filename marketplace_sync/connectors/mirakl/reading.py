@@ -13,14 +13,17 @@ import msgspec
 from marketplace_sync.connectors.mirakl import fields
 from marketplace_sync.connectors.mirakl.account import Account
 from marketplace_sync.connectors.mirakl.calls import Calls
-from marketplace_sync.connectors.mirakl.progress import STAGING
+from marketplace_sync.connectors.mirakl.progress import SHIPPED, SHIPPING, STAGING
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.mirakl.shipments import SHIPMENTS, joined
 from marketplace_sync.connectors.ports import Page, Statement
 from marketplace_sync.connectors.wire import Wire
 from marketplace_sync.decoding import decoder
 
 ORDERS = "/api/orders"
 RETURNS = "/api/returns"
+_MOST_SHIPMENTS = 100
+"""A page's ceiling (Mirakl, pagination)."""
 
 
 class _Orders(msgspec.Struct):
@@ -74,11 +77,12 @@ class Reader:
             rows = [bytes(raw) for raw in page.orders]
             heads = [_head(row) for row in rows]
             newest = _latest(newest, [head.last_updated_date for head in heads])
+            shown = self._with_shipments(heads, rows)
             offset += len(rows)
             yield Page(
                 statements=[
                     Statement(kind="order", key=_key(head.order_id, row), payload=row)
-                    for head, row in zip(heads, rows, strict=True)
+                    for head, row in zip(heads, shown, strict=True)
                     if head.order_state != STAGING
                 ]
             )
@@ -123,6 +127,26 @@ class Reader:
         page = self._calls.get(ORDERS, _Orders, params=params, bucket="lookups", operation="read one order")
         return next((bytes(raw) for raw in page.orders if _key(_head(raw).order_id, raw) == order_id), None)
 
+    def stated_order(self, order_id: str) -> bytes | None:
+        """One order as the list of orders is read: with its shipments."""
+        row = self.order(order_id)
+        return None if row is None else self._with_shipments([_head(row)], [row])[0]
+
+    def _with_shipments(self, heads: Sequence[_Head], rows: Sequence[bytes]) -> list[bytes]:
+        """Where parcels are stated one by one, the order shows of them the last number and whole lines only (Mirakl,
+        shipments): each order that may have some gets them beside, with one read for all."""
+        ids = [_key(head.order_id, row) for head, row in zip(heads, rows, strict=True) if _may_have_left(head)]
+        if not ids or not self._account.multi_shipment():
+            return list(rows)
+        found: dict[str, list[bytes]] = {}
+        for page in self._calls.seek(
+            SHIPMENTS, params={"order_id": ids}, limit=_MOST_SHIPMENTS, operation="read shipments"
+        ):
+            for shipment in page:
+                found.setdefault(_key(_head(shipment).order_id, shipment), []).append(shipment)
+        keys = [_key(head.order_id, row) for head, row in zip(heads, rows, strict=True)]
+        return [joined(row, found[key]) if key in found else row for key, row in zip(keys, rows, strict=True)]
+
     def one_return(self, return_id: str) -> bytes | None:
         """One return as it is now; None when the marketplace has no such return."""
         pages = self._calls.seek(
@@ -156,6 +180,10 @@ def _head(row: bytes | msgspec.Raw) -> _Head:
         return _heads.decode(row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Head()
+
+
+def _may_have_left(head: _Head) -> bool:
+    return head.order_state == SHIPPING or head.order_state in SHIPPED
 
 
 def _key(stated: Any, row: bytes | msgspec.Raw) -> str:

@@ -19,6 +19,7 @@ from marketplace_sync.connectors.mirakl.progress import DEAD, SHIPPED, SHIPPING
 from marketplace_sync.connectors.mirakl.reading import Reader
 from marketplace_sync.connectors.mirakl.refusals import Errors, refused
 from marketplace_sync.connectors.mirakl.settings import MiraklSettings
+from marketplace_sync.connectors.mirakl.shipments import SHIPMENTS, Shipment
 from marketplace_sync.connectors.outcomes import outcome_of, unresolved
 from marketplace_sync.decoding import decoded
 from marketplace_sync.domain.effects import (
@@ -34,36 +35,10 @@ from marketplace_sync.domain.effects import (
 )
 from marketplace_sync.domain.errors import RequestRejected, TransportError
 
-_SHIPMENTS = "/api/shipments"
 _NOT_YET_SHIPPED = ("SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED")
 _HEARD_LATE = timedelta(minutes=5)
 """A parcel that left longer ago than this may have been stated by a ledger that was put back to before it left."""
 _REMEMBERED = 10_000
-
-
-class _ShipmentLine(msgspec.Struct):
-    order_line_id: Any = None
-    quantity: Any = None
-
-
-class _Tracking(msgspec.Struct):
-    tracking_number: Any = None
-
-
-class _Shipment(msgspec.Struct):
-    """One shipment of ST11."""
-
-    id: Any = None
-    status: Any = None
-    tracking: _Tracking | None = None
-    shipment_lines: list[_ShipmentLine] | None = None
-
-    def units(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for line in self.shipment_lines or ():
-            line_id = fields.text(line.order_line_id)
-            found[line_id] = found.get(line_id, 0) + fields.units(line.quantity, "shipment_lines quantity")
-        return found
 
 
 class _Stated(msgspec.Struct):
@@ -205,7 +180,7 @@ class Shipping:
             "shipped": True,
         }
         try:
-            answer = self._calls.send("POST", _SHIPMENTS, json={"shipments": [shipment]}, operation="create shipment")
+            answer = self._calls.send("POST", SHIPMENTS, json={"shipments": [shipment]}, operation="create shipment")
             found = self._calls.decoded(answer, _Answer, "create shipment")
         except RequestRejected as problem:
             return self._refused(wish, problem)
@@ -219,7 +194,7 @@ class Shipping:
             return verdict
         return Refused(f"order {wish.order_id}: {found.words()}", code="SHIPMENT_REFUSED")
 
-    def _remember(self, shipments: Sequence[_Stated | _Shipment]) -> None:
+    def _remember(self, shipments: Sequence[_Stated | Shipment]) -> None:
         with self._lock:
             self._known.extend(fields.text(one.id) for one in shipments)
 
@@ -230,7 +205,7 @@ class Shipping:
         shipments = [
             self._decoded(row, operation)
             for rows in self._calls.seek(
-                _SHIPMENTS, params={"order_id": wish.order_id}, limit=self._settings.page_size, operation=operation
+                SHIPMENTS, params={"order_id": wish.order_id}, limit=self._settings.page_size, operation=operation
             )
             for row in rows
         ]
@@ -257,9 +232,9 @@ class Shipping:
         self._remember(same[-1:])
         return Delivered({"found": True, "shipment_id": fields.text(same[-1].id)})
 
-    def _decoded(self, row: bytes, operation: str) -> _Shipment:
+    def _decoded(self, row: bytes, operation: str) -> Shipment:
         try:
-            found = decoded(row, _Shipment)
+            found = decoded(row, Shipment)
             found.units()
             return found
         except (ValueError, RecursionError) as problem:
