@@ -203,6 +203,12 @@ class MiraklSide:
         amount = each if pence is None else pence
         here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line["id"], amount=amount, quantity=1)
 
+    def give_the_rest(self, here: Town, order: Placed, sku: str, pence: int) -> None:
+        """What a unit cost beyond so much of it."""
+        line = next(line for line in self._order(here, order)["lines"] if line["sku"] == sku)
+        amount = line["ordered"]["price"] // 3 - pence
+        here.sandbox.act(BAZAAR, "refund_by_operator", line_id=line["id"], amount=amount)
+
     def send_back(self, here: Town, order: Placed, sku: str) -> None:
         """The buyer sends a unit back, which is accepted; no money yet."""
         part = {**self._part(here, order, sku), "quantity": 1}
