@@ -77,7 +77,7 @@ def find(method: str, path: str, version: str = "2.4.9") -> tuple[str, Json] | N
 def validate_exchange(
     method: str,
     path: str,
-    query: Mapping[str, str | int],
+    query: Mapping[str, str | int | list[str]],
     request_body: Any,
     status: int,
     response_body: Any,
@@ -129,7 +129,7 @@ def _async_problems(before: str, method: str, rest: str, body: Any, version: str
         yield from _request_problems(found[1], {k: v for k, v in one.items() if k not in moved}, version)
 
 
-def _query_problems(operation: Json, query: Mapping[str, str | int], version: str) -> Iterator[str]:
+def _query_problems(operation: Json, query: Mapping[str, str | int | list[str]], version: str) -> Iterator[str]:
     described = {one["name"]: one for one in operation.get("parameters", ()) if one["in"] == "query"}
     searches = any(name.startswith("searchCriteria") for name in described)
     plain = {name: one for name, one in described.items() if not name.startswith("searchCriteria")}

@@ -117,7 +117,7 @@ def _query_problems(operation: Json, query: Mapping[str, str | int | list[str]])
                 yield f"query sort: {value!r} is none of {fields}"
             continue
         if kind == "integer":
-            given = int(value) if str(value).lstrip("-").isdigit() else value
+            given = int(str(value)) if str(value).lstrip("-").isdigit() else value
         elif kind == "array" and not isinstance(value, list):
             schema, given = schema["items"], value
         elif kind == "array" and not known[name].get("explode"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,7 +233,8 @@ def test_two_parcels_are_two_shipments_where_the_platform_has_those(database_url
 
 
 def test_where_no_store_ships_each_parcel_is_told_with_its_own_number(database_url: str, tmp_path: Path) -> None:
-    several, alone = {BAZAAR: {"multi_shipment": True}}, {BAZAAR: {"store": None, "carriers": {}}}
+    several = {BAZAAR: {"multi_shipment": True}}
+    alone: dict[str, dict[str, Any]] = {BAZAAR: {"store": None, "carriers": {}}}
     with mirakl_town(database_url, tmp_path, like=several, routes=alone) as here:
         order_id = str(here.place("MUG-RED", "LAMP-BRASS", quantity=2, at=BAZAAR))
         live(here)
