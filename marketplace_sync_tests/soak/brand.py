@@ -71,6 +71,7 @@ _MIRAKL: dict[str, Any] = {
         ),
         100_000,
     ),
+    "transactions_per_hour": 1_000_000,
     "concurrency": 16,
 }  # fmt: skip
 _CONNECTIONS: dict[str, dict[str, Any]] = {
