@@ -131,7 +131,7 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
             units[ref[item["order_item_id"]]] += int(item["qty"])
         track = next(iter(parcel["tracks"]), {"title": "", "track_number": ""})
         found.parcels.append((track["title"], track["track_number"], units))
-    credited: Counter[str] = Counter()
+    credited, off = Counter[str](), Counter[str]()
     refunds = []
     for memo in sorted(memos, key=lambda one: (one["created_at"], one["entity_id"])):
         reference, back = _reference(memo), Counter[str]()
@@ -141,10 +141,11 @@ def _of_magento(order: Document, parcels: list[Document], memos: list[Document])
             left = sum(
                 int(one["qty"]) for parcel in earlier for one in parcel["items"] if ref[one["order_item_id"]] == line
             )
-            taken = max(0, credited[line] + quantity - left) - max(0, credited[line] - left)
+            taken = min(quantity, max(0, credited[line] + quantity - left - off[line]))
             if reference:
                 taken = 0 if reference.startswith("refund:") else quantity
             credited[line] += quantity
+            off[line] += taken
             found.removed[line] += taken
             back[line] += quantity - taken
             found.refunds[reference, line] += quantity - taken
