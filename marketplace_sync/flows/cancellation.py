@@ -184,12 +184,11 @@ def _left_before_injection(
 def _telling(connection: Connection, route: Route, order: Order, *, requested: bool = False) -> dict[str, int]:
     """Line id -> units that the marketplace is about to be told of; `requested`: of those that it asked for."""
     name = route.marketplace
-    found: dict[str, int] = {}
-    for one in wished.of_order(connection, name, EffectKind.CANCEL_LINES, name, order.order_id):
-        if one.unsettled and (one.payload.requested_by_marketplace or not requested):
-            for units in one.payload.lines:
-                found[units.line_id] = found.get(units.line_id, 0) + units.quantity
-    return found
+
+    def wanted(one: wished.Wished) -> bool:
+        return not requested or bool(one.payload.requested_by_marketplace)
+
+    return wished.units_under_way(connection, name, EffectKind.CANCEL_LINES, name, order.order_id, wanted)
 
 
 def _before_injection(connection: Connection, route: Route, order: Order) -> None:

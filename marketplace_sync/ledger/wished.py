@@ -6,6 +6,7 @@ between two questions of one transaction only its own writes change the answers,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -126,12 +127,17 @@ def payload(connection: Connection, name: str, natural_key: str) -> Any:
 
 
 def units_under_way(
-    connection: Connection, name: str, kind: EffectKind, order_connection: str, order_id: str
+    connection: Connection,
+    name: str,
+    kind: EffectKind,
+    order_connection: str,
+    order_id: str,
+    only: Callable[[Wished], bool] = lambda one: True,
 ) -> dict[str, int]:
-    """Line id -> units that wishes of this kind and order carry and that are not settled yet."""
+    """Line id -> units that wishes of this kind and order carry and that are not settled yet; `only` those."""
     units: dict[str, int] = {}
     for one in of_order(connection, name, kind, order_connection, order_id):
-        for line in _decode_units(one.kept or "{}").lines if one.unsettled else ():
+        for line in _decode_units(one.kept or "{}").lines if one.unsettled and only(one) else ():
             units[line.line_id] = units.get(line.line_id, 0) + line.quantity
     return units
 
