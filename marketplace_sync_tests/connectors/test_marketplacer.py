@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from marketplace_sync_tests.connectors.marketplacer_instance import (
     L2,
     Instance,
     connector_to,
-    instance,
     line,
     opaque,
     parsed,
@@ -25,19 +23,6 @@ from marketplace_sync_tests.connectors.marketplacer_instance import (
     refund,
     refunded,
 )
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Instance, str]]:
-    with instance() as found:
-        yield found
-
-
-@pytest.fixture
-def pots(served: tuple[Instance, str]) -> tuple[Instance, str]:
-    served[0].__init__()  # type: ignore[misc]
-    return served
-
 
 # -- reading ---------------------------------------------------------------------------------------------------------
 

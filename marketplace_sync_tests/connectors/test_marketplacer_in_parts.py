@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,25 +15,12 @@ from marketplace_sync_tests.connectors.marketplacer_instance import (
     Instance,
     connector_to,
     effect,
-    instance,
     line,
     parcel,
     read,
 )
 
 WHERE: list[Any] = ["nodes", 0, "invoices", "nodes", 0]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Instance, str]]:
-    with instance() as found:
-        yield found
-
-
-@pytest.fixture
-def pots(served: tuple[Instance, str]) -> tuple[Instance, str]:
-    served[0].__init__()  # type: ignore[misc]
-    return served
 
 
 def test_a_parcel_of_an_invoice_that_could_not_be_stated_waits_and_is_not_refused(pots: tuple[Instance, str]) -> None:

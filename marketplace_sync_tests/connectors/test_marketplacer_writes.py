@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +35,6 @@ from marketplace_sync_tests.connectors.marketplacer_instance import (
     Instance,
     connector_to,
     effect,
-    instance,
     line,
     parcel,
     parsed,
@@ -43,19 +42,6 @@ from marketplace_sync_tests.connectors.marketplacer_instance import (
     refund,
     refunded,
 )
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Instance, str]]:
-    with instance() as found:
-        yield found
-
-
-@pytest.fixture
-def pots(served: tuple[Instance, str]) -> tuple[Instance, str]:
-    served[0].__init__()  # type: ignore[misc]
-    return served
-
 
 # -- writing ---------------------------------------------------------------------------------------------------------
 
