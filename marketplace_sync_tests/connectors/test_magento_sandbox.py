@@ -185,6 +185,25 @@ def test_an_integration_that_was_deactivated_is_told_from_one_that_lacks_a_permi
         assert "keys" in finding.detail
 
 
+@pytest.mark.parametrize(("price", "units"), [(1400, 2), (2200, 2), (8900, 2), (5600, 3), (999, 2)])
+def test_units_of_a_row_are_given_back_to_the_penny_though_magento_rounds_their_tax_for_itself(
+    price: int, units: int
+) -> None:
+    """One of two units at 22.00 is 18.34 and 3.67 of tax there."""
+    stated = line("L1", MUG, units, unit_price=price, total=units * price, tax=(2 * units * price + 6) // 12)
+    with simulated() as (sandbox, here):
+        made = here.deliver(create_order(1, [stated]), 1)
+        assert isinstance(made, Delivered), made
+        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
+        there = here.store.order(made.result["store_order_id"])
+        assert there is not None
+        for number in range(1, units + 1):
+            wish = refund(there, price, reference=f"refund:john_lewis:edge-1:R{number}")
+            assert here.deliver(wish, number + 1) == Delivered({"refund_id": str(number)})
+        memos = sandbox.documents("magento", "creditmemos")
+        assert [round(100 * memo["grand_total"]) for memo in memos] == [price] * units
+
+
 @pytest.mark.parametrize("price", [1400, 1399, 1250, 999])
 def test_the_last_unit_is_given_back_though_magento_rounded_the_others_up(price: int) -> None:
     """Two units of 14.00, each credited for itself, come to 28.01 there."""

@@ -5,7 +5,7 @@ All amounts are whole pence of one currency; money in any other counts as none. 
 * **The store's order** costs what the marketplace states for the units that were sent there and for their delivery, tax
   included, on the marketplace's own basis: cost where it pays the seller cost, else what the buyer paid (configuration,
   `price_basis`; Mirakl's sheet, shop models). It is paid with exactly that, to the penny (configuration, totals that
-  do not divide).
+  do not divide), unless staff cancelled it whole before it was.
 * **Refunds** come to the same money on both sides, whoever made them, delivery that was given back included: line by
   line where every refund of the order is about one line, else for the order. One that is above what the store still
   holds by less than a penny for each unit ordered is booked with what it holds (there too): so much may be missing
@@ -123,8 +123,8 @@ class InStore:
     """What the store has of one order."""
 
     total: int
-    paid: int
-    """By the marketplace, when the order was made."""
+    paid: int | None
+    """By the marketplace, when the order was made; None: it was cancelled before that."""
     refunds: Sequence[GivenBack] = ()
     is_empty: bool = False
     """All that was paid has been given back."""
@@ -153,7 +153,7 @@ def in_store(said: Stated, units: Mapping[str, int], store: InStore) -> list[Dif
     wanted = said.delivery + sum(line.sent(units[ref]) for ref, line in said.lines.items())
     return [
         Difference("order in the store", store.total, wanted),
-        Difference("payment in the store", store.paid, wanted),
+        Difference("payment in the store", wanted if store.paid is None else store.paid, wanted),
         *_refunds(said.refunds, store.refunds, beyond(said, store), sum(units.values()) if store.is_empty else 0),
     ]
 

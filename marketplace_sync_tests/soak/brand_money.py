@@ -76,7 +76,8 @@ def kept_by_magento(order: Document, refunds: Sequence[GivenBack]) -> InStore:
     if order["order_currency_code"] != CURRENCY:
         return InStore(0, 0)
     paid, given_back = (pence(order.get(name) or 0) for name in ("total_paid", "total_refunded"))
-    return InStore(pence(order["grand_total"]), paid, refunds, is_empty=given_back == paid)
+    never_paid = order["state"] == "canceled" and not paid
+    return InStore(pence(order["grand_total"]), None if never_paid else paid, refunds, is_empty=given_back == paid)
 
 
 def given_back_by(memo: Document, units: Counter[str], *, of_staff: bool) -> GivenBack:

@@ -23,7 +23,9 @@ class Item(msgspec.Struct):
     qty_shipped: Number = None
     qty_canceled: Number = None
     qty_refunded: Number = None
-    row_total_incl_tax: Number = None
+    row_total: Number = None
+    tax_amount: Number = None
+    discount_amount: Number = None
     ext_order_item_id: str | None = None
 
 
@@ -124,7 +126,7 @@ ORDER_FIELDS = (
     "grand_total,total_paid,total_refunded,"
     "payment[additional_information],"
     "items[item_id,parent_item_id,sku,qty_ordered,qty_invoiced,qty_shipped,qty_canceled,qty_refunded,"
-    "row_total_incl_tax,ext_order_item_id]"
+    "row_total,tax_amount,discount_amount,ext_order_item_id]"
 )
 SHIPMENT_FIELDS = (
     "entity_id,order_id,created_at,updated_at,items[order_item_id,sku,qty],tracks[track_number,title,carrier_code]"
