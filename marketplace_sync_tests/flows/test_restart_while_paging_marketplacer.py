@@ -1,4 +1,4 @@
-"""A reader of Marketplacer's four lists that is killed on every page goes on later: nothing is lost or doubled."""
+"""A reader of any list of Marketplacer's that is killed on every page goes on later: nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def here(
     """Pages of two, each a transaction of its own; what overlaps is what changed within a second. Lists that nobody
     can ask to be sorted come by what the test says."""
     monkeypatch.setattr(import_orders, "STATEMENTS_AT_ONCE", 1)
-    connection: dict[str, Any] = {"page_size": 2, "overlap": "1s", "requests_per_second": 75, "older_opt_ins": "0s"}
+    connection: dict[str, Any] = {
+        "page_size": 2, "overlap": "1s", "requests_per_second": 75, "older_opt_ins": "0s", "look_back": "72h",
+    }  # fmt: skip
     with marketplacer_town(
         database_url, tmp_path, store=None, like={**UNLIMITED, "updated_lists_by": request.param}, **connection
     ) as found:
@@ -55,8 +57,9 @@ Act = Callable[[Town, Any], None]
         ("n", "invoices", (), ship, "dispatch_confirmed", "Fulfilled Order"),
         ("n", "refunds", (ship,), give_back, "refunded", "Refunded Order"),
         ("n", "amendments", (ship,), amend, "refunded", "Refunded Order"),
+        ("n", "sweep", (), ship, "dispatch_confirmed", "Fulfilled Order"),
     ],
-    ids=["orders as they change", "orders", "invoices", "refunds", "amendments"],
+    ids=["orders as they change", "orders", "invoices", "refunds", "amendments", "sweep"],
     indirect=["here"],
 )
 def test_a_list_is_read_to_its_end_by_readers_that_are_killed_on_every_page(
