@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from marketplace_sync.domain.effects import Delivered, InDoubt, NotThere, RecordRefund, Refused
+from marketplace_sync.domain.store import StoreOrder
 from marketplace_sync.sandbox.serve import RunningSandbox
 from marketplace_sync.settings import Secret
 from marketplace_sync_tests.conformance.magento_schema import FILES, WHY_SKIPPED, available, validate_exchange
@@ -37,6 +38,16 @@ def ordered(here: Shop, number: int, quantity: int = 2, sku: str = MUG, product:
     outcome = here.deliver(wish, number)
     assert isinstance(outcome, Delivered), outcome
     return here.store.order(outcome.result["store_order_id"])
+
+
+def dispatched(sandbox: RunningSandbox, here: Shop, lines: list[Any], **order: Any) -> StoreOrder:
+    """An order that is in the shop and has left, as we read it."""
+    made = here.deliver(create_order(1, lines, **order), 1)
+    assert isinstance(made, Delivered), made
+    sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
+    there = here.store.order(made.result["store_order_id"])
+    assert there is not None
+    return there
 
 
 def sellable(here: Shop, sku: str = MUG) -> int | None:
@@ -192,11 +203,7 @@ def test_units_of_a_row_are_given_back_to_the_penny_though_magento_rounds_their_
     """One of two units at 22.00 is 18.34 and 3.67 of tax there."""
     stated = line("L1", MUG, units, unit_price=price, total=units * price, tax=(2 * units * price + 6) // 12)
     with simulated() as (sandbox, here):
-        made = here.deliver(create_order(1, [stated]), 1)
-        assert isinstance(made, Delivered), made
-        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
-        there = here.store.order(made.result["store_order_id"])
-        assert there is not None
+        there = dispatched(sandbox, here, [stated])
         for number in range(1, units + 1):
             wish = refund(there, price, reference=f"refund:john_lewis:edge-1:R{number}")
             assert here.deliver(wish, number + 1) == Delivered({"refund_id": str(number)})
@@ -229,11 +236,7 @@ def test_a_refund_above_what_was_paid_by_the_rounding_of_a_price_is_booked_and_s
     """Three units at 3.33 that the marketplace sold for 10.00 together."""
     stated = line("L1", MUG, 3, unit_price=333, total=None, tax=166)
     with simulated() as (sandbox, here):
-        made = here.deliver(create_order(1, [stated]), 1)
-        assert isinstance(made, Delivered), made
-        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
-        there = here.store.order(made.result["store_order_id"])
-        assert there is not None
+        there = dispatched(sandbox, here, [stated])
         outcome = here.deliver(refund(there, 1000, 3), 2)
         assert isinstance(outcome, Delivered), outcome
         assert outcome.result["not_booked"] == "0.01 GBP"
@@ -250,11 +253,7 @@ def test_a_refund_in_another_currency_than_the_shops_books_is_credited_to_the_pe
     """Magento takes adjustments in the currency of its books and works out the order's from them."""
     stated = [line("L1", MUG, 1), line("L2", "LAMP-BRASS", 1)]
     with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
-        made = here.deliver(create_order(1, stated, currency="EUR"), 1)
-        assert isinstance(made, Delivered), made
-        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
-        there = here.store.order(made.result["store_order_id"])
-        assert there is not None
+        there = dispatched(sandbox, here, stated, currency="EUR")
         outcome = here.deliver(refund(there, amount, quantity, currency="EUR"), 2)
         assert isinstance(outcome, Delivered), outcome
         assert "not_booked" not in outcome.result
@@ -267,11 +266,7 @@ def test_what_the_shops_own_currency_is_too_coarse_for_is_not_credited_and_says_
     """A penny is 1.2 cents: there is no adjustment of 3 cents, and two halves of 10.00 euros are a penny too much."""
     stated = line("L1", MUG, 1, unit_price=1000, total=1000, tax=167)
     with simulated(currency_rates={"EUR": Decimal("1.2")}) as (sandbox, here):
-        made = here.deliver(create_order(1, [stated], currency="EUR"), 1)
-        assert isinstance(made, Delivered), made
-        sandbox.act("magento", "ship", order_id=int(made.result["store_order_id"]), company="Royal Mail")
-        there = here.store.order(made.result["store_order_id"])
-        assert there is not None
+        there = dispatched(sandbox, here, [stated], currency="EUR")
         results: list[dict[str, Any]] = []
         for number, amount in enumerate((3, 500, 497), 1):
             wish = refund(there, amount, 0, currency="EUR", reference=f"refund:john_lewis:edge-1:R{number}")

@@ -14,7 +14,6 @@ from marketplace_sync_tests.faults.books import Books, balance
 from marketplace_sync_tests.faults.installation import CARRIERS
 from marketplace_sync_tests.faults.money import GivenBack, InStore, Sold, Stated, at_klaviyo, beyond, in_store
 from marketplace_sync_tests.flows.town import JL, KLAVIYO, SHOP, Town, town
-from marketplace_sync_tests.soak.brand_money import kept_by_magento
 
 Change = Callable[[Any], None]
 
@@ -120,13 +119,6 @@ def test_no_penny_may_be_lost_of_an_order_whose_lines_do_not_divide() -> None:
     (order, payment) = in_store(stated, {"1": 3}, InStore(999, 1000))
     assert order.matters
     assert not payment.matters
-
-
-@pytest.mark.parametrize(("state", "said"), [("canceled", 0), ("new", 1)])
-def test_an_order_that_staff_cancelled_before_it_was_paid_needs_no_payment(state: str, said: int) -> None:
-    stated = Stated({"1": Sold("MUG-RED", ordered=1, cancelled=1, goods=1000)})
-    store = kept_by_magento({"order_currency_code": "GBP", "state": state, "grand_total": 10, "total_paid": None}, [])
-    assert sum(one.matters for one in in_store(stated, {"1": 1}, store)) == said
 
 
 def test_units_that_were_cancelled_before_the_store_had_them_are_not_in_its_sum() -> None:
